@@ -1,0 +1,39 @@
+//! The limits of the wire, each with its unit in its name.
+//!
+//! Why: a limit that both sides know is checked before anything is allocated, and a client can tell its
+//! user why a text was refused. Limits of one server (connections, queues) are that server's config.
+
+/// The body of one frame, in bytes: what its `u16` length can say.
+pub const FRAME_BYTES_MAX: usize = 65_535;
+/// Any message, in bytes, over all its frames; most opcodes allow far less.
+pub const MESSAGE_BYTES_MAX: usize = 256 * 1024;
+/// A server's, room's or account's name, in bytes.
+pub const NAME_BYTES_MAX: usize = 32;
+/// A password as typed, in bytes.
+pub const PASSWORD_BYTES_MAX: usize = 128;
+/// An advertised address, in bytes (a host name is at most 253).
+pub const ADDRESS_BYTES_MAX: usize = 262;
+/// A sealed ticket, in bytes.
+pub const TICKET_BYTES_MAX: usize = 512;
+/// A sealed reservation, in bytes.
+pub const RESERVATION_BYTES_MAX: usize = 512;
+/// One chat text, in bytes.
+pub const CHAT_BYTES_MAX: usize = 512;
+/// Rooms in one directory answer.
+pub const DIRECTORY_ROOMS_MAX: usize = 200;
+/// Hall addresses in one login answer.
+pub const HALLS_MAX: usize = 3;
+/// Rooms named in a full room's answer.
+pub const OTHER_ROOMS_MAX: usize = 8;
+/// Seats at one table.
+pub const SEATS_MAX: usize = 8;
+/// An action of a game, in bytes.
+pub const ACTION_BYTES_MAX: usize = 64;
+/// What a seat may see of a table's game, in bytes.
+pub const VIEW_BYTES_MAX: usize = 1024;
+/// Rooms in one process.
+pub const ROOMS_MAX: usize = 1000;
+/// Players presented in one link message.
+pub const PRESENT_PLAYERS_MAX: usize = 1000;
+/// Reservations reported redeemed in one link message.
+pub const REDEEMED_MAX: usize = 1000;

@@ -1,0 +1,406 @@
+//! The shape of a machine: one event in, everything it causes out, nothing else.
+//!
+//! Why: logic without sockets, clocks or threads runs the same on a server and in the simulator, by the
+//! million, and a run can be repeated from its seed.
+//! Owns: [`Machine`], [`Input`], [`Output`], [`Outbox`], [`Time`], and what may be *asked*.
+//! Invariants: `handle` never blocks and never fails; after every `handle` the caller drains the outbox, in
+//! order; a machine holds no secret (tickets are sealed and accounts checked by the world it runs in).
+//! Limits: an outbox holds what one step caused; its size is bounded by the machine's own limits.
+//! Read next: `usher-logic` for the machines, `usher-runtime` and `usher-sim` for the two worlds.
+
+use crate::ids::{
+    Address, ConnId, GroupId, Identity, Reservation, ServerName, ShardId, WorldId,
+};
+use crate::message::{CloseReason, Credentials, LogInDenial, Message};
+use crate::first_frame::Role;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+use core::ops::{Add, Sub};
+use core::time::Duration;
+use serde::Serialize;
+
+/// Nanoseconds since the machine's world started. Never goes back; may jump ahead (a stopped process).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Time(pub u64);
+
+impl Time {
+    /// So many milliseconds after the start.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis * 1_000_000)
+    }
+
+    /// Whole milliseconds since the start.
+    pub const fn as_millis(self) -> u64 {
+        self.0 / 1_000_000
+    }
+}
+
+impl Add<Duration> for Time {
+    type Output = Self;
+    fn add(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl Sub for Time {
+    type Output = Duration;
+    /// The time from `earlier` to here; zero if it is later.
+    fn sub(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Logic as a state machine. See the module head for the law.
+pub trait Machine {
+    /// What this machine's shards tell each other and hand over with a connection.
+    type Note: Send + 'static;
+
+    /// One event in; everything it causes goes to `out`. Never blocks, never fails.
+    fn handle(&mut self, now: Time, input: Input<Self::Note>, out: &mut Outbox<Self::Note>);
+
+    /// When to call again with [`Input::Timeout`].
+    fn next_timeout(&self) -> Option<Time>;
+
+    /// Panics if an invariant does not hold: all of them, a full sweep. For tests and the simulator.
+    fn check_invariants(&self) {}
+
+    /// The figures this machine keeps, for metrics: a Prometheus name (with labels) and its value.
+    fn figures(&self, _visit: &mut dyn FnMut(&'static str, u64)) {}
+}
+
+/// Who is at the other end of a connection, as far as the world below has proven it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// Somebody without a ticket, at a login server.
+    Stranger,
+    /// The holder of a good ticket.
+    Player(Identity),
+    /// A server of this cluster, on the link listener.
+    Server(ServerName),
+}
+
+/// What happens to a machine.
+#[derive(Debug)]
+pub enum Input<N> {
+    /// Somebody's first frame is here and opened. Answer with [`Output::Admit`] or [`Output::Refuse`], now or
+    /// later; nothing else comes from the connection before that.
+    Knock {
+        /// The connection.
+        conn: ConnId,
+        /// Who it is.
+        peer: Peer,
+        /// The place that was kept, already checked: for this server, not expired, for this session.
+        reservation: Option<Reservation>,
+        /// Where from.
+        address: IpAddr,
+    },
+    /// An admitted connection is up, and its peer is proven.
+    Connected {
+        /// The connection.
+        conn: ConnId,
+        /// Who it is.
+        peer: Peer,
+    },
+    /// A message.
+    Message {
+        /// On this connection.
+        conn: ConnId,
+        /// What was said.
+        message: Message,
+    },
+    /// The connection is gone: the last input about it, exactly one for each knock, dial or link.
+    Disconnected {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// The link to the manager is up. The machine presents itself.
+    LinkUp {
+        /// The link's connection.
+        conn: ConnId,
+    },
+    /// The link to the manager broke.
+    LinkDown,
+    /// What was asked is answered.
+    Answer {
+        /// The id given with [`Output::Ask`].
+        id: u64,
+        /// The answer.
+        answer: Answer,
+    },
+    /// An outgoing connection is up and its server admitted it.
+    Dialed {
+        /// The token given with [`Output::Dial`].
+        token: u64,
+        /// Its connection from now on.
+        conn: ConnId,
+    },
+    /// An outgoing connection was not made, or its server refused it in clear.
+    DialFailed {
+        /// The token given with [`Output::Dial`].
+        token: u64,
+        /// Why.
+        why: DialFailure,
+    },
+    /// This shard owns the connection from now on.
+    HandedOver {
+        /// The connection.
+        conn: ConnId,
+        /// What its former owner says of it.
+        note: N,
+    },
+    /// Another shard says something.
+    Told {
+        /// Which.
+        from: ShardId,
+        /// What.
+        note: N,
+    },
+    /// The time of [`Machine::next_timeout`] has come.
+    Timeout,
+    /// The operator wants this server empty: admit nobody new, let what runs come to its end.
+    Drain,
+}
+
+/// Why an outgoing connection did not come about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DialFailure {
+    /// Nobody answered, or not in time.
+    Unreachable,
+    /// The server said this and closed: [`Message::Redirect`], [`Message::Busy`], [`Message::Closing`], ...
+    Refused(Message),
+    /// It closed without a word.
+    Closed,
+}
+
+/// What a machine causes.
+#[derive(Debug)]
+pub enum Output<N> {
+    /// Let a knocking connection in.
+    Admit(ConnId),
+    /// Turn a knocking connection away, with this said in clear.
+    Refuse(ConnId, Message),
+    /// Send a message.
+    Send(ConnId, Message),
+    /// Send a message that many connections get: encoded once.
+    SendShared(ConnId, Arc<Message>),
+    /// Put a connection into a group.
+    Join(ConnId, GroupId),
+    /// Take it out again. A closed connection leaves its groups by itself.
+    Leave(ConnId, GroupId),
+    /// Send to everyone in a group but one.
+    Publish {
+        /// The group.
+        group: GroupId,
+        /// What.
+        message: Message,
+        /// Who not.
+        except: Option<ConnId>,
+    },
+    /// Say why and close; what was sent before still arrives.
+    Close(ConnId, CloseReason),
+    /// Give the connection to another shard, with what it must know.
+    HandOver {
+        /// The connection.
+        conn: ConnId,
+        /// Its new owner.
+        to: ShardId,
+        /// What goes along.
+        note: N,
+    },
+    /// Say something to another shard.
+    Tell(ShardId, N),
+    /// Ask the world for what a machine may not do itself; answered by [`Input::Answer`].
+    Ask {
+        /// The machine's own number for this question.
+        id: u64,
+        /// The question.
+        question: Question,
+    },
+    /// Connect to a server as a player does; answered by [`Input::Dialed`] or [`Input::DialFailed`].
+    Dial {
+        /// The machine's own number for this attempt.
+        token: u64,
+        /// Where to.
+        address: Address,
+        /// What the first frame says.
+        hello: Hello,
+    },
+    /// Replace what the admin page shows of this server.
+    Show(ClusterView),
+    /// A drained server has nobody left: the process may end.
+    Drained,
+}
+
+/// What a client's first frame says, before it is put into bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// Which kind of server the client believes it talks to.
+    pub role: Role,
+    /// Its ticket; empty at a login server.
+    pub ticket: Vec<u8>,
+    /// Its reservation; empty without a redirect.
+    pub reservation: Vec<u8>,
+}
+
+/// What a machine may ask of its world.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Question {
+    /// Check these credentials and make a session with its ticket.
+    LogIn {
+        /// The world chosen.
+        world: WorldId,
+        /// Who it claims to be.
+        credentials: Credentials,
+    },
+    /// Seal anew the ticket this connection presented: same session and generation, a fresh expiry.
+    RenewTicket {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// Seal a reservation that expires after `ttl`.
+    SealReservation {
+        /// What it says.
+        reservation: Reservation,
+        /// How long it is good for.
+        ttl: Duration,
+    },
+}
+
+/// What the world answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// To [`Question::LogIn`].
+    LogIn(Result<Grant, LogInDenial>),
+    /// To [`Question::RenewTicket`]; nothing if the session is over.
+    Ticket(Option<Vec<u8>>),
+    /// To [`Question::SealReservation`].
+    Reservation(Vec<u8>),
+}
+
+/// What a successful login is given.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grant {
+    /// Who the player is from now on.
+    pub identity: Identity,
+    /// 32 bytes that prove it later; for the player alone, a machine only passes it on.
+    pub session_key: Vec<u8>,
+    /// The sealed ticket.
+    pub ticket: Vec<u8>,
+    /// How long the ticket is good for.
+    pub ticket_ttl: Duration,
+}
+
+/// The cluster as its manager sees it: what `/api/cluster` answers, in JSON.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ClusterView {
+    /// Everyone known, by name.
+    pub servers: Vec<ServerView>,
+    /// Players in presence.
+    pub players_online: u64,
+    /// Of those, players in a room.
+    pub players_in_rooms: u64,
+    /// Reservations given and not yet redeemed or expired.
+    pub reservations_outstanding: u64,
+    /// Redirects decided, by kind of server.
+    pub redirects_login: u64,
+    /// As above.
+    pub redirects_hall: u64,
+    /// Older logins evicted.
+    pub evictions: u64,
+    /// Claims refused because the player already has a room of that game.
+    pub claims_denied: u64,
+    /// Rooms of the directory.
+    pub rooms: Vec<RoomView>,
+}
+
+/// One server in [`ClusterView`].
+#[derive(Clone, Debug, Serialize)]
+pub struct ServerView {
+    /// Its name.
+    pub name: ServerName,
+    /// Its kind.
+    pub kind: &'static str,
+    /// `joining`, `up`, `suspect`, `draining` or `gone`.
+    pub state: &'static str,
+    /// Where clients find it.
+    pub address: Address,
+    /// Its world.
+    pub world: WorldId,
+    /// What it serves now.
+    pub serving: u32,
+    /// Its `serve_max`.
+    pub serve_max: u32,
+    /// Open client connections.
+    pub connections: u32,
+    /// Most there ever were.
+    pub connections_peak: u32,
+    /// Above which nothing passes.
+    pub connections_max: u32,
+    /// CPU used, user and system, in milliseconds.
+    pub cpu_ms: u64,
+    /// Resident memory now, in KiB.
+    pub rss_kib: u64,
+    /// Most resident memory there ever was, in KiB.
+    pub rss_kib_peak: u64,
+}
+
+/// One room in [`ClusterView`].
+#[derive(Clone, Debug, Serialize)]
+pub struct RoomView {
+    /// Its server.
+    pub server: ServerName,
+    /// Its number there.
+    pub room: u16,
+    /// Its name.
+    pub name: alloc::string::String,
+    /// People in it.
+    pub population: u32,
+    /// People it has seats for.
+    pub capacity: u32,
+}
+
+/// Everything one step of a machine caused, in order.
+#[derive(Debug)]
+pub struct Outbox<N> {
+    outputs: Vec<Output<N>>,
+}
+
+impl<N> Default for Outbox<N> {
+    fn default() -> Self {
+        Self { outputs: Vec::new() }
+    }
+}
+
+impl<N> Outbox<N> {
+    /// Adds an output.
+    pub fn push(&mut self, output: Output<N>) {
+        self.outputs.push(output);
+    }
+
+    /// Adds a message to one connection.
+    pub fn send(&mut self, conn: ConnId, message: impl Into<Message>) {
+        self.push(Output::Send(conn, message.into()));
+    }
+
+    /// Adds a message to a group.
+    pub fn publish(&mut self, group: GroupId, message: impl Into<Message>, except: Option<ConnId>) {
+        self.push(Output::Publish { group, message: message.into(), except });
+    }
+
+    /// Adds a close with its reason.
+    pub fn close(&mut self, conn: ConnId, reason: CloseReason) {
+        self.push(Output::Close(conn, reason));
+    }
+
+    /// Takes what was caused, in order; the space stays for the next step.
+    pub fn drain(&mut self) -> alloc::vec::Drain<'_, Output<N>> {
+        self.outputs.drain(..)
+    }
+
+    /// Whether the step caused nothing.
+    pub fn is_empty(&self) -> bool {
+        self.outputs.is_empty()
+    }
+}
+

@@ -1,0 +1,113 @@
+//! What may be said at any listener's door: signs of life, redirects, refusals, the last word.
+//!
+//! Why: a client that is turned away is told where to go instead, when to come back, or why never.
+//! Owns: [`CloseReason`], the list of every reason a server closes for.
+//! Read next: [`crate::first_frame`].
+
+use crate::ids::Address;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+/// Are you there? Asked by the server's transport; logic never sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ping {}
+
+/// I am.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pong {}
+
+/// Not here, there: connect to `address` and show the reservation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redirect {
+    /// Where to.
+    pub address: Address,
+    /// A sealed place, good once, for 5 s.
+    pub reservation: ByteBuf,
+}
+
+/// Nobody has room now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Busy {
+    /// Come back after this, with jitter.
+    pub retry_after_ms: u32,
+}
+
+/// This server does not speak that protocol version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// The versions it speaks.
+    pub versions: Vec<u8>,
+}
+
+/// The last word before a server closes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closing {
+    /// Why.
+    pub reason: CloseReason,
+}
+
+/// Why a server closes a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CloseReason {
+    /// The visit is over; nothing is wrong.
+    Finished,
+    /// A hall or room was entered without a ticket: log in first.
+    NoTicket,
+    /// The ticket's time is over: log in again.
+    TicketExpired,
+    /// The ticket was not made by this cluster, or was altered.
+    TicketInvalid,
+    /// The ticket is for another world.
+    WrongWorld,
+    /// The first frame was meant for another kind of server.
+    WrongRole,
+    /// A frame or message that cannot be read.
+    BadFrame,
+    /// A message that this server does not take, or not now.
+    Unexpected,
+    /// No first message within `first_message_deadline`.
+    FirstMessageDeadline,
+    /// No sign of life over several pings.
+    PingTimeout,
+    /// The client did not read what it was sent.
+    SlowConsumer,
+    /// This server has all the connections it may have.
+    ConnectionsFull,
+    /// The same account logged in again, elsewhere or here.
+    Evicted,
+    /// The same session came back on another connection.
+    Replaced,
+    /// This server is being emptied.
+    Draining,
+    /// This server stops.
+    ServerStopping,
+    /// The manager does not know this server any more: present yourself again.
+    NotRegistered,
+}
+
+impl CloseReason {
+    /// The reason as metrics and logs write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::NoTicket => "no_ticket",
+            Self::TicketExpired => "ticket_expired",
+            Self::TicketInvalid => "ticket_invalid",
+            Self::WrongWorld => "wrong_world",
+            Self::WrongRole => "wrong_role",
+            Self::BadFrame => "bad_frame",
+            Self::Unexpected => "unexpected",
+            Self::FirstMessageDeadline => "first_message_deadline",
+            Self::PingTimeout => "ping_timeout",
+            Self::SlowConsumer => "slow_consumer",
+            Self::ConnectionsFull => "connections_full",
+            Self::Evicted => "evicted",
+            Self::Replaced => "replaced",
+            Self::Draining => "draining",
+            Self::ServerStopping => "server_stopping",
+            Self::NotRegistered => "not_registered",
+        }
+    }
+}

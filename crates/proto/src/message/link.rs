@@ -1,0 +1,292 @@
+//! The links between servers and their manager. Players never reach a listener that speaks this.
+//!
+//! Why: load, presence and the directory flow up, arbitration and eviction flow down.
+//! Invariants: requests carry an id and may be repeated; counts are sent as they are, never as differences;
+//! a manager that has lost everything is rebuilt from [`Register`] and [`Present`].
+//! Limits: [`crate::limits::PRESENT_PLAYERS_MAX`] and [`crate::limits::REDEEMED_MAX`] entries a message.
+//! Read next: `usher-logic`'s `manager`.
+
+use super::hall::SeatKept;
+use crate::ids::{
+    AccountId, Address, GameId, Generation, Identity, ReservationId, RoomNo, ServerKind, ServerName, SessionId,
+    WorldId,
+};
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+/// I am here: the first message on a link, and again after every reconnect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Register {
+    /// What I am.
+    pub kind: ServerKind,
+    /// My name.
+    pub name: ServerName,
+    /// When this process started, unix milliseconds: a restart is another incarnation.
+    pub incarnation: u64,
+    /// My world.
+    pub world: WorldId,
+    /// Where clients find me.
+    pub address: Address,
+    /// My clock now, unix milliseconds.
+    pub clock_unix_ms: u64,
+    /// What I serve at once before I redirect.
+    pub serve_max: u32,
+    /// What I begin to serve in a second before I redirect.
+    pub serve_per_second_max: u32,
+    /// Connections that nothing passes.
+    pub connections_max: u32,
+    /// My rooms.
+    #[serde(default)]
+    pub rooms: Vec<RoomReport>,
+    /// How many players will be presented before this registration is complete.
+    #[serde(default)]
+    pub players: u32,
+}
+
+/// One room as its server reports it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomReport {
+    /// Its number.
+    pub room: RoomNo,
+    /// Its name.
+    pub name: String,
+    /// What is played in it.
+    pub game: GameId,
+    /// People in it.
+    pub population: u32,
+    /// People it has seats for.
+    pub capacity: u32,
+}
+
+/// You are known. Claims and redirects may begin when all players are presented.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registered {
+    /// Without a [`Renew`] for so long, you are gone.
+    pub lease_ms: u32,
+}
+
+/// You are not known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegisterDenied {
+    /// Why, and what to do.
+    pub reason: RegisterDenial,
+}
+
+/// Why a server was not registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RegisterDenial {
+    /// Another live server has this name.
+    NameTaken,
+    /// Your clock is further off than `clock_skew_max`.
+    ClockSkew,
+    /// The name or address is empty or too long, or there are too many rooms.
+    Malformed,
+}
+
+/// These players are in my rooms; after [`Register`], in as many messages as it takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Present {
+    /// At most [`crate::limits::PRESENT_PLAYERS_MAX`].
+    pub players: Vec<PlayerPresent>,
+}
+
+/// One player in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlayerPresent {
+    /// Who.
+    pub identity: Identity,
+    /// What the room plays.
+    pub game: GameId,
+    /// The room.
+    pub room: RoomNo,
+    /// When the player entered, unix milliseconds by the room server's clock.
+    pub entered_unix_ms: u64,
+}
+
+/// I live: prolongs the lease. Sent by the transport's timer, so that an overloaded server still sends it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renew {
+    /// Open client connections.
+    pub connections: u32,
+    /// Most there ever were.
+    pub connections_peak: u32,
+    /// CPU used, user and system, milliseconds.
+    pub cpu_ms: u64,
+    /// Resident memory, KiB.
+    pub rss_kib: u64,
+    /// Most resident memory there ever was, KiB.
+    pub rss_kib_peak: u64,
+}
+
+/// How full I am: each second, or when it changed by 5 %.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Load {
+    /// What I serve now.
+    pub serving: u32,
+    /// What I began to serve in the last second.
+    pub served_per_second: u32,
+    /// Whether I am being emptied.
+    pub draining: bool,
+    /// Rooms whose population changed: number and population.
+    pub rooms: Vec<(RoomNo, u32)>,
+}
+
+/// These reservations were used here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redeemed {
+    /// At most [`crate::limits::REDEEMED_MAX`].
+    pub reservations: Vec<ReservationId>,
+}
+
+/// I am over my limit: who takes this client?
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arbitrate {
+    /// My number for this question.
+    pub request: u64,
+    /// Whose client it is, if that is known.
+    pub session: Option<SessionId>,
+    /// Further redirects this client may be given, this one included; 0 gets no answer but "nobody".
+    pub hops_left: u8,
+}
+
+/// That server takes it, or nobody does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arbitrated {
+    /// The number of the question.
+    pub request: u64,
+    /// Where to, with the sealed place.
+    #[serde(default)]
+    pub to: Option<(Address, ByteBuf)>,
+}
+
+/// May this player enter this room of mine?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// My number for this question; asked again with the same number after a reconnect.
+    pub request: u64,
+    /// Who.
+    pub identity: Identity,
+    /// What the room plays.
+    pub game: GameId,
+    /// The room.
+    pub room: RoomNo,
+}
+
+/// The verdict on a [`Claim`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claimed {
+    /// The number of the question.
+    pub request: u64,
+    /// The answer.
+    pub verdict: Verdict,
+}
+
+/// Whether a player may enter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Yes: presence says so from now on.
+    Granted,
+    /// A later login of this account has been seen.
+    Superseded,
+    /// This session is in another room of this game.
+    Elsewhere {
+        /// Where its server is.
+        address: Address,
+        /// Its number there.
+        room: RoomNo,
+    },
+}
+
+/// This player has left this room of mine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// My number for this request.
+    pub request: u64,
+    /// Who.
+    pub identity: Identity,
+    /// What the room plays.
+    pub game: GameId,
+    /// The room.
+    pub room: RoomNo,
+}
+
+/// Presence says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Released {
+    /// The number of the request.
+    pub request: u64,
+}
+
+/// Show out this account's logins that are older than this one. Repeated after a reconnect until
+/// acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evict {
+    /// In this world.
+    pub world: WorldId,
+    /// This account.
+    pub account: AccountId,
+    /// Logins with a lower generation go.
+    pub below: Generation,
+}
+
+/// Done: no login of that account below that generation is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evicted {
+    /// In this world.
+    pub world: WorldId,
+    /// That account.
+    pub account: AccountId,
+    /// That generation.
+    pub below: Generation,
+}
+
+/// Where does this player still have a seat?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Locate {
+    /// My number for this question.
+    pub request: u64,
+    /// Who.
+    pub identity: Identity,
+}
+
+/// There.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Located {
+    /// The number of the question.
+    pub request: u64,
+    /// At most one room a game.
+    pub seats: Vec<SeatKept>,
+}
+
+/// The rooms of one server, for halls: all of them, replacing what was said before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomsOf {
+    /// The server.
+    pub server: ServerName,
+    /// Where it is.
+    pub address: Address,
+    /// Its rooms.
+    pub rooms: Vec<RoomReport>,
+}
+
+/// That server's rooms are not to be offered: it is suspect, draining or gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomsGone {
+    /// The server.
+    pub server: ServerName,
+}
+
+/// The halls of a login's world that take clients, in the order clients should try them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Halls {
+    /// At most [`crate::limits::HALLS_MAX`].
+    pub addresses: Vec<Address>,
+}
+
+/// Empty yourself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainOrder {}

@@ -1,0 +1,165 @@
+//! At a table: sitting, playing, standing up, on the room's connection.
+//!
+//! Why: no second socket, so no state to reconcile between two.
+//! Invariants: an action names hand and turn; one that is not for the current turn changes nothing and is
+//! answered with the table's state. What a seat may not see is not in what it is sent.
+//! Limits: [`crate::limits::ACTION_BYTES_MAX`], [`crate::limits::VIEW_BYTES_MAX`]; the game defines the bytes.
+//! Read next: `usher-games`.
+
+use super::room::SeatNo;
+use crate::ids::{AccountId, TableNo};
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+/// Let me sit down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sit {
+    /// At this table; any with a free seat otherwise.
+    #[serde(default)]
+    pub table: Option<TableNo>,
+    /// In this seat; any free one otherwise.
+    #[serde(default)]
+    pub seat: Option<u8>,
+}
+
+/// You sit; a [`TableState`] follows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seated {
+    /// Where.
+    pub at: SeatNo,
+}
+
+/// You do not sit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SitDenied {
+    /// Why.
+    pub reason: SitDenial,
+}
+
+/// Why somebody could not sit down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SitDenial {
+    /// Not in a room.
+    NotInside,
+    /// Sitting already: stand up first.
+    AlreadySeated,
+    /// That seat, or every seat of that table, is taken.
+    Taken,
+    /// There is no such table or seat.
+    NoSuchSeat,
+}
+
+/// Let me stand up. In the middle of a hand that gives the hand up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stand {}
+
+/// You stand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stood {
+    /// Where you sat; nowhere if you did not sit.
+    pub from: Option<SeatNo>,
+}
+
+/// A table as one seat may see it. Sent on sitting down, when a hand starts, on coming back, and to who acted
+/// on an old turn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableState {
+    /// The table.
+    pub table: TableNo,
+    /// Which hand is played at it: 1, 2, ...; 0 before the first.
+    pub hand: u64,
+    /// Whether that hand is still played.
+    pub playing: bool,
+    /// The number of actions taken in it.
+    pub turn: u32,
+    /// Who sits where.
+    pub seats: Vec<Option<AccountId>>,
+    /// Whose turn it is.
+    pub to_act: Option<u8>,
+    /// How long that seat still has, in milliseconds.
+    pub turn_left_ms: u32,
+    /// The game as this seat may see it, in the game's own layout.
+    pub view: ByteBuf,
+}
+
+/// I do this.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Act {
+    /// In this hand.
+    pub hand: u64,
+    /// On this turn.
+    pub turn: u32,
+    /// The action, in the game's own layout.
+    pub action: ByteBuf,
+}
+
+/// A seat did this.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acted {
+    /// In this hand.
+    pub hand: u64,
+    /// On this turn; the next is one more.
+    pub turn: u32,
+    /// Which seat.
+    pub seat: u8,
+    /// The action as you may see it, in the game's own layout.
+    pub action: ByteBuf,
+    /// Whose turn it is now; nobody's when the hand is over.
+    pub to_act: Option<u8>,
+}
+
+/// Your action was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActDenied {
+    /// The hand you named.
+    pub hand: u64,
+    /// The turn you named.
+    pub turn: u32,
+    /// Why.
+    pub reason: ActDenial,
+}
+
+/// Why an action was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActDenial {
+    /// You do not sit at a table.
+    NotSeated,
+    /// That turn is over, or not yet; a [`TableState`] follows.
+    Stale,
+    /// It is somebody else's turn.
+    NotYourTurn,
+    /// The game does not allow it; its own reason.
+    Illegal(alloc::string::String),
+}
+
+/// The hand is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandEnded {
+    /// Which.
+    pub hand: u64,
+    /// Points by seat; they sum to zero.
+    pub scores: Vec<i32>,
+    /// Why it ended, in the game's own words.
+    pub reason: alloc::string::String,
+}
+
+/// Somebody sat down at your table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlayerSat {
+    /// Where.
+    pub at: SeatNo,
+    /// Who.
+    pub account: AccountId,
+}
+
+/// Somebody stood up from your table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlayerStood {
+    /// From where.
+    pub at: SeatNo,
+    /// Who.
+    pub account: AccountId,
+}
