@@ -1,0 +1,208 @@
+//! Gomoku, free style: five **or more** in a row win, in any of four directions; no opening rule.
+//!
+//! The simplest honest game for a table of two, and the model for the next ones. The seed decides which seat
+//! is black; black begins.
+//!
+//! - Action, 1 byte: a cell 0..=224 (`row * 15 + column`), or [`RESIGN`]; both only on one's turn.
+//! - Event, 2 bytes, public: the seat, and its action, or [`TIMED_OUT`], or [`ABANDONED`].
+//! - View, the same for everybody: see `view.rs`. All is public, so a client's state is this very type.
+//! - A full board without a row is a draw. Whose clock runs out, or who leaves, loses.
+//! - Invariant: stones lie alternately, black first, so the count of stones says who is to move.
+//! - Limit: 225 moves; then the hand is over.
+//!
+//! Read next: `gomoku/board.rs` for the lines, `gomoku/bot.rs` for a player.
+
+mod board;
+pub(crate) mod bot;
+mod view;
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+
+pub use self::board::{Board, CELLS, ROW_TO_WIN, SIDE, Stone};
+pub use self::view::VIEW_BYTES;
+use crate::GameKind;
+use crate::game::{Action, BadView, EndReason, Event, Game, Illegal, Outcome, Seat, Seats};
+
+/// The action, and the event, of giving up.
+pub const RESIGN: u8 = 255;
+/// The event of a clock that ran out.
+pub const TIMED_OUT: u8 = 254;
+/// The event of a player who left.
+pub const ABANDONED: u8 = 253;
+
+const SEATS: u8 = GameKind::Gomoku.seats();
+
+/// One hand of Gomoku.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gomoku {
+    black: Seat,
+    board: Board,
+    stones: u8,
+    last: Option<u8>,
+    end: Option<End>,
+}
+
+/// How it ended, and for whom; a draw has no winner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct End {
+    reason: EndReason,
+    winner: Option<Seat>,
+}
+
+impl Gomoku {
+    /// A new hand; one bit drawn from the seed says which seat is black.
+    pub fn new(seed: [u8; 32]) -> Self {
+        let bit = ChaCha8Rng::from_seed(seed).next_u32() & 1;
+        Self::with_black(Seat(bit as u8))
+    }
+
+    fn with_black(black: Seat) -> Self {
+        Self { black, board: Board::EMPTY, stones: 0, last: None, end: None }
+    }
+
+    /// The stones.
+    pub fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// The cell played last.
+    pub fn last(&self) -> Option<u8> {
+        self.last
+    }
+
+    /// The seat to move, while the hand lasts.
+    pub fn to_move(&self) -> Option<Seat> {
+        self.end.is_none().then(|| self.next_seat())
+    }
+
+    /// The colour a seat plays.
+    pub fn stone_of(&self, seat: Seat) -> Stone {
+        if seat == self.black { Stone::Black } else { Stone::White }
+    }
+
+    /// Brings a client's hand up to date with an event the server sent.
+    pub fn apply(&mut self, event: &[u8]) -> Result<(), BadView> {
+        let &[seat, what] = event else { return Err(BadView) };
+        let seat = Seat(seat);
+        match what {
+            TIMED_OUT if self.to_move() == Some(seat) => self.lose(seat, EndReason::TimedOut),
+            ABANDONED if self.end.is_none() && seat.0 < SEATS => self.lose(seat, EndReason::Abandoned),
+            TIMED_OUT | ABANDONED => return Err(BadView),
+            _ => self.play(seat, &[what]).map_err(|_| BadView)?,
+        }
+        Ok(())
+    }
+
+    fn next_seat(&self) -> Seat {
+        if self.stones.is_multiple_of(2) { self.black } else { opponent(self.black) }
+    }
+
+    fn play(&mut self, seat: Seat, action: &[u8]) -> Result<(), Illegal> {
+        match self.check(seat, action)? {
+            RESIGN => self.lose(seat, EndReason::Resigned),
+            cell => self.place(seat, cell),
+        }
+        Ok(())
+    }
+
+    /// The one byte of a legal action.
+    fn check(&self, seat: Seat, action: &[u8]) -> Result<u8, Illegal> {
+        if seat.0 >= SEATS {
+            return Err(Illegal::NoSuchSeat);
+        }
+        let to_move = self.to_move().ok_or(Illegal::Over)?;
+        if seat != to_move {
+            return Err(Illegal::NotYourTurn);
+        }
+        let &[what] = action else { return Err(Illegal::Malformed) };
+        match what {
+            RESIGN => Ok(what),
+            CELLS.. => Err(Illegal::OffBoard),
+            cell if self.board.at(cell).is_some() => Err(Illegal::Occupied),
+            cell => Ok(cell),
+        }
+    }
+
+    fn place(&mut self, seat: Seat, cell: u8) {
+        let stone = self.stone_of(seat);
+        self.board.put(cell, stone);
+        self.stones += 1;
+        self.last = Some(cell);
+        if self.board.wins(cell, stone) {
+            self.end = Some(End { reason: EndReason::Won, winner: Some(seat) });
+        } else if self.stones == CELLS {
+            self.end = Some(End { reason: EndReason::Draw, winner: None });
+        }
+    }
+
+    fn lose(&mut self, loser: Seat, reason: EndReason) {
+        self.end = Some(End { reason, winner: Some(opponent(loser)) });
+    }
+}
+
+impl Game for Gomoku {
+    fn kind(&self) -> GameKind {
+        GameKind::Gomoku
+    }
+
+    fn turn(&self) -> u32 {
+        let by_a_stone =
+            matches!(self.end, None | Some(End { reason: EndReason::Won | EndReason::Draw, .. }));
+        u32::from(self.stones) + u32::from(!by_a_stone)
+    }
+
+    fn to_act(&self) -> Seats {
+        self.to_move().map_or(Seats::NONE, Seats::one)
+    }
+
+    fn act(&mut self, seat: Seat, action: &[u8]) -> Result<Vec<Event>, Illegal> {
+        self.play(seat, action)?;
+        Ok(told(seat, action[0]))
+    }
+
+    fn timeout(&mut self) -> Vec<Event> {
+        let Some(seat) = self.to_move() else { return Vec::new() };
+        self.lose(seat, EndReason::TimedOut);
+        told(seat, TIMED_OUT)
+    }
+
+    fn abandon(&mut self, seat: Seat) -> Vec<Event> {
+        if self.end.is_some() || seat.0 >= SEATS {
+            return Vec::new();
+        }
+        self.lose(seat, EndReason::Abandoned);
+        told(seat, ABANDONED)
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        let End { reason, winner } = self.end?;
+        let score = |seat| winner.map_or(0, |winner| if seat == winner { 1 } else { -1 });
+        Some(Outcome { scores: (0..SEATS).map(|seat| score(Seat(seat))).collect(), reason })
+    }
+
+    fn legal_actions(&self, seat: Seat) -> Vec<Action> {
+        if self.to_move() != Some(seat) {
+            return Vec::new();
+        }
+        self.board.empty_cells().chain([RESIGN]).map(|byte| vec![byte]).collect()
+    }
+
+    fn view(&self, _seat: Option<Seat>) -> Vec<u8> {
+        self.to_view()
+    }
+}
+
+fn opponent(seat: Seat) -> Seat {
+    Seat(1 - seat.0)
+}
+
+fn told(seat: Seat, what: u8) -> Vec<Event> {
+    vec![Event::public(vec![seat.0, what])]
+}
+
+#[cfg(test)]
+mod tests;

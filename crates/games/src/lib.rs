@@ -1,0 +1,28 @@
+//! What is played at a table: the rules of each game as a pure, turn-based state.
+//!
+//! A room knows tables and seats but no game; it drives a `Box<dyn Game>` and passes on opaque bytes. So a
+//! new game is one module here and one variant of [`GameKind`], and no server changes.
+//!
+//! - Owns: the rules, the byte layout of actions, events and views, and a bot for each game.
+//! - Does not own: seats' occupants, clocks (a room says when one ran out), accounts, messages.
+//! - Invariants: the same seed and the same calls give the same hand; a refused action changes nothing; the
+//!   scores of an outcome sum to zero; a view holds nothing its viewer may not see.
+//! - Limits: [`ACTION_BYTES_MAX`], [`EVENT_BYTES_MAX`], [`VIEW_BYTES_MAX`], [`SEATS_MAX`]. An action over its
+//!   limit is refused as malformed, the others are kept by the games.
+//!
+//! Read next: `game.rs` for the trait, then `gomoku.rs`.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod bot;
+mod game;
+pub mod gomoku;
+mod kind;
+
+pub use game::{
+    ACTION_BYTES_MAX, Action, Audience, BadView, EVENT_BYTES_MAX, EndReason, Event, Game, Illegal, Outcome,
+    SEATS_MAX, Seat, Seats, VIEW_BYTES_MAX,
+};
+pub use kind::GameKind;

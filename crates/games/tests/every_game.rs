@@ -1,0 +1,196 @@
+//! What holds for every game, whatever its rules: these tests know only the trait and run for all kinds.
+//!
+//! Read next: `../src/gomoku/tests.rs` for one game's rules.
+
+use proptest::prelude::*;
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+use usher_games::{
+    ACTION_BYTES_MAX, Audience, EVENT_BYTES_MAX, Event, Game, GameKind, Illegal, Seat, Seats, VIEW_BYTES_MAX,
+    bot,
+};
+
+/// No hand of any game lasts longer.
+const TURNS_MAX: u32 = 1_000;
+
+fn any_kind() -> impl Strategy<Value = GameKind> {
+    prop::sample::select(GameKind::ALL)
+}
+
+fn seats(game: &dyn Game) -> impl Iterator<Item = Seat> + use<> {
+    (0..game.kind().seats()).map(Seat)
+}
+
+/// The server's hand and the views that a client at each seat, and a spectator, keep from the events alone.
+struct Table {
+    game: Box<dyn Game>,
+    views: Vec<(Option<Seat>, Vec<u8>)>,
+}
+
+impl Table {
+    fn new(kind: GameKind, seed: u64) -> Self {
+        let mut bytes = [0; 32];
+        ChaCha8Rng::seed_from_u64(seed).fill_bytes(&mut bytes);
+        let game = kind.new_hand(bytes);
+        let viewers = seats(game.as_ref()).map(Some).chain([None]);
+        let views = viewers.map(|viewer| (viewer, game.view(viewer))).collect();
+        Self { game, views }
+    }
+
+    /// Tells everyone, and checks that each now sees what the server would show.
+    fn tell(&mut self, events: &[Event]) {
+        for (viewer, view) in &mut self.views {
+            for event in events {
+                assert!(event.bytes.len() <= EVENT_BYTES_MAX);
+                let told = match event.to {
+                    Audience::Everyone => true,
+                    Audience::Only(seat) => *viewer == Some(seat),
+                };
+                if told {
+                    self.game.kind().apply(view, &event.bytes).expect("an event follows from the view");
+                }
+            }
+            assert_eq!(*view, self.game.view(*viewer), "view of {viewer:?}");
+        }
+    }
+
+    fn check(&self) {
+        assert_eq!(self.game.outcome().is_some(), self.game.to_act().is_empty());
+        assert!(self.game.turn() <= TURNS_MAX, "the hand does not end");
+        for (_, view) in &self.views {
+            assert!(view.len() <= VIEW_BYTES_MAX);
+        }
+        let Some(outcome) = self.game.outcome() else { return };
+        assert_eq!(outcome.scores.len(), usize::from(self.game.kind().seats()));
+        assert_eq!(outcome.scores.iter().sum::<i32>(), 0);
+    }
+
+    fn act(&mut self, seat: Seat, action: &[u8]) {
+        let turn = self.game.turn();
+        let events = self.game.act(seat, action).expect("the action is legal");
+        assert_eq!(self.game.turn(), turn + 1);
+        self.tell(&events);
+        self.check();
+    }
+
+    fn seat_to_act(&self) -> Option<Seat> {
+        self.game.to_act().iter().next()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Random legal play ends, and on the way every view and score is as the trait promises.
+    #[test]
+    fn random_play_ends(kind in any_kind(), seed: u64) {
+        let mut table = Table::new(kind, seed);
+        let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+        while let Some(seat) = table.seat_to_act() {
+            let actions = table.game.legal_actions(seat);
+            prop_assert!(!actions.is_empty());
+            let action = &actions[rng.next_u32() as usize % actions.len()];
+            prop_assert!(action.len() <= ACTION_BYTES_MAX);
+            table.act(seat, action);
+        }
+        for seat in seats(table.game.as_ref()) {
+            prop_assert!(table.game.legal_actions(seat).is_empty());
+            prop_assert_eq!(table.game.act(seat, &[0]), Err(Illegal::Over));
+        }
+    }
+
+    /// After some play: whatever is offered is accepted, whatever else is refused and changes nothing.
+    #[test]
+    fn legal_is_what_is_accepted(kind in any_kind(), seed: u64, turns in 0u32..60, strange: Vec<u8>) {
+        let play = || {
+            let mut table = Table::new(kind, seed);
+            let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+            for _ in 0..turns {
+                let Some(seat) = table.seat_to_act() else { break };
+                let action = bot::choose(kind, &table.game.view(Some(seat)), seat, rng).expect("on turn");
+                table.act(seat, &action);
+            }
+            table
+        };
+        let mut table = play();
+        let every_byte = (0..=u8::MAX).map(|byte| vec![byte]);
+        for seat in (0..=kind.seats()).map(Seat) {
+            let legal = table.game.legal_actions(seat);
+            prop_assert_eq!(legal.is_empty(), !table.game.to_act().contains(seat));
+            for action in every_byte.clone().chain([strange.clone(), Vec::new()]) {
+                if legal.contains(&action) {
+                    prop_assert!(play().game.act(seat, &action).is_ok());
+                } else {
+                    let before = table.game.view(None);
+                    prop_assert!(table.game.act(seat, &action).is_err());
+                    prop_assert_eq!(table.game.view(None), before);
+                }
+            }
+        }
+    }
+
+    /// A clock that runs out, or a player who leaves, at any moment: the hand goes on to its end, is told,
+    /// and leaves nothing to do.
+    #[test]
+    fn lateness_and_leaving_are_answered(kind in any_kind(), seed: u64, leaves: bool, turns in 0u32..40) {
+        let mut table = Table::new(kind, seed);
+        let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+        while let Some(seat) = table.seat_to_act() {
+            if table.game.turn() < turns {
+                let action = bot::choose(kind, &table.game.view(Some(seat)), seat, rng).expect("on turn");
+                table.act(seat, &action);
+                continue;
+            }
+            let gone = Seat(rng.next_u32() as u8 % kind.seats());
+            let events = if leaves { table.game.abandon(gone) } else { table.game.timeout() };
+            prop_assert!(!events.is_empty());
+            table.tell(&events);
+            table.check();
+        }
+        prop_assert_eq!(table.game.timeout(), []);
+        prop_assert_eq!(table.game.abandon(Seat(0)), []);
+        prop_assert_eq!(table.game.to_act(), Seats::NONE);
+    }
+
+    /// Bytes from anywhere are refused or understood, and never a panic.
+    #[test]
+    fn strange_views_and_events_are_survived(
+        kind in any_kind(),
+        seed: u64,
+        event: Vec<u8>,
+        spoilt in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut view = Table::new(kind, seed).game.view(None);
+        for (at, byte) in spoilt {
+            let offset = at.index(view.len());
+            view[offset] = byte;
+        }
+        let before = view.clone();
+        if kind.apply(&mut view, &event).is_err() {
+            prop_assert_eq!(&view, &before);
+        }
+        let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+        for seat in 0..=u8::MAX {
+            let _ = bot::choose(kind, &before, Seat(seat), rng);
+        }
+    }
+}
+
+#[test]
+fn bots_end_their_hands_by_playing() {
+    for &kind in GameKind::ALL {
+        let mut turns = 0;
+        let hands = 200;
+        for seed in 0..hands {
+            let mut table = Table::new(kind, seed);
+            let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+            while let Some(seat) = table.seat_to_act() {
+                let action = bot::choose(kind, &table.game.view(Some(seat)), seat, rng).expect("on turn");
+                table.act(seat, &action);
+            }
+            turns += u64::from(table.game.turn());
+        }
+        let mean = turns / hands;
+        assert!((9..120).contains(&mean), "{kind}: {mean} turns a hand");
+    }
+}
