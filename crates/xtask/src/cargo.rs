@@ -1,0 +1,54 @@
+//! Cargo as these commands use it: where the workspace is, and runs that must succeed.
+//!
+//! - Owns: the choice of cargo (the one that started us) and the folder it runs in.
+//! - Invariant: the target folder is the one cargo names, wherever config or environment put it.
+//!
+//! Read next: `ci.rs`.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+
+/// Where the tree and its build products are.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Workspace {
+    #[serde(rename = "workspace_root")]
+    pub(crate) root: PathBuf,
+    #[serde(rename = "target_directory")]
+    pub(crate) target: PathBuf,
+}
+
+impl Workspace {
+    /// Asks cargo.
+    pub(crate) fn locate() -> Result<Self> {
+        let output = Command::new(cargo())
+            .args(["metadata", "--no-deps", "--format-version", "1"])
+            .output()
+            .context("running cargo metadata")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "cargo metadata failed: {}", said.trim());
+        serde_json::from_slice(&output.stdout).context("reading what cargo metadata printed")
+    }
+
+    /// A cargo command, to be run at the root; its output goes where ours goes.
+    pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(cargo());
+        command.args(arguments).current_dir(&self.root);
+        command
+    }
+}
+
+/// Runs a command to its end, which must be a good one.
+pub(crate) fn succeed(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("starting {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?}: {status}");
+    }
+    Ok(())
+}
+
+fn cargo() -> PathBuf {
+    std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from)
+}

@@ -1,0 +1,56 @@
+//! `cargo xtask`: the project's own commands.
+//!
+//! What a submission must pass is a program here and not a script of some service, so that it runs the same
+//! on every desk.
+//!
+//! - Owns: `ci`, the whole check, and `tidy`, the rules no compiler knows.
+//! - Does not own: what the checks check; tests live with what they test.
+//! - Invariant: nothing depends on this crate.
+//!
+//! Read next: `ci.rs`, then `tidy.rs`.
+#![forbid(unsafe_code)]
+
+mod cargo;
+mod ci;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::cargo::Workspace;
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run every check a submission must pass, in order, up to the first that fails.
+    Ci(ci::Options),
+    /// Check the rules of the tree that no compiler knows.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    let workspace = Workspace::locate()?;
+    match &arguments.command {
+        Command::Ci(options) => ci::run(&workspace, options),
+        Command::Tidy => tidy::run(&workspace.root),
+    }
+}
