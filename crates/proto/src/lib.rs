@@ -22,6 +22,7 @@ pub mod ids;
 pub mod limits;
 pub mod machine;
 pub mod message;
+pub mod node;
 
 pub use ids::{
     AccountId, Address, ConnId, GameId, Generation, GroupId, Identity, Reservation, ReservationId, RoomNo,
@@ -29,3 +30,4 @@ pub use ids::{
 };
 pub use machine::{Input, Machine, Outbox, Output, Time};
 pub use message::Message;
+pub use node::NodeConfig;
