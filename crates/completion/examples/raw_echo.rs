@@ -1,0 +1,99 @@
+//! A measuring station: sends every byte back, on layer 1 alone.
+//!
+//! `raw_echo ADDR [--engine auto|mio] [--workers N] [--for SECONDS]` prints the bound address on its first
+//! line (port 0 works) and, when its time is over, what it counted. Without `--for` it runs until it is killed.
+//! Read next: the hooks of the library; this is the smallest use of them.
+#![forbid(unsafe_code)]
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use usher_completion::{Chunk, Config, ConnId, Engine, Fault, Hooks, Io, Opened, Reason, Sent, Server};
+
+const USAGE: &str = "usage: raw_echo ADDR [--engine auto|mio] [--workers N] [--for SECONDS]";
+
+/// A connection whose socket has refused this much is not read from until it has taken it.
+const UNSENT_MAX_BYTES: usize = 256 * 1024;
+
+struct Echo;
+
+impl Hooks for Echo {
+    fn connected(&mut self, _io: &mut Io<'_>, _conn: ConnId, _opened: Opened) {}
+
+    fn received(&mut self, io: &mut Io<'_>, conn: ConnId, chunk: Chunk) {
+        if chunk.is_empty() {
+            io.close(conn);
+        } else {
+            // A copy, so that a client that does not read holds no receive buffer of the others.
+            io.send(conn, Bytes::copy_from_slice(&chunk));
+        }
+    }
+
+    fn sent(&mut self, io: &mut Io<'_>, conn: ConnId, sent: Sent) {
+        if sent.waiting > UNSENT_MAX_BYTES {
+            io.pause_reading(conn);
+        } else if sent.waiting == 0 {
+            io.resume_reading(conn);
+        }
+    }
+
+    fn disconnected(&mut self, _io: &mut Io<'_>, _conn: ConnId, _reason: Reason) {}
+
+    fn error(&mut self, _io: &mut Io<'_>, fault: Fault) {
+        tracing::warn!(%fault);
+    }
+}
+
+struct Args {
+    addr: SocketAddr,
+    config: Config,
+    run_for: Option<Duration>,
+}
+
+fn parse(mut words: impl Iterator<Item = String>) -> Option<Args> {
+    let addr = words.next()?.parse().ok()?;
+    let mut args = Args { addr, config: Config::default(), run_for: None };
+    while let Some(flag) = words.next() {
+        let value = words.next()?;
+        match (flag.as_str(), value.as_str()) {
+            ("--engine", "auto") => args.config.engine = Engine::Auto,
+            ("--engine", "mio") => args.config.engine = Engine::Mio,
+            ("--workers", _) => args.config.workers = value.parse().ok()?,
+            ("--for", _) => args.run_for = Some(Duration::from_secs(value.parse().ok()?)),
+            _ => return None,
+        }
+    }
+    Some(args)
+}
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let Some(args) = parse(std::env::args().skip(1)) else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("raw_echo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args) -> std::io::Result<()> {
+    let server = Server::start(args.config, |_| Echo)?;
+    let (_, address) = server.handle().listen(args.addr)?;
+    println!("{address}");
+    // Nobody ever sends: this waits for the time to be over, or for ever.
+    let (_never, over) = mpsc::channel::<()>();
+    match args.run_for {
+        Some(run_for) => drop(over.recv_timeout(run_for)),
+        None => drop(over.recv()),
+    }
+    println!("{:#?}", server.shutdown());
+    Ok(())
+}

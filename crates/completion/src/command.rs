@@ -1,0 +1,226 @@
+//! What other threads ask of a worker, and the bell that tells it so.
+//!
+//! A list under a lock, swapped out whole each turn: one short critical section a batch on either side.
+//!
+//! Invariant (no command is stranded): a poster appends, *then* rings; the worker marks the bell as heard,
+//! *then* takes the list. Whoever rings after the mark causes another turn; whoever rang before it had
+//! already appended, so this turn takes it. Both sides use a read-modify-write on `rung`, which orders
+//! the append before the take.
+//! Limit: `commands_max` waiting sends, then [`Refused::Busy`]; other commands always go through (they are
+//! bounded by the connections they name).
+//! Read next: `worker.rs`, which runs the commands.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use crate::handle::Refused;
+use crate::hooks::{Fault, Origin, Verb};
+use crate::id::ConnId;
+use crate::sys::Socket;
+
+/// One thing to do on a worker's thread.
+pub(crate) enum Command {
+    Send {
+        conn: ConnId,
+        bytes: Bytes,
+    },
+    Act {
+        conn: ConnId,
+        verb: Verb,
+    },
+    /// An established connection, admitted to this worker.
+    Open {
+        socket: Socket,
+        origin: Origin,
+        peer: SocketAddr,
+    },
+    /// A connection to establish, admitted to this worker.
+    Connect {
+        to: SocketAddr,
+        token: u64,
+    },
+    /// A fault found elsewhere, to be told to the hooks here.
+    Report(Fault),
+    Stop,
+}
+
+/// Wakes a worker out of its poll, once for many who ask.
+pub(crate) struct Signal {
+    waker: mio::Waker,
+    rung: AtomicBool,
+}
+
+impl Signal {
+    pub(crate) fn new(waker: mio::Waker) -> Signal {
+        Signal { waker, rung: AtomicBool::new(false) }
+    }
+
+    /// A turn will begin after this call, or one that has begun has not yet called [`Signal::heard`].
+    pub(crate) fn ring(&self) {
+        if !self.rung.swap(true, Ordering::AcqRel)
+            && let Err(error) = self.waker.wake()
+        {
+            // The next poster tries again; without this it would trust a wake that never came.
+            self.rung.store(false, Ordering::Release);
+            tracing::error!(%error, "a worker could not be woken");
+        }
+    }
+
+    /// What was posted before now is about to be taken.
+    pub(crate) fn heard(&self) {
+        self.rung.swap(false, Ordering::AcqRel);
+    }
+}
+
+/// The commands waiting at one worker.
+pub(crate) struct Inbox {
+    waiting: Mutex<Waiting>,
+    signal: Arc<Signal>,
+    sends_max: usize,
+}
+
+#[derive(Default)]
+struct Waiting {
+    commands: Vec<Command>,
+    sends: usize,
+    refused_busy: u64,
+    closed: bool,
+}
+
+impl Inbox {
+    pub(crate) fn new(sends_max: usize, signal: Arc<Signal>) -> Inbox {
+        Inbox { waiting: Mutex::default(), signal, sends_max }
+    }
+
+    pub(crate) fn signal(&self) -> &Signal {
+        &self.signal
+    }
+
+    /// Goes through whatever waits already. `false`: the worker has stopped; the command is dropped.
+    pub(crate) fn post(&self, command: Command) -> bool {
+        let mut waiting = self.lock();
+        if waiting.closed {
+            return false;
+        }
+        waiting.commands.push(command);
+        drop(waiting);
+        self.signal.ring();
+        true
+    }
+
+    /// Told if there is room, else dropped: every fault is counted where it is found.
+    pub(crate) fn report(&self, fault: Fault) {
+        let room = self.lock().commands.len() < self.sends_max;
+        if room {
+            self.post(Command::Report(fault));
+        }
+    }
+
+    /// All or nothing: refused once `sends_max` wait, so the limit is passed by less than one batch.
+    pub(crate) fn post_sends(&self, sends: impl IntoIterator<Item = (ConnId, Bytes)>) -> Result<(), Refused> {
+        let mut waiting = self.lock();
+        if waiting.closed {
+            return Err(Refused::Stopped);
+        }
+        if waiting.sends >= self.sends_max {
+            waiting.refused_busy += 1;
+            return Err(Refused::Busy);
+        }
+        let before = waiting.commands.len();
+        waiting.commands.extend(sends.into_iter().map(|(conn, bytes)| Command::Send { conn, bytes }));
+        let posted = waiting.commands.len() - before;
+        waiting.sends += posted;
+        drop(waiting);
+        if posted > 0 {
+            self.signal.ring();
+        }
+        Ok(())
+    }
+
+    /// Marks the bell as heard and takes everything, leaving the empty `into`'s memory for the next ones.
+    pub(crate) fn take(&self, into: &mut Vec<Command>) {
+        debug_assert!(into.is_empty());
+        self.signal.heard();
+        let mut waiting = self.lock();
+        waiting.sends = 0;
+        std::mem::swap(&mut waiting.commands, into);
+    }
+
+    /// Nothing is taken any more; what waits is handed over for cleaning up.
+    pub(crate) fn close(&self) -> Vec<Command> {
+        let mut waiting = self.lock();
+        waiting.closed = true;
+        std::mem::take(&mut waiting.commands)
+    }
+
+    pub(crate) fn refused_busy(&self) -> u64 {
+        self.lock().refused_busy
+    }
+
+    /// A list of commands is whole between any two of its operations, so a poisoned lock is still sound.
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inbox(sends_max: usize) -> (mio::Poll, Inbox) {
+        let poll = mio::Poll::new().unwrap();
+        let signal = Signal::new(mio::Waker::new(poll.registry(), mio::Token(0)).unwrap());
+        (poll, Inbox::new(sends_max, Arc::new(signal)))
+    }
+
+    fn send() -> (ConnId, Bytes) {
+        (ConnId::new(0, 0, 1), Bytes::from_static(b"x"))
+    }
+
+    #[test]
+    fn sends_are_bounded_and_nothing_else_is() {
+        let (_poll, inbox) = inbox(2);
+        assert!(inbox.post_sends([send(), send()]).is_ok());
+        assert_eq!(inbox.post_sends([send()]), Err(Refused::Busy));
+        assert!(inbox.post(Command::Act { conn: send().0, verb: Verb::Close }));
+        let mut taken = Vec::new();
+        inbox.take(&mut taken);
+        assert_eq!(taken.len(), 3);
+        assert!(inbox.post_sends([send()]).is_ok());
+        assert_eq!(inbox.refused_busy(), 1);
+    }
+
+    #[test]
+    fn a_closed_inbox_takes_nothing() {
+        let (_poll, inbox) = inbox(2);
+        assert!(inbox.post(Command::Stop));
+        assert_eq!(inbox.close().len(), 1);
+        assert!(!inbox.post(Command::Stop));
+        assert_eq!(inbox.post_sends([send()]), Err(Refused::Stopped));
+    }
+
+    /// Posters and a worker at full speed: every command is taken although the worker polls without a timeout
+    /// it could fall back on (the one given here only ends a failed test).
+    #[test]
+    fn no_command_is_stranded() {
+        const POSTERS: usize = 4;
+        const EACH: usize = 20_000;
+        let (mut poll, inbox) = inbox(usize::MAX);
+        std::thread::scope(|scope| {
+            for _ in 0..POSTERS {
+                scope.spawn(|| (0..EACH).for_each(|_| inbox.post_sends([send()]).unwrap()));
+            }
+            let (mut events, mut batch, mut taken) = (mio::Events::with_capacity(4), Vec::new(), 0);
+            while taken < POSTERS * EACH {
+                poll.poll(&mut events, Some(std::time::Duration::from_secs(20))).unwrap();
+                assert!(!events.is_empty(), "stranded after {taken}");
+                inbox.take(&mut batch);
+                taken += batch.len();
+                batch.clear();
+            }
+        });
+    }
+}

@@ -1,0 +1,116 @@
+//! What a server is started with: its engine and every limit of the layer.
+//!
+//! Checked once by [`Config::check`]; afterwards the numbers are taken as they are.
+//! Read next: `server.rs`.
+
+use std::io;
+use std::time::Duration;
+
+use crate::id;
+
+/// Which backend drives the sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Engine {
+    /// The best one this machine has; which and why is logged.
+    #[default]
+    Auto,
+    /// Readiness turned into completions; works wherever mio does.
+    Mio,
+}
+
+/// Limits and timeouts of one server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The backend.
+    pub engine: Engine,
+    /// Worker threads, 1 to 256. Default: one for each processor.
+    pub workers: usize,
+    /// Connections over all workers, outgoing ones included. An accepted connection above it is closed at
+    /// once ([`Fault::ConnectionsFull`](crate::Fault::ConnectionsFull)), an outgoing one fails.
+    pub connections_max: usize,
+    /// Size of one receive buffer, hence of the largest [`Chunk`](crate::Chunk).
+    pub receive_buffer_bytes: usize,
+    /// Receive buffers over all workers; each worker has an equal share, at least one. With none free,
+    /// reading rests until a chunk is dropped.
+    pub receive_buffers_max: usize,
+    /// Bytes one connection may have queued for sending. The last wall: a send beyond it ends the connection
+    /// with [`Reason::SendQueueFull`](crate::Reason::SendQueueFull).
+    pub send_queue_bytes_max: usize,
+    /// Sends from other threads that may wait at one worker; more are [refused](crate::Refused::Busy).
+    pub commands_max: usize,
+    /// After `close`: how long the flush may make no progress, and then how long the peer has to finish.
+    pub linger_timeout: Duration,
+    /// How long an outgoing connection may take to be established.
+    pub connect_timeout: Duration,
+    /// `SO_SNDBUF` and `SO_RCVBUF` of every connection; `None` leaves them to the kernel's own tuning.
+    pub socket_buffer_bytes: Option<usize>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            engine: Engine::Auto,
+            workers: std::thread::available_parallelism().map_or(1, usize::from).min(id::WORKERS_MAX),
+            connections_max: 20_000,
+            receive_buffer_bytes: 16 * 1024,
+            receive_buffers_max: 1024,
+            send_queue_bytes_max: 16 * 1024 * 1024,
+            commands_max: 65_536,
+            linger_timeout: Duration::from_secs(1),
+            connect_timeout: Duration::from_secs(3),
+            socket_buffer_bytes: None,
+        }
+    }
+}
+
+impl Config {
+    /// Refuses what cannot work, naming the field.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        let wrong = if self.workers == 0 || self.workers > id::WORKERS_MAX {
+            "workers must be 1 to 256"
+        } else if self.connections_max == 0 || self.connections_max > id::SLOTS_MAX {
+            "connections_max must be 1 to 16777216"
+        } else if self.receive_buffer_bytes == 0 {
+            "receive_buffer_bytes must not be 0"
+        } else if self.receive_buffers_max == 0 {
+            "receive_buffers_max must not be 0"
+        } else {
+            return Ok(());
+        };
+        Err(io::Error::new(io::ErrorKind::InvalidInput, wrong))
+    }
+
+    /// The receive buffers of one worker.
+    pub(crate) fn buffers_per_worker(&self) -> usize {
+        (self.receive_buffers_max / self.workers).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Config;
+
+    #[test]
+    fn what_cannot_work_is_refused_by_name() {
+        let good = Config::default();
+        let wrong = [
+            ("workers", Config { workers: 0, ..good.clone() }),
+            ("workers", Config { workers: 257, ..good.clone() }),
+            ("connections_max", Config { connections_max: 0, ..good.clone() }),
+            ("connections_max", Config { connections_max: (1 << 24) + 1, ..good.clone() }),
+            ("receive_buffer_bytes", Config { receive_buffer_bytes: 0, ..good.clone() }),
+            ("receive_buffers_max", Config { receive_buffers_max: 0, ..good.clone() }),
+        ];
+        for (field, config) in wrong {
+            let error = config.check().unwrap_err().to_string();
+            assert!(error.starts_with(field), "{field}: {error}");
+        }
+        assert!(good.check().is_ok());
+    }
+
+    #[test]
+    fn every_worker_has_a_buffer() {
+        let config = Config { workers: 4, receive_buffers_max: 2, ..Config::default() };
+        assert_eq!(config.buffers_per_worker(), 1);
+    }
+}

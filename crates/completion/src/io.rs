@@ -1,0 +1,76 @@
+//! The verbs, on the worker itself.
+//!
+//! For a connection of this worker they cost a mark on its context; they take effect at the end of the turn.
+//! For a connection of another worker they go through its queue, like those of a [`Handle`].
+//! Read next: `core.rs`.
+
+use bytes::Bytes;
+
+use crate::core::State;
+use crate::handle::Handle;
+use crate::hooks::{Fault, Verb};
+use crate::id::ConnId;
+
+/// The worker a hook runs on.
+pub struct Io<'a> {
+    state: &'a mut State,
+}
+
+impl<'a> Io<'a> {
+    pub(crate) fn new(state: &'a mut State) -> Io<'a> {
+        Io { state }
+    }
+
+    /// Queues bytes. All that is queued for a connection in a turn leaves in one write. Stale or closing:
+    /// dropped and [told](Fault::Stale). More than `send_queue_bytes_max`: the connection is reset.
+    pub fn send(&mut self, conn: ConnId, bytes: Bytes) {
+        if self.is_here(conn) {
+            self.state.send(conn, bytes);
+        } else if let Err(refused) = self.state.handle.send(conn, bytes) {
+            self.state.faults.push(Fault::SendRefused { conn, refused });
+        }
+    }
+
+    /// Flushes what is queued, finishes sending, then waits for the peer to finish, at most
+    /// `linger_timeout`. Nothing more is received from it. Closing twice is closing once.
+    pub fn close(&mut self, conn: ConnId) {
+        self.act(conn, Verb::Close);
+    }
+
+    /// Resets the connection; what is queued is lost.
+    pub fn abort(&mut self, conn: ConnId) {
+        self.act(conn, Verb::Abort);
+    }
+
+    /// No `received` any more; what arrives stays in the kernel, and then at the peer.
+    pub fn pause_reading(&mut self, conn: ConnId) {
+        self.act(conn, Verb::PauseReading);
+    }
+
+    /// Takes up reading again, with what arrived meanwhile.
+    pub fn resume_reading(&mut self, conn: ConnId) {
+        self.act(conn, Verb::ResumeReading);
+    }
+
+    /// This worker.
+    pub fn worker(&self) -> usize {
+        self.state.worker
+    }
+
+    /// The verbs of the whole server.
+    pub fn handle(&self) -> &Handle {
+        &self.state.handle
+    }
+
+    fn act(&mut self, conn: ConnId, verb: Verb) {
+        if self.is_here(conn) {
+            self.state.act(conn, verb);
+        } else {
+            self.state.handle.act(conn, verb);
+        }
+    }
+
+    fn is_here(&self, conn: ConnId) -> bool {
+        conn.worker() == self.state.worker
+    }
+}

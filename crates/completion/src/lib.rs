@@ -1,0 +1,42 @@
+//! Layer 1: a raw completion server, what an I/O completion port gives, on Linux.
+//!
+//! You post an operation, a worker tells you when it is *complete*. An accept thread and N workers;
+//! a connection lives on one worker for life. Five hooks ([`Hooks`]) say what happened, verbs
+//! ([`Io`] on the worker, [`Handle`] from any thread) say what should.
+//!
+//! Owns: sockets, connection contexts, receive buffers, the send queue of each connection, the end
+//! of a connection. Does not own: framing, protocol, packets, policy; those are layer 2's.
+//!
+//! Invariants: a worker waits nowhere but in its poll; `disconnected` follows each `connected` exactly
+//! once; a stale [`ConnId`] reaches nobody; contexts and buffers taken from a pool come back.
+//!
+//! Limits: every one is a field of [`Config`], with what happens there.
+//!
+//! Read next: [`hooks`](Hooks), then `worker.rs` (the turn), then `sys/mod.rs` (what a backend does).
+#![deny(unsafe_code)]
+
+mod accept;
+mod command;
+mod config;
+mod context;
+mod core;
+mod deadline;
+mod handle;
+mod hooks;
+mod id;
+mod io;
+mod load;
+mod pool;
+mod server;
+mod stats;
+mod sys;
+mod worker;
+
+pub use crate::config::{Config, Engine};
+pub use crate::handle::{Handle, Refused};
+pub use crate::hooks::{Fault, Hooks, Opened, Origin, Reason, Sent, Verb};
+pub use crate::id::{ConnId, ListenerId};
+pub use crate::io::Io;
+pub use crate::pool::Chunk;
+pub use crate::server::Server;
+pub use crate::stats::{PoolCount, Stats};

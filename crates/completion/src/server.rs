@@ -1,0 +1,110 @@
+//! Starting and stopping: the threads of one server.
+//!
+//! Owns the accept thread and the workers; everything they share is in `handle.rs`.
+//!
+//! Invariant: after `shutdown` (or a drop) every thread has ended, every connection was told
+//! `disconnected`, and no hook runs.
+//! Read next: `worker.rs`, `accept.rs`.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+
+use crate::accept;
+use crate::command::{Command, Inbox, Signal};
+use crate::config::{Config, Engine};
+use crate::handle::{Handle, Shared, WorkerShare};
+use crate::hooks::Hooks;
+use crate::load::Load;
+use crate::pool::Pool;
+use crate::stats::{Stats, WorkerCounters};
+use crate::sys::{Backend, mio::Mio};
+use crate::worker::Worker;
+
+/// A running server. Dropping it shuts it down.
+pub struct Server {
+    handle: Handle,
+    accept: Option<JoinHandle<()>>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Starts the threads. `factory` is called here, once for each worker, with its number.
+    pub fn start<H: Hooks>(config: Config, factory: impl FnMut(usize) -> H) -> io::Result<Server> {
+        config.check()?;
+        match config.engine {
+            Engine::Auto => tracing::info!(engine = "mio", why = "the only one built in", "engine chosen"),
+            Engine::Mio => tracing::info!(engine = "mio", why = "asked for", "engine chosen"),
+        }
+        Self::start_on::<Mio, H>(config, factory)
+    }
+
+    fn start_on<B: Backend, H: Hooks>(
+        config: Config,
+        mut factory: impl FnMut(usize) -> H,
+    ) -> io::Result<Server> {
+        let (door, acceptor) = accept::prepare()?;
+        let (backends, workers): (Vec<_>, Vec<_>) = (0..config.workers)
+            .map(|_| share::<B>(&config))
+            .collect::<io::Result<Vec<_>>>()?
+            .into_iter()
+            .unzip();
+        let load = Load::new(config.workers, config.connections_max);
+        let handle = Handle::new(Shared { workers: workers.into(), load, door, config });
+        let mut server = Server { handle: handle.clone(), accept: None, workers: Vec::new() };
+        for (index, backend) in backends.into_iter().enumerate() {
+            let worker = Worker::new(index, backend, factory(index), &handle);
+            let thread = Builder::new().name(format!("completion-{index}"));
+            server.workers.push(thread.spawn(move || worker.run())?);
+        }
+        let thread = Builder::new().name("accept".into());
+        server.accept = Some(thread.spawn(move || acceptor.run(&handle))?);
+        Ok(server)
+    }
+
+    /// The verbs.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Stops accepting, ends every connection with [`Reason::Shutdown`](crate::Reason::Shutdown) (what the
+    /// sockets take at once is still sent; a gentle end is for the layer above), drops the hooks, joins
+    /// all threads. In the result taken equals returned, except for chunks someone still holds.
+    pub fn shutdown(mut self) -> Stats {
+        self.stop();
+        self.handle.stats()
+    }
+
+    /// The accept thread first, so that nobody is accepted for a worker that is gone.
+    fn stop(&mut self) {
+        self.handle.shared().door.stop();
+        join(self.accept.take());
+        for index in 0..self.workers.len() {
+            self.handle.inbox(index).post(Command::Stop);
+        }
+        self.workers.drain(..).for_each(|worker| join(Some(worker)));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// A backend and the part of its worker that others see.
+fn share<B: Backend>(config: &Config) -> io::Result<(B, WorkerShare)> {
+    let (backend, waker) = B::new(config)?;
+    let signal = Arc::new(Signal::new(waker));
+    let inbox = Inbox::new(config.commands_max, Arc::clone(&signal));
+    let pool = Arc::new(Pool::new(config.receive_buffer_bytes, config.buffers_per_worker(), signal));
+    Ok((backend, WorkerShare { inbox, pool, counters: WorkerCounters::default() }))
+}
+
+fn join(thread: Option<JoinHandle<()>>) {
+    if let Some(thread) = thread
+        && thread.join().is_err()
+    {
+        tracing::error!("a thread of the server had panicked");
+    }
+}

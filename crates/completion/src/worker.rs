@@ -1,0 +1,321 @@
+//! The turn of a worker, the same for every backend.
+//!
+//! Wait and deliver completions; run commands; expire deadlines; `turn_ended`; settle. Settling carries out
+//! what the turn has marked: one write for all that was queued, the steps of closing, the standing order to
+//! receive, and the end. If it completed something, `turn_ended` is called once more.
+//!
+//! Invariants: a worker waits only in the backend's `turn`; a context goes back exactly where
+//! `disconnected` is said; what settling marks anew is settled in the next turn, which then does not wait.
+//! Limits: linger and connect timeouts, each one list.
+//! Read next: `sys/mio/mod.rs`.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::command::Command;
+use crate::context::Phase;
+use crate::core::{Core, State};
+use crate::deadline::Deadlines;
+use crate::handle::Handle;
+use crate::hooks::{Fault, Hooks, Opened, Origin, Reason};
+use crate::id::ConnId;
+use crate::sys::{Backend, Ending, Posted, Socket};
+
+pub(crate) struct Worker<B, H> {
+    core: Core<H>,
+    backend: B,
+    lingering: Deadlines,
+    connecting: Deadlines,
+    now: Instant,
+    /// Memory of the command and attention lists, swapped with the full ones.
+    commands: Vec<Command>,
+    settling: Vec<u32>,
+    stopping: bool,
+}
+
+impl<B: Backend, H: Hooks> Worker<B, H> {
+    pub(crate) fn new(index: usize, backend: B, hooks: H, handle: &Handle) -> Worker<B, H> {
+        let config = &handle.shared().config;
+        let (linger, connect) = (config.linger_timeout, config.connect_timeout);
+        let state = State::new(index, handle.clone(), config.send_queue_bytes_max);
+        Worker {
+            core: Core::new(hooks, state),
+            backend,
+            lingering: Deadlines::new(linger),
+            connecting: Deadlines::new(connect),
+            now: clock(),
+            commands: Vec::new(),
+            settling: Vec::new(),
+            stopping: false,
+        }
+    }
+
+    pub(crate) fn run(mut self) {
+        let _closed_at_the_end = CloseInbox(self.core.state.handle.clone(), self.core.state.worker);
+        while !self.stopping {
+            if let Err(error) = self.turn() {
+                tracing::error!(%error, worker = self.core.state.worker, "polling failed; the worker stops");
+                break;
+            }
+        }
+        self.stop();
+    }
+
+    fn turn(&mut self) -> io::Result<()> {
+        let timeout = self.timeout();
+        self.backend.turn(&mut self.core, timeout)?;
+        self.now = clock();
+        self.core.state.counters().turns.add(1);
+        self.run_commands();
+        self.expire();
+        self.core.tell_faults();
+        self.end_turn();
+        Ok(())
+    }
+
+    fn end_turn(&mut self) {
+        self.core.turn_ended();
+        self.settle_all();
+        if self.core.has_told() {
+            self.core.turn_ended();
+        }
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        if self.core.state.is_restless() {
+            return Some(Duration::ZERO);
+        }
+        let next = [self.lingering.next(self.now), self.connecting.next(self.now)];
+        next.into_iter().flatten().min()
+    }
+}
+
+/// Commands of other threads.
+impl<B: Backend, H: Hooks> Worker<B, H> {
+    fn run_commands(&mut self) {
+        let mut commands = std::mem::take(&mut self.commands);
+        self.core.state.handle.inbox(self.core.state.worker).take(&mut commands);
+        for command in commands.drain(..) {
+            self.run_command(command);
+        }
+        self.commands = commands;
+    }
+
+    fn run_command(&mut self, command: Command) {
+        match command {
+            Command::Send { conn, bytes } => self.core.state.send(conn, bytes),
+            Command::Act { conn, verb } => self.core.state.act(conn, verb),
+            Command::Open { socket, origin, peer } => self.open(socket, origin, peer),
+            Command::Connect { to, token } => self.connect(to, token),
+            Command::Report(fault) => self.core.tell_fault(fault),
+            Command::Stop => self.stopping = true,
+        }
+    }
+
+    fn open(&mut self, socket: Socket, origin: Origin, peer: SocketAddr) {
+        let conn = self.take(Phase::Open);
+        match self.backend.open(conn, socket) {
+            Ok(local) => self.core.tell_connected(conn, Opened { origin, peer, local }),
+            Err(error) => {
+                self.give_back(conn);
+                match origin {
+                    Origin::Accepted { listener } => self.core.tell_fault(Fault::Accept { listener, error }),
+                    Origin::Adopted { token } | Origin::Outgoing { token } => {
+                        self.core.tell_fault(Fault::Adopt { token, error });
+                    }
+                }
+            }
+        }
+    }
+
+    fn connect(&mut self, to: SocketAddr, token: u64) {
+        let conn = self.take(Phase::Connecting { token });
+        match self.backend.connect(conn, to) {
+            Ok(()) => self.connecting.add(self.now, conn),
+            Err(error) => self.core.connect_failed(conn, error),
+        }
+    }
+
+    fn take(&mut self, phase: Phase) -> ConnId {
+        self.core.state.counters().contexts_taken.add(1);
+        self.core.state.slots.take(phase)
+    }
+
+    fn give_back(&mut self, conn: ConnId) {
+        let state = &mut self.core.state;
+        state.slots.give_back(conn);
+        state.counters().contexts_returned.add(1);
+        state.handle.shared().load.leave(state.worker);
+    }
+}
+
+/// Deadlines.
+impl<B: Backend, H: Hooks> Worker<B, H> {
+    fn expire(&mut self) {
+        while let Some(conn) = self.connecting.pop_due(self.now) {
+            self.core.connect_failed(conn, io::ErrorKind::TimedOut.into());
+        }
+        while let Some(conn) = self.lingering.pop_due(self.now) {
+            self.expire_linger(conn);
+        }
+    }
+
+    /// A flush that made progress gets another term; one that did not, or a silent peer, is given up.
+    fn expire_linger(&mut self, conn: ConnId) {
+        let Some(context) = self.core.state.slots.get(conn) else { return };
+        if std::mem::take(&mut context.progressed) {
+            self.lingering.add(self.now, conn);
+        } else if matches!(context.phase, Phase::Flushing | Phase::Lingering) {
+            context.phase = Phase::Ended(Reason::LingerTimeout);
+            self.core.state.mark(conn);
+        }
+    }
+}
+
+/// Settling.
+impl<B: Backend, H: Hooks> Worker<B, H> {
+    fn settle_all(&mut self) {
+        let mut settling = std::mem::take(&mut self.settling);
+        std::mem::swap(&mut settling, &mut self.core.state.attention);
+        for slot in settling.drain(..) {
+            // The slot may have another occupant by now; settling looks only at how things are.
+            if let Some(conn) = self.core.state.slots.occupant(slot) {
+                self.settle(conn);
+            }
+        }
+        self.settling = settling;
+    }
+
+    fn settle(&mut self, conn: ConnId) {
+        if let Some(context) = self.core.state.slots.get(conn) {
+            context.attention = false;
+        }
+        self.flush(conn);
+        self.advance_close(conn);
+        let Some(context) = self.core.state.slots.get(conn) else { return };
+        match context.phase {
+            Phase::Ended(reason) => self.end(conn, reason),
+            Phase::Unopened => {
+                self.backend.release(conn, Ending::Plain);
+                self.give_back(conn);
+            }
+            _ => self.backend.receive(conn, context.receive()),
+        }
+    }
+
+    /// Writes what is queued, until all is out or the socket refuses, and says so once.
+    fn flush(&mut self, conn: ConnId) {
+        let mut bytes = 0;
+        loop {
+            let Some(context) = self.core.state.slots.get(conn) else { return };
+            let sends = matches!(context.phase, Phase::Open | Phase::Flushing);
+            if !sends || context.sending || context.queue.is_empty() {
+                break;
+            }
+            match self.backend.send(conn, context.queue.parts()) {
+                Ok(Posted::Took(taken)) => {
+                    bytes += taken;
+                    self.core.state.slots.advance(conn, taken);
+                }
+                Ok(Posted::Pending) => {
+                    context.sending = true;
+                    return self.core.tell_sent(conn, bytes);
+                }
+                Err(error) => {
+                    self.core.failed(conn, &error);
+                    break;
+                }
+            }
+        }
+        if bytes > 0 {
+            self.core.tell_sent(conn, bytes);
+        }
+    }
+
+    /// The steps of `close`: the queue out, our half shut, the peer's end read.
+    fn advance_close(&mut self, conn: ConnId) {
+        let Some(context) = self.core.state.slots.get(conn) else { return };
+        if context.phase != Phase::Flushing {
+            return;
+        }
+        if !std::mem::replace(&mut context.deadline_set, true) {
+            context.progressed = false;
+            self.lingering.add(self.now, conn);
+        }
+        if !context.queue.is_empty() {
+            return;
+        }
+        context.phase = match (self.backend.finish_sending(conn), context.peer_finished) {
+            (Err(error), _) => Phase::Ended(Reason::of(&error)),
+            (Ok(()), false) => Phase::Lingering,
+            (Ok(()), true) if context.peer_finished_first => Phase::Ended(Reason::PeerClosed),
+            (Ok(()), true) => Phase::Ended(Reason::Closed),
+        };
+    }
+
+    /// A stream cut short must not end as if it were whole: the peer sees a reset.
+    fn end(&mut self, conn: ConnId, reason: Reason) {
+        let Some(context) = self.core.state.slots.get(conn) else { return };
+        let is_cut = reason == Reason::Aborted || !context.queue.is_empty();
+        self.backend.release(conn, if is_cut { Ending::Reset } else { Ending::Plain });
+        self.give_back(conn);
+        self.core.tell_disconnected(conn, reason);
+    }
+}
+
+/// The end of the worker.
+impl<B: Backend, H: Hooks> Worker<B, H> {
+    /// What the sockets take at once is sent, then everybody is let go and told.
+    fn stop(&mut self) {
+        self.end_turn();
+        for command in self.core.state.handle.inbox(self.core.state.worker).close() {
+            self.decline(&command);
+        }
+        let occupants: Vec<ConnId> = self.core.state.slots.occupants().collect();
+        for conn in occupants {
+            match self.core.state.slots.get(conn).map(|context| context.phase) {
+                Some(Phase::Connecting { .. }) => self.core.connect_failed(conn, stopped()),
+                Some(Phase::Ended(_) | Phase::Unopened) | None => {}
+                Some(_) => {
+                    self.end(conn, Reason::Shutdown);
+                    continue;
+                }
+            }
+            self.settle(conn);
+        }
+        self.core.turn_ended();
+    }
+
+    fn decline(&mut self, command: &Command) {
+        match command {
+            Command::Connect { token, .. } => {
+                self.core.state.counters().connect_errors.add(1);
+                self.core.tell_fault(Fault::Connect { token: *token, error: stopped() });
+            }
+            Command::Open { .. } => {}
+            _ => return,
+        }
+        let state = &self.core.state;
+        state.handle.shared().load.leave(state.worker);
+    }
+}
+
+/// Closes the inbox even when a hook panicked: nobody posts to a worker that is gone.
+struct CloseInbox(Handle, usize);
+
+impl Drop for CloseInbox {
+    fn drop(&mut self) {
+        self.0.inbox(self.1).close();
+    }
+}
+
+fn stopped() -> io::Error {
+    io::Error::new(io::ErrorKind::Interrupted, "the server stopped")
+}
+
+/// The worker's clock, read once a turn.
+#[allow(clippy::disallowed_methods)]
+fn clock() -> Instant {
+    Instant::now()
+}

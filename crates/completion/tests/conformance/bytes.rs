@@ -1,0 +1,197 @@
+//! Bytes on their way: order, partial writes, pausing, buffers running out.
+//!
+//! Whatever the sizes, a stream arrives whole and in order, and reading goes on when it may again.
+//! Read next: `ending.rs`.
+
+use std::net::{Shutdown, TcpStream};
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use usher_completion::{Config, Reason};
+
+use crate::station::{
+    Event, Extras, Station, configs, echo, nothing, pattern, react, read, read_to_end, reset, write,
+};
+use crate::{send_large, turn};
+
+#[test]
+fn bytes_come_back_in_order() {
+    for config in configs() {
+        let station = Station::start(config, &echo());
+        let client = station.client();
+        let bytes = pattern(300_000);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for part in bytes.chunks(7_919) {
+                    write(&client, part);
+                }
+                client.shutdown(Shutdown::Write).unwrap();
+            });
+            assert!(read_to_end(&client) == bytes);
+        });
+        assert_eq!(station.disconnected().1, Reason::PeerClosed);
+        let stats = station.shutdown();
+        assert_eq!((stats.bytes_received, stats.bytes_sent), (300_000, 300_000));
+    }
+}
+
+#[test]
+fn a_slow_reader_gets_every_byte() {
+    for config in configs() {
+        let station = Station::start(config, &nothing());
+        let (client, conn) = station.pair();
+        let bytes = send_large(station.handle(), conn);
+        let refused = station.refused();
+        assert_eq!(refused.bytes + refused.waiting, bytes.len());
+        assert!(read(&client, bytes.len()) == bytes);
+        let mut out = refused.bytes;
+        station.find(|event| match event {
+            Event::Sent(to, sent) => {
+                assert_eq!(*to, conn);
+                out += sent.bytes;
+                (sent.waiting == 0).then_some(())
+            }
+            _ => None,
+        });
+        assert_eq!(out, bytes.len());
+        station.shutdown();
+    }
+}
+
+#[test]
+fn a_turns_sends_leave_in_one_operation() {
+    for config in configs() {
+        let station = Station::start(
+            config,
+            &react(|io, event| {
+                if let Event::Connected(conn, _) = event {
+                    (0..100).for_each(|_| io.send(*conn, Bytes::from_static(b"ten bytes!")));
+                }
+            }),
+        );
+        let client = station.client();
+        assert_eq!(read(&client, 1000), b"ten bytes!".repeat(100));
+        let sent = station.find(|event| match event {
+            Event::Sent(_, sent) => Some(*sent),
+            _ => None,
+        });
+        assert_eq!((sent.bytes, sent.waiting), (1000, 0));
+        station.shutdown();
+    }
+}
+
+#[test]
+fn a_paused_connection_reads_nothing_until_resumed() {
+    for config in configs() {
+        let station = Station::start(
+            config,
+            &react(|io, event| {
+                if let Event::Received(conn, _) = event {
+                    io.pause_reading(*conn);
+                }
+            }),
+        );
+        let (client, conn) = station.pair();
+        write(&client, b"1");
+        assert_eq!(station.received(1), b"1");
+        let bytes = pattern(1000);
+        write(&client, &bytes);
+        client.shutdown(Shutdown::Write).unwrap();
+        turn(&station, conn);
+        assert_eq!(station.handle().stats().bytes_received, 1);
+        let mut got = Vec::new();
+        while got.len() < bytes.len() {
+            station.handle().resume_reading(conn);
+            got.extend(station.received(1));
+        }
+        assert_eq!(got, bytes);
+        station.handle().resume_reading(conn);
+        assert_eq!(station.finished(), conn);
+        station.shutdown();
+    }
+}
+
+#[test]
+fn reading_goes_on_when_a_buffer_comes_back() {
+    for config in configs() {
+        let config = Config { workers: 1, receive_buffers_max: 3, receive_buffer_bytes: 512, ..config };
+        let station = Station::start_with(config, &nothing(), Extras { buffers: true, ..Extras::default() });
+        let clients: Vec<TcpStream> = (0..5).map(|_| station.pair().0).collect();
+        let bytes = pattern(20_000);
+        std::thread::scope(|scope| {
+            for client in &clients {
+                scope.spawn(|| write(client, &bytes));
+            }
+            let (mut held, mut got) = (Vec::new(), 0);
+            while got < clients.len() * bytes.len() {
+                let Event::Received(_, chunk) = station.next() else { continue };
+                got += chunk.len();
+                held.push(chunk);
+                if held.len() == 3 {
+                    assert_eq!(station.handle().stats().buffers.in_use(), 3);
+                    held.clear();
+                }
+            }
+        });
+        assert!(station.shutdown().starved > 0);
+    }
+}
+
+#[test]
+fn what_a_reset_follows_is_still_delivered() {
+    for config in configs() {
+        let station = Station::start(config, &nothing());
+        let (client, _) = station.pair();
+        write(&client, b"last words");
+        assert_eq!(station.received(10), b"last words");
+        reset(client);
+        assert_eq!(station.disconnected().1, Reason::PeerReset);
+        station.shutdown();
+    }
+}
+
+#[test]
+fn verbs_reach_connections_of_other_workers() {
+    for config in configs() {
+        // Whoever speaks is told to everybody, on whichever worker they live.
+        let everyone = Mutex::new(Vec::new());
+        let station = Station::start(
+            Config { workers: 3, ..config },
+            &react(move |io, event| match event {
+                Event::Connected(conn, _) => everyone.lock().unwrap().push(*conn),
+                Event::Received(_, chunk) => {
+                    for conn in &*everyone.lock().unwrap() {
+                        io.send(*conn, Bytes::copy_from_slice(chunk));
+                        io.close(*conn);
+                    }
+                }
+                _ => {}
+            }),
+        );
+        let clients: Vec<_> = (0..6).map(|_| station.pair()).collect();
+        let mut on: Vec<usize> = clients.iter().map(|(_, conn)| conn.worker()).collect();
+        on.sort_unstable();
+        assert_eq!(on, [0, 0, 1, 1, 2, 2]);
+        write(&clients[0].0, b"!");
+        for (client, _) in &clients {
+            assert_eq!(read_to_end(client), b"!");
+        }
+        drop(clients);
+        (0..6).for_each(|_| assert_eq!(station.disconnected().1, Reason::Closed));
+        station.shutdown();
+    }
+}
+
+#[test]
+fn a_wake_is_followed_by_the_end_of_a_turn() {
+    for config in configs() {
+        let workers = config.workers;
+        let station = Station::start_with(config, &nothing(), Extras { turns: true, ..Extras::default() });
+        for worker in (0..workers).cycle().take(200) {
+            station.events.try_iter().for_each(drop);
+            station.handle().wake(worker);
+            station.find(|event| matches!(event, Event::TurnEnded(ended) if *ended == worker).then_some(()));
+        }
+        station.shutdown();
+    }
+}

@@ -1,0 +1,75 @@
+//! Each limit has its answer: refuse, close, end.
+//!
+//! Read next: `../churn.rs`, many connections at once.
+
+use std::io::{ErrorKind, Read};
+use std::sync::{Mutex, mpsc};
+
+use bytes::Bytes;
+use usher_completion::{Config, Fault, Reason, Refused};
+
+use crate::station::{DEADLINE, Event, Station, configs, nothing, react, read_to_end, write};
+use crate::{LARGE_BYTES, send_large};
+
+#[test]
+fn a_full_server_closes_at_once_and_says_so() {
+    for config in configs() {
+        let station = Station::start(Config { connections_max: 2, ..config }, &nothing());
+        let (_first, conn) = station.pair();
+        let _second = station.pair();
+        assert!(read_to_end(&station.client()).is_empty());
+        assert!(
+            matches!(station.next(), Event::Fault(Fault::ConnectionsFull { listener }) if listener == station.listener)
+        );
+        station.handle().connect(station.address, 5);
+        let event = station.next();
+        let Event::Fault(Fault::Connect { token: 5, error }) = event else { panic!("{event:?}") };
+        assert_eq!(error.kind(), ErrorKind::QuotaExceeded);
+        assert_eq!(station.handle().connections(), 2);
+        station.handle().abort(conn);
+        station.disconnected();
+        let _third = station.pair();
+        let stats = station.shutdown();
+        assert_eq!((stats.accepted, stats.refused_full, stats.connected), (4, 1, 3));
+    }
+}
+
+#[test]
+fn sends_from_other_threads_are_bounded() {
+    for config in configs() {
+        let (entered, is_in) = mpsc::channel();
+        let (release, gate) = mpsc::channel::<()>();
+        let (entered, gate) = (Mutex::new(entered), Mutex::new(gate));
+        let blocks = react(move |_, event| {
+            if let Event::Received(..) = event {
+                entered.lock().unwrap().send(()).unwrap();
+                gate.lock().unwrap().recv_timeout(DEADLINE).unwrap();
+            }
+        });
+        let station = Station::start(Config { commands_max: 3, ..config }, &blocks);
+        let (client, conn) = station.pair();
+        write(&client, b"block");
+        is_in.recv_timeout(DEADLINE).unwrap();
+        let part = Bytes::from_static(b"x");
+        for _ in 0..3 {
+            station.handle().send(conn, part.clone()).unwrap();
+        }
+        assert_eq!(station.handle().send(conn, part.clone()), Err(Refused::Busy));
+        station.handle().close(conn);
+        release.send(()).unwrap();
+        assert_eq!(read_to_end(&client), b"xxx");
+        assert_eq!(station.shutdown().refused_busy, 1);
+    }
+}
+
+#[test]
+fn the_last_wall_ends_the_connection() {
+    for config in configs() {
+        let station = Station::start(Config { send_queue_bytes_max: LARGE_BYTES / 2, ..config }, &nothing());
+        let (mut client, conn) = station.pair();
+        send_large(station.handle(), conn);
+        assert_eq!(station.disconnected(), (conn, Reason::SendQueueFull));
+        assert_eq!(client.read_to_end(&mut Vec::new()).unwrap_err().kind(), ErrorKind::ConnectionReset);
+        station.shutdown();
+    }
+}
