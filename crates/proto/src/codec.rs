@@ -9,7 +9,8 @@
 //! Read next: [`crate::message`], `docs/wire.md`.
 
 use crate::limits::FRAME_BYTES_MAX;
-use crate::message::{Message, Packing, Spec, Speaker};
+use crate::message::{Message, Packing, Speaker, Spec};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::vec::Vec;
 
@@ -66,8 +67,7 @@ pub fn decode(
     unfinished: &mut Unfinished,
     packet: &[u8],
 ) -> Result<Option<Message>, CodecError> {
-    let (header, body) =
-        packet.split_first_chunk::<HEADER_BYTES>().ok_or(CodecError::Short(packet.len()))?;
+    let (header, body) = packet.split_first_chunk::<HEADER_BYTES>().ok_or(CodecError::Short(packet.len()))?;
     let opcode = u16::from_be_bytes([header[0], header[1]]);
     let spec = Spec::of(opcode).ok_or(CodecError::UnknownOpcode(opcode))?;
     if !allowed(spec.speaker) {
@@ -132,7 +132,11 @@ pub(crate) fn unpack<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, CodecE
     let mut reader = rmp_serde::Deserializer::from_read_ref(body);
     reader.set_max_depth(DEPTH_MAX);
     let value = T::deserialize(&mut reader).map_err(|error| CodecError::Malformed(std::format!("{error}")))?;
-    Ok(value)
+    // Only at the end of the body is there no further value to begin.
+    match IgnoredAny::deserialize(&mut reader) {
+        Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(value),
+        _ => Err(CodecError::Malformed("bytes after the message".into())),
+    }
 }
 
 #[cfg(test)]
@@ -200,6 +204,18 @@ mod tests {
         assert_eq!(decode(anyone, &mut unfinished, &[0xff, 0xff, 0]), Err(CodecError::UnknownOpcode(0xffff)));
         assert_eq!(decode(anyone, &mut unfinished, &[0, 1, 8]), Err(CodecError::UnknownFlags(8)));
         assert_eq!(decode(anyone, &mut unfinished, &[0, 1]), Err(CodecError::Short(2)));
+    }
+
+    #[test]
+    fn bytes_after_a_message_are_refused() {
+        let mut packet = frames(&Chat { request: 1, text: "hi".into() }.into()).remove(0);
+        for extra in [0x00, 0xc1, 0xd9] {
+            packet.push(extra);
+            let read = decode(anyone, &mut Unfinished::default(), &packet);
+            assert_eq!(read, Err(CodecError::Malformed("bytes after the message".into())), "{extra:#x}");
+            packet.pop();
+        }
+        assert!(decode(anyone, &mut Unfinished::default(), &packet).is_ok());
     }
 
     #[test]

@@ -8,11 +8,9 @@
 //! Limits: an outbox holds what one step caused; its size is bounded by the machine's own limits.
 //! Read next: `usher-logic` for the machines, `usher-runtime` and `usher-sim` for the two worlds.
 
-use crate::ids::{
-    Address, ConnId, GroupId, Identity, Reservation, ServerName, ShardId, WorldId,
-};
-use crate::message::{CloseReason, Credentials, LogInDenial, Message};
 use crate::first_frame::Role;
+use crate::ids::{Address, ConnId, GroupId, Identity, Reservation, ServerName, ShardId, WorldId};
+use crate::message::{CloseReason, Credentials, LogInDenial, Message};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -403,4 +401,3 @@ impl<N> Outbox<N> {
         self.outputs.is_empty()
     }
 }
-

@@ -6,11 +6,11 @@
 //! passed.
 //! Read next: `usher-logic`, whose `admission` applies the limits and whose `uplink` presents the server.
 
-use alloc::vec::Vec;
-use core::time::Duration;
 use crate::ids::{Address, ServerKind, ServerName, WorldId};
 use crate::machine::Time;
 use crate::message::{Register, RoomReport};
+use alloc::vec::Vec;
+use core::time::Duration;
 
 /// One server's own facts and limits. Plain numbers, checked by whoever reads the config file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,8 +8,8 @@
 
 use super::hall::SeatKept;
 use crate::ids::{
-    AccountId, Address, GameId, Generation, Identity, ReservationId, RoomNo, ServerKind, ServerName, SessionId,
-    WorldId,
+    AccountId, Address, GameId, Generation, Identity, ReservationId, RoomNo, ServerKind, ServerName,
+    SessionId, WorldId,
 };
 use alloc::string::String;
 use alloc::vec::Vec;

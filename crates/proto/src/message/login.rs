@@ -62,7 +62,10 @@ pub struct LoggedIn {
 impl core::fmt::Debug for LoggedIn {
     /// Without the session key and the ticket.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("LoggedIn").field("identity", &self.identity).field("halls", &self.halls).finish_non_exhaustive()
+        f.debug_struct("LoggedIn")
+            .field("identity", &self.identity)
+            .field("halls", &self.halls)
+            .finish_non_exhaustive()
     }
 }
 

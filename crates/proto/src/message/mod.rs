@@ -126,7 +126,7 @@ messages! {
     0x0103 LogInDenied       Map   64      Server;
     // hall
     0x0201 GetDirectory      Map   64      Client;
-    0x0202 Directory         Map   131072  Server;
+    0x0202 Directory         Map   131_072  Server;
     0x0203 Renewed           Map   1024    Server;
     // room
     0x0301 Enter             Map   64      Client;
@@ -153,13 +153,13 @@ messages! {
     0x040b PlayerSat         Array 64      Server;
     0x040c PlayerStood       Array 64      Server;
     // link: servers and their manager
-    0x1001 Register          Map   131072  Node;
+    0x1001 Register          Map   131_072  Node;
     0x1002 Registered        Map   64      Manager;
     0x1003 RegisterDenied    Map   512     Manager;
-    0x1004 Present           Map   131072  Node;
+    0x1004 Present           Map   131_072  Node;
     0x1005 Renew             Array 128     Node;
-    0x1006 Load              Array 65536   Node;
-    0x1007 Redeemed          Array 16384   Node;
+    0x1006 Load              Array 65_536  Node;
+    0x1007 Redeemed          Array 16_384  Node;
     0x1008 Arbitrate         Array 64      Node;
     0x1009 Arbitrated        Map   1024    Manager;
     0x100a Claim             Array 128     Node;
@@ -170,7 +170,7 @@ messages! {
     0x100f Evicted           Array 64      Node;
     0x1010 Locate            Array 64      Node;
     0x1011 Located           Map   512     Manager;
-    0x1012 RoomsOf           Map   131072  Manager;
+    0x1012 RoomsOf           Map   131_072  Manager;
     0x1013 RoomsGone         Map   128     Manager;
     0x1014 Halls             Map   2048    Manager;
     0x1015 DrainOrder        Map   16      Manager;
