@@ -1,0 +1,27 @@
+//! Layer 3: what each server of the cluster decides, as machines without sockets, clocks or threads.
+//!
+//! Why: the same logic runs behind real sockets (`usher-runtime`) and by the million in virtual time
+//! (`usher-sim`), and any run can be repeated from its seed.
+//! The machines: [`login`] checks who somebody is and shows the way to a hall; [`hall`] hands out the room
+//! directory; [`room`] is where people stay, talk and play; [`manager`] knows everybody, arbitrates redirects
+//! and decides who may be where. [`admission`] and [`uplink`] are what every server but the manager has.
+//! The law: one input in, its outputs out, in order; nothing blocks, nothing fails, no peer's input panics.
+//! Arrows: depends on `usher-proto` and `usher-games` only; never on `usher-hpserver`, nor it on this.
+//! Invariants: `no_std`; no clock, no random-keyed map, no secret: what needs one is asked of the world.
+//! Limits: every table has a bound named in its machine's config, and a stated answer when it is full.
+//! Read next: [`login`], the smallest machine, then [`hall`].
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod admission;
+#[cfg(test)]
+mod bench;
+pub mod front;
+pub mod hall;
+pub mod login;
+pub mod manager;
+mod pending;
+pub mod room;
+pub mod uplink;
