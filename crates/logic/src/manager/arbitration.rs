@@ -1,0 +1,185 @@
+//! Who takes a client that its server could not: two choices at random, the less loaded of them.
+//!
+//! Why two: the least loaded of all would get every client until its next report; two random candidates
+//! spread nearly as well and never stampede (Mitzenmacher, "The Power of Two Choices", 2001).
+//! Owns: reservations, from the decision until they are redeemed or expire, and those being sealed.
+//! Invariants: an outstanding reservation is load at its target; ids grow, also over a restart of the manager,
+//! so that a map by id is ordered by expiry too and a target never sees one id twice.
+//! Limits: `reservations_max` for each target and `seals_max` being sealed, beyond either nobody takes the
+//! client; strangers hold at most half of a target's open places.
+//! Read next: [`super::registry`].
+
+use super::registry::{Registry, Server, ServerId};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::time::Duration;
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+use usher_proto::message::Arbitrate;
+use usher_proto::{ConnId, Reservation, ReservationId, Time};
+
+/// Places kept at one server, each with its expiry.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    for_sessions: BTreeMap<ReservationId, Time>,
+    for_strangers: BTreeMap<ReservationId, Time>,
+}
+
+impl Kept {
+    pub(super) fn len(&self) -> usize {
+        self.for_sessions.len() + self.for_strangers.len()
+    }
+
+    pub(super) fn redeem(&mut self, id: ReservationId) {
+        if self.for_sessions.remove(&id).is_none() {
+            self.for_strangers.remove(&id);
+        }
+    }
+
+    pub(super) fn expire(&mut self, now: Time) {
+        for kept in [&mut self.for_sessions, &mut self.for_strangers] {
+            while kept.first_entry().is_some_and(|first| *first.get() <= now) {
+                kept.pop_first();
+            }
+        }
+    }
+}
+
+/// A decision that waits for its seal.
+#[derive(Debug)]
+pub(super) struct Seal {
+    /// Who asked, and under which number.
+    pub(super) asker: ConnId,
+    pub(super) request: u64,
+    pub(super) target: ServerId,
+    expires: Time,
+}
+
+/// The bounds of arbitration.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) reservation_ttl: Duration,
+    pub(super) reservations_max: u32,
+    pub(super) seals_max: u32,
+}
+
+/// Decides who takes whom.
+#[derive(Debug)]
+pub(super) struct Arbiter {
+    bounds: Bounds,
+    random: ChaCha8Rng,
+    last_id: u64,
+    seals: BTreeMap<ReservationId, Seal>,
+}
+
+/// A server that could take the client now.
+struct Candidate {
+    id: ServerId,
+    free_places: u64,
+    load_ppm: u64,
+}
+
+impl Arbiter {
+    pub(super) fn new(bounds: Bounds, seed: u64) -> Self {
+        Self { bounds, random: ChaCha8Rng::seed_from_u64(seed), last_id: 0, seals: BTreeMap::new() }
+    }
+
+    /// Keeps a place for a client of `asker`; nothing if nobody takes it. The caller has it sealed.
+    pub(super) fn arbitrate(
+        &mut self,
+        now: Time,
+        unix_ms: u64,
+        registry: &mut Registry,
+        asker: (ServerId, ConnId),
+        arbitrate: &Arbitrate,
+    ) -> Option<Reservation> {
+        let hops_left = arbitrate.hops_left.checked_sub(1)?;
+        if self.seals.len() >= self.bounds.seals_max as usize {
+            return None;
+        }
+        let target = self.choose(now, registry, asker.0, arbitrate.session.is_none())?;
+        let id = self.fresh_id(unix_ms);
+        let expires = now + self.bounds.reservation_ttl;
+        let server = registry.get_mut(target).expect("invariant: the choice is among those known");
+        let kept = match arbitrate.session {
+            Some(_) => &mut server.kept.for_sessions,
+            None => &mut server.kept.for_strangers,
+        };
+        kept.insert(id, expires);
+        self.seals.insert(id, Seal { asker: asker.1, request: arbitrate.request, target, expires });
+        Some(Reservation { id, target: server.facts.name.clone(), session: arbitrate.session, hops_left })
+    }
+
+    /// The decision whose seal this is; nothing if it took too long.
+    pub(super) fn sealed(&mut self, id: u64) -> Option<Seal> {
+        self.seals.remove(&ReservationId(id))
+    }
+
+    /// Drops decisions whose seal never came: their reservation has expired.
+    pub(super) fn expire(&mut self, now: Time) {
+        while self.seals.first_entry().is_some_and(|first| first.get().expires <= now) {
+            self.seals.pop_first();
+        }
+    }
+
+    pub(super) fn sealing(&self) -> usize {
+        self.seals.len()
+    }
+
+    fn choose(
+        &mut self,
+        now: Time,
+        registry: &mut Registry,
+        asker: ServerId,
+        stranger: bool,
+    ) -> Option<ServerId> {
+        let (kind, world) = registry.get(asker).map(|asker| (asker.facts.kind, asker.facts.world))?;
+        registry.iter_mut().for_each(|server| server.kept.expire(now));
+        let candidates: Vec<_> = registry
+            .iter()
+            .filter(|(id, server)| *id != asker && server.is(kind, world) && server.takes_clients())
+            .filter_map(|(id, server)| self.candidate(id, server, stranger))
+            .collect();
+        let first = self.draw(&candidates)?;
+        let second = self.draw(&candidates)?;
+        Some(if second.load_ppm < first.load_ppm { second.id } else { first.id })
+    }
+
+    fn candidate(&self, id: ServerId, server: &Server, stranger: bool) -> Option<Candidate> {
+        let kept = server.kept.len() as u64;
+        let open_places = u64::from(server.open_places());
+        let strangers = server.kept.for_strangers.len() as u64;
+        if kept >= u64::from(self.bounds.reservations_max) || stranger && 2 * (strangers + 1) > open_places {
+            return None;
+        }
+        let free_places = open_places.saturating_sub(kept);
+        (free_places > 0).then(|| Candidate { id, free_places, load_ppm: server.load_ppm() })
+    }
+
+    /// One of them, each as likely as it has free places.
+    fn draw<'a>(&mut self, candidates: &'a [Candidate]) -> Option<&'a Candidate> {
+        let places: u64 = candidates.iter().map(|candidate| candidate.free_places).sum();
+        let mut at = ((u128::from(self.random.next_u64()) * u128::from(places)) >> 64) as u64;
+        candidates.iter().find(|candidate| {
+            let found = at < candidate.free_places;
+            at = at.saturating_sub(candidate.free_places);
+            found
+        })
+    }
+
+    /// Unix milliseconds with room for a million more in each: greater than any id before.
+    fn fresh_id(&mut self, unix_ms: u64) -> ReservationId {
+        self.last_id = (self.last_id + 1).max(unix_ms << 20);
+        ReservationId(self.last_id)
+    }
+
+    pub(super) fn check_invariants(&self, registry: &Registry) {
+        assert!(self.seals.len() <= self.bounds.seals_max as usize);
+        for (_, server) in registry.iter() {
+            assert!(server.kept.len() <= self.bounds.reservations_max as usize);
+            for kept in [&server.kept.for_sessions, &server.kept.for_strangers] {
+                assert!(kept.values().is_sorted(), "ids grow with time");
+            }
+        }
+    }
+}

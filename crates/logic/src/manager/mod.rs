@@ -1,0 +1,456 @@
+//! The manager: knows every server, arbitrates redirects, decides who may be where, feeds the directory.
+//!
+//! Why: of what no server can know alone there is one truth, and it can be lost: everything here is rebuilt
+//! from what servers present, so a manager that starts anew knows nothing and needs nothing.
+//! Owns: links and registrations (here), servers (`registry`), reservations (`arbitration`), accounts
+//! (`presence`), what others are told (`directory`, `view`).
+//! Invariants: a server is asked for by name and answered by link; any message prolongs its lease, and without
+//! one it is gone. For one lease after its own start the manager expires nothing and withdraws nothing. When
+//! its own time jumps by more than half a lease, every lease gets a full term again: it was the manager that
+//! was away.
+//! Peers: servers of this cluster. What they should not say closes their link, and they present themselves
+//! anew.
+//! Limits: see [`Config`]; each says what happens beyond it.
+//! Read next: `presence` for the rules of entering, `registry` for the states of a server.
+
+mod arbitration;
+mod config;
+mod directory;
+mod presence;
+mod registry;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub use config::{Config, HallsOrder};
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use arbitration::Arbiter;
+use core::convert::Infallible;
+use core::time::Duration;
+use directory::Directory;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use presence::{Eviction, Presence};
+use registry::{Arrival, Registry, Server, ServerId};
+use usher_proto::limits::{ADDRESS_BYTES_MAX, NAME_BYTES_MAX, PRESENT_PLAYERS_MAX, ROOMS_MAX};
+use usher_proto::machine::{Answer, Peer, Question};
+use usher_proto::message::{
+    Arbitrate, Arbitrated, Claim, Claimed, CloseReason, Closing, Load, Locate, Located, Message, Present,
+    Redeemed, Register, RegisterDenial, RegisterDenied, Registered, Release, Released, Verdict,
+};
+use usher_proto::{ConnId, Input, Machine, Outbox, Output, ServerKind, ServerName, Time};
+
+/// One shard, so nothing is ever told or handed over.
+type Out = Outbox<Infallible>;
+
+/// How often leases, reservations and what others are told are looked after.
+const TICK: Duration = Duration::from_millis(250);
+/// How often the admin page's view is replaced, at most.
+const SHOW_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What has happened so far.
+#[derive(Debug, Default)]
+struct Counts {
+    registrations: u64,
+    registrations_denied: u64,
+    leases_ended: u64,
+    time_jumps: u64,
+    unexpected: u64,
+    redirects_login: u64,
+    redirects_hall: u64,
+    redirects_nobody: u64,
+    claims_granted: u64,
+    claims_superseded: u64,
+    claims_elsewhere: u64,
+    claims_full: u64,
+    evictions: u64,
+    evictions_acknowledged: u64,
+}
+
+/// The manager as a machine. See the module head.
+#[derive(Debug)]
+pub struct Manager {
+    config: Config,
+    /// When it first did anything; not machine time zero, which may be long before.
+    started: Option<Time>,
+    now: Time,
+    tick_at: Time,
+    show_at: Time,
+    unshown: bool,
+    /// Everybody on the link listener, by the name they proved.
+    links: HashMap<ConnId, ServerName, FixedState>,
+    registry: Registry,
+    presence: Presence,
+    arbiter: Arbiter,
+    directory: Directory,
+    counts: Counts,
+}
+
+impl Manager {
+    /// A manager that knows nobody yet. `seed` decides the two choices and the order within maps.
+    pub fn new(config: Config, seed: u64) -> Self {
+        let presence = presence::Bounds {
+            presence_max: config.presence_max as usize,
+            fence_ttl: config.fence_ttl,
+            fences_max: config.fences_max as usize,
+        };
+        let arbitration = arbitration::Bounds {
+            reservation_ttl: config.reservation_ttl,
+            reservations_max: config.reservations_max,
+            seals_max: config.seals_max,
+        };
+        Self {
+            started: None,
+            now: Time(0),
+            tick_at: Time(0),
+            show_at: Time(0),
+            unshown: false,
+            links: HashMap::with_hasher(FixedState::with_seed(seed)),
+            registry: Registry::new(config.servers_max),
+            presence: Presence::new(presence, seed),
+            arbiter: Arbiter::new(arbitration, seed),
+            directory: Directory::new(config.halls_order),
+            counts: Counts::default(),
+            config,
+        }
+    }
+
+    fn unix_ms(&self) -> u64 {
+        self.config.started_unix_ms.saturating_add(self.now.as_millis())
+    }
+
+    fn notice_time(&mut self, now: Time) {
+        let away = now - core::mem::replace(&mut self.now, now);
+        let started = *self.started.get_or_insert(now);
+        self.directory.settled = now >= started + self.config.lease;
+        if away > self.config.lease / 2 && self.registry.len() > 0 {
+            self.counts.time_jumps += 1;
+            let lease_ends = now + self.config.lease;
+            self.registry.iter_mut().for_each(|server| server.lease_ends = lease_ends);
+        }
+    }
+
+    fn tick(&mut self, out: &mut Out) {
+        self.tick_at = self.now + TICK;
+        for id in self.registry.lapsed(self.now) {
+            self.lease_ended(id, out);
+        }
+        self.registry.iter_mut().for_each(|server| server.kept.expire(self.now));
+        self.arbiter.expire(self.now);
+        self.directory.tick(self.now, &mut self.registry, out);
+        if self.unshown && self.now >= self.show_at {
+            self.unshown = false;
+            self.show_at = self.now + SHOW_INTERVAL;
+            out.push(Output::Show(view::view(self)));
+        }
+    }
+
+    /// Never in the manager's own first lease, for every lease it gives is as long.
+    fn lease_ended(&mut self, id: ServerId, out: &mut Out) {
+        self.counts.leases_ended += 1;
+        if let Some(conn) = self.registry.get(id).and_then(|server| server.conn) {
+            self.show_out(conn, CloseReason::NotRegistered, out);
+        }
+        self.directory.withdraw(&mut self.registry, id, out);
+        self.registry.remove(id);
+        self.presence.sweep();
+        self.unshown = true;
+    }
+
+    // Links.
+
+    fn knock(&mut self, conn: ConnId, peer: Peer, out: &mut Out) {
+        let links_max = 2 * self.config.servers_max as usize;
+        let reason = match peer {
+            Peer::Server(name) if self.links.len() < links_max => {
+                self.links.insert(conn, name);
+                return out.push(Output::Admit(conn));
+            }
+            Peer::Server(_) => CloseReason::ConnectionsFull,
+            Peer::Stranger | Peer::Player(_) => CloseReason::WrongRole,
+        };
+        out.push(Output::Refuse(conn, Closing { reason }.into()));
+    }
+
+    /// The server registered on this link, if it still is.
+    fn server_of(&self, conn: ConnId) -> Option<ServerId> {
+        let id = self.registry.named(self.links.get(&conn)?)?;
+        (self.registry.get(id)?.conn == Some(conn)).then_some(id)
+    }
+
+    fn show_out(&mut self, conn: ConnId, reason: CloseReason, out: &mut Out) {
+        out.close(conn, reason);
+        self.link_gone(conn, out);
+    }
+
+    fn link_gone(&mut self, conn: ConnId, out: &mut Out) {
+        if let Some(id) = self.server_of(conn)
+            && let Some(server) = self.registry.get_mut(id)
+        {
+            server.conn = None;
+            self.directory.withdraw(&mut self.registry, id, out);
+            self.unshown = true;
+        }
+        self.links.remove(&conn);
+    }
+
+    fn message(&mut self, conn: ConnId, message: Message, out: &mut Out) {
+        if !self.links.contains_key(&conn) {
+            return;
+        }
+        self.unshown = true;
+        if let Message::Register(register) = message {
+            return self.register(conn, register, out);
+        }
+        let Some(id) = self.server_of(conn) else {
+            return self.show_out(conn, CloseReason::NotRegistered, out);
+        };
+        let lease_ends = self.now + self.config.lease;
+        let server = self.registry.get_mut(id).expect("invariant: a registered link has its server");
+        server.lease_ends = lease_ends;
+        if !is_expected(server, &message) {
+            self.counts.unexpected += 1;
+            return self.show_out(conn, CloseReason::Unexpected, out);
+        }
+        self.said(id, conn, message, out);
+    }
+
+    /// A registered server says what it may say.
+    fn said(&mut self, id: ServerId, conn: ConnId, message: Message, out: &mut Out) {
+        let server = self.registry.get_mut(id).expect("invariant: a registered link has its server");
+        match message {
+            Message::Renew(renew) => server.renew = renew,
+            Message::Redeemed(Redeemed { reservations }) => {
+                for reservation in reservations {
+                    server.kept.redeem(reservation);
+                }
+            }
+            Message::Load(load) => self.load(id, &load, out),
+            Message::Present(present) => self.present(id, &present, out),
+            Message::Arbitrate(arbitrate) => self.arbitrate(id, conn, &arbitrate, out),
+            Message::Claim(claim) => self.claim(id, conn, &claim, out),
+            Message::Release(release) => self.release(id, conn, &release, out),
+            Message::Evicted(_) => self.counts.evictions_acknowledged += 1,
+            Message::Locate(Locate { request, identity }) => {
+                let seats = self.presence.locate(&self.registry, &identity);
+                out.send(conn, Located { request, seats });
+            }
+            _ => {}
+        }
+    }
+
+    // Registration.
+
+    fn register(&mut self, conn: ConnId, register: Register, out: &mut Out) {
+        let lease_ends = self.now + self.config.lease;
+        let (name, players) = (register.name.clone(), register.players);
+        if let Err(denial) = self.check(conn, &register) {
+            return self.deny(conn, denial, out);
+        }
+        match self.registry.arrive(conn, register, lease_ends) {
+            Arrival::NameTaken => self.deny(conn, RegisterDenial::NameTaken, out),
+            Arrival::Full => self.show_out(conn, CloseReason::ConnectionsFull, out),
+            Arrival::Known { displaced, replaced } => {
+                if let Some(old) = displaced {
+                    self.show_out(old, CloseReason::Replaced, out);
+                }
+                if replaced {
+                    self.presence.sweep();
+                }
+                self.registered(conn, &name, players, out);
+            }
+        }
+    }
+
+    fn registered(&mut self, conn: ConnId, name: &ServerName, players: u32, out: &mut Out) {
+        self.counts.registrations += 1;
+        let lease_ms = u32::try_from(self.config.lease.as_millis()).unwrap_or(u32::MAX);
+        out.send(conn, Registered { lease_ms });
+        if let Some(id) = self.registry.named(name).filter(|_| players == 0) {
+            self.presented(id, 0, out);
+        }
+    }
+
+    fn check(&self, conn: ConnId, register: &Register) -> Result<(), RegisterDenial> {
+        let skew_ms = register.clock_unix_ms.abs_diff(self.unix_ms());
+        if self.links.get(&conn) != Some(&register.name) || !is_well_formed(register) {
+            Err(RegisterDenial::Malformed)
+        } else if u128::from(skew_ms) > self.config.clock_skew_max.as_millis() {
+            Err(RegisterDenial::ClockSkew)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn deny(&mut self, conn: ConnId, reason: RegisterDenial, out: &mut Out) {
+        self.counts.registrations_denied += 1;
+        out.send(conn, RegisterDenied { reason });
+        self.show_out(conn, CloseReason::NotRegistered, out);
+    }
+
+    fn present(&mut self, id: ServerId, present: &Present, out: &mut Out) {
+        for player in &present.players {
+            let evictions = self.presence.present(self.now, &self.registry, id, player);
+            self.evict(&evictions, out);
+        }
+        self.presented(id, present.players.len(), out);
+    }
+
+    /// What a former presentation said and this one did not say again dies when it is complete.
+    fn presented(&mut self, id: ServerId, players: usize, out: &mut Out) {
+        if self.registry.presented(id, players) {
+            self.presence.sweep();
+            self.directory.welcome(self.now, &mut self.registry, id, out);
+        }
+    }
+
+    // What servers say and ask.
+
+    fn load(&mut self, id: ServerId, load: &Load, out: &mut Out) {
+        let Some(server) = self.registry.get_mut(id) else { return };
+        server.report(load);
+        self.directory.withdraw(&mut self.registry, id, out);
+    }
+
+    fn arbitrate(&mut self, id: ServerId, conn: ConnId, arbitrate: &Arbitrate, out: &mut Out) {
+        let unix_ms = self.unix_ms();
+        let asker = (id, conn);
+        let decided = self.arbiter.arbitrate(self.now, unix_ms, &mut self.registry, asker, arbitrate);
+        let Some(reservation) = decided else {
+            self.counts.redirects_nobody += 1;
+            return out.send(conn, Arbitrated { request: arbitrate.request, to: None });
+        };
+        let ttl = self.config.reservation_ttl;
+        let id = reservation.id.0;
+        out.push(Output::Ask { id, question: Question::SealReservation { reservation, ttl } });
+    }
+
+    /// Passes a sealed reservation on, unless its target takes nobody any more.
+    fn sealed(&mut self, id: u64, sealed: Vec<u8>, out: &mut Out) {
+        let Some(seal) = self.arbiter.sealed(id) else { return };
+        let Some(asker) = self.server_of(seal.asker).and_then(|id| self.registry.get(id)) else { return };
+        let target = self.registry.get(seal.target).filter(|target| target.takes_clients());
+        match (&target, asker.facts.kind) {
+            (None, _) => self.counts.redirects_nobody += 1,
+            (Some(_), ServerKind::Login) => self.counts.redirects_login += 1,
+            (Some(_), _) => self.counts.redirects_hall += 1,
+        }
+        let to = target.map(|target| (target.facts.address.clone(), sealed.into()));
+        out.send(seal.asker, Arbitrated { request: seal.request, to });
+    }
+
+    fn claim(&mut self, id: ServerId, conn: ConnId, claim: &Claim, out: &mut Out) {
+        let ruling = self.presence.claim(self.now, &self.registry, id, claim);
+        let Some(ruling) = ruling else {
+            self.counts.claims_full += 1;
+            return out.send(conn, Claimed { request: claim.request, verdict: Verdict::Superseded });
+        };
+        match &ruling.verdict {
+            Verdict::Granted => self.counts.claims_granted += 1,
+            Verdict::Superseded => self.counts.claims_superseded += 1,
+            Verdict::Elsewhere { .. } => self.counts.claims_elsewhere += 1,
+        }
+        out.send(conn, Claimed { request: claim.request, verdict: ruling.verdict });
+        self.evict(&ruling.evictions, out);
+    }
+
+    fn release(&mut self, id: ServerId, conn: ConnId, release: &Release, out: &mut Out) {
+        let order = self.presence.release(self.now, &self.registry, id, release);
+        out.send(conn, Released { request: release.request });
+        self.evict(&order.map_or_else(Vec::new, |order| alloc::vec![(id, order)]), out);
+    }
+
+    /// A server without a link is told nothing: it is judged by what it presents when it comes back.
+    fn evict(&mut self, evictions: &[Eviction], out: &mut Out) {
+        for (id, order) in evictions {
+            let Some(conn) = self.registry.get(*id).and_then(|server| server.conn) else { continue };
+            self.counts.evictions += 1;
+            out.send(conn, *order);
+        }
+    }
+}
+
+/// Whether a server may say this now: the right kind of server, about its own world and its own rooms.
+fn is_expected(server: &Server, message: &Message) -> bool {
+    let facts = &server.facts;
+    let is_room = facts.kind == ServerKind::Room;
+    match message {
+        Message::Renew(_) | Message::Load(_) | Message::Redeemed(_) => true,
+        Message::Arbitrate(_) => matches!(facts.kind, ServerKind::Login | ServerKind::Hall),
+        Message::Locate(locate) => facts.kind == ServerKind::Hall && locate.identity.world == facts.world,
+        Message::Claim(claim) => {
+            is_room && claim.identity.world == facts.world && server.has_room(claim.room, claim.game)
+        }
+        Message::Release(release) => is_room && release.identity.world == facts.world,
+        Message::Evicted(_) => is_room,
+        Message::Present(Present { players }) => {
+            is_room
+                && players.len() <= PRESENT_PLAYERS_MAX
+                && players.iter().all(|player| {
+                    player.identity.world == facts.world && server.has_room(player.room, player.game)
+                })
+        }
+        _ => false,
+    }
+}
+
+fn is_well_formed(register: &Register) -> bool {
+    let Register { kind, name, address, rooms, .. } = register;
+    let is_sized = |text: &str, bytes_max: usize| !text.is_empty() && text.len() <= bytes_max;
+    let numbers: BTreeSet<_> = rooms.iter().map(|report| report.room).collect();
+    *kind != ServerKind::Manager
+        && is_sized(&name.0, NAME_BYTES_MAX)
+        && is_sized(&address.0, ADDRESS_BYTES_MAX)
+        && (rooms.is_empty() || *kind == ServerKind::Room)
+        && rooms.len() <= ROOMS_MAX
+        && numbers.len() == rooms.len()
+        && rooms.iter().all(|report| report.name.len() <= NAME_BYTES_MAX)
+}
+
+impl Machine for Manager {
+    type Note = Infallible;
+
+    fn handle(&mut self, now: Time, input: Input<Infallible>, out: &mut Out) {
+        self.notice_time(now);
+        match input {
+            Input::Knock { conn, peer, .. } => self.knock(conn, peer, out),
+            Input::Message { conn, message } => self.message(conn, message, out),
+            Input::Disconnected { conn } => self.link_gone(conn, out),
+            Input::Answer { id, answer: Answer::Reservation(sealed) } => self.sealed(id, sealed, out),
+            Input::Timeout => self.presence.sweep_shelf(now, &self.registry),
+            // Nobody is to be drained here: servers come back to the next manager.
+            Input::Drain => out.push(Output::Drained),
+            // A link is worth nothing before it registers, and the manager itself links, dials and tells nobody.
+            _ => {}
+        }
+        self.presence.forget_due(now);
+        if now >= self.tick_at {
+            self.tick(out);
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Time> {
+        if !self.presence.is_swept() {
+            return Some(self.now);
+        }
+        let is_idle = self.registry.len() == 0 && self.arbiter.sealing() == 0 && !self.unshown;
+        let tick_at = (!is_idle).then_some(self.tick_at);
+        tick_at.into_iter().chain(self.presence.next_forgetting()).min()
+    }
+
+    fn check_invariants(&self) {
+        self.registry.check_invariants();
+        self.presence.check_invariants(&self.registry);
+        self.arbiter.check_invariants(&self.registry);
+        for (id, server) in self.registry.iter() {
+            let Some(conn) = server.conn else { continue };
+            assert_eq!(self.server_of(conn), Some(id), "a registered link is a link");
+        }
+    }
+
+    fn figures(&self, visit: &mut dyn FnMut(&'static str, u64)) {
+        view::figures(self, visit);
+    }
+}

@@ -1,0 +1,309 @@
+//! Who is in the cluster: every server with what it said of itself, its lease and its link.
+//!
+//! Why: arbitration, presence and the directory ask the same three things of a server: is it there, may
+//! clients be sent to it, how full is it.
+//! Owns: the table of servers and which process a name stands for now. Does not own links that have not
+//! registered, nor what anybody is told.
+//! Invariants: a name stands for one process. A process keeps its entry from its first registration until its
+//! lease ends, whatever its link does; each *presentation* has a fresh [`ServerId`], and the former id stands
+//! for it too until the new presentation is complete, so that what was not presented again dies with it.
+//! States: joining (not all players presented), up, suspect (no link), draining; none is entered backwards
+//! but by a new registration, and draining stays.
+//! Limits: `servers_max` entries.
+//! Read next: [`super::presence`], which relies on ids dying.
+
+use super::arbitration::Kept;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use usher_proto::message::{Load, Register, Renew, RoomReport};
+use usher_proto::{ConnId, GameId, RoomNo, ServerKind, ServerName, Time, WorldId};
+
+/// One presentation of one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ServerId(u32);
+
+/// What a server last said of its load.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reported {
+    pub(super) serving: u32,
+    pub(super) served_per_second: u32,
+}
+
+/// One process of the cluster.
+#[derive(Debug)]
+pub(super) struct Server {
+    /// As it presented itself last; populations are kept current, rooms are ordered by number.
+    pub(super) facts: Register,
+    /// Its link; without one it is suspect.
+    pub(super) conn: Option<ConnId>,
+    pub(super) lease_ends: Time,
+    /// Players it has still to present before it is up.
+    joining: Option<u32>,
+    former: Option<ServerId>,
+    pub(super) draining: bool,
+    /// Nothing until its first report: a full server that has just registered must not look empty.
+    pub(super) reported: Option<Reported>,
+    pub(super) kept: Kept,
+    pub(super) renew: Renew,
+    /// Whether halls offer its rooms, when they were last told, and whether that has changed since.
+    pub(super) offered: bool,
+    pub(super) told_at: Time,
+    pub(super) rooms_changed: bool,
+}
+
+impl Server {
+    fn new(conn: ConnId, facts: Register, lease_ends: Time) -> Self {
+        Self {
+            joining: Some(facts.players),
+            facts,
+            conn: Some(conn),
+            lease_ends,
+            former: None,
+            draining: false,
+            reported: None,
+            kept: Kept::default(),
+            renew: Renew::default(),
+            offered: false,
+            told_at: Time(0),
+            rooms_changed: false,
+        }
+    }
+
+    /// The state as the admin page writes it.
+    pub(super) fn state(&self) -> &'static str {
+        match self {
+            Self { conn: None, .. } => "suspect",
+            Self { draining: true, .. } => "draining",
+            Self { joining: Some(_), .. } => "joining",
+            _ => "up",
+        }
+    }
+
+    /// Whether clients may be sent there.
+    pub(super) fn takes_clients(&self) -> bool {
+        self.conn.is_some() && self.joining.is_none() && !self.draining
+    }
+
+    pub(super) fn is(&self, kind: ServerKind, world: WorldId) -> bool {
+        self.facts.kind == kind && self.facts.world == world
+    }
+
+    pub(super) fn has_room(&self, room: RoomNo, game: GameId) -> bool {
+        self.room_at(room).is_some_and(|at| self.facts.rooms[at].game == game)
+    }
+
+    /// Clients it could begin to serve within this second if no place were kept.
+    pub(super) fn open_places(&self) -> u32 {
+        let Some(Reported { serving, served_per_second }) = self.reported else { return 0 };
+        let at_once = self.facts.serve_max.saturating_sub(serving);
+        at_once.min(self.facts.serve_per_second_max.saturating_sub(served_per_second))
+    }
+
+    /// The fuller of its two limits, kept places included, in millionths; full before its first report.
+    pub(super) fn load_ppm(&self) -> u64 {
+        let Some(Reported { serving, served_per_second }) = self.reported else { return 1_000_000 };
+        let used_ppm = |used: u32, used_max: u32| {
+            (u64::from(used) + self.kept.len() as u64) * 1_000_000 / u64::from(used_max.max(1))
+        };
+        used_ppm(serving, self.facts.serve_max)
+            .max(used_ppm(served_per_second, self.facts.serve_per_second_max))
+    }
+
+    /// Takes a load report over. Draining is never taken back.
+    pub(super) fn report(&mut self, load: &Load) {
+        self.reported = Some(Reported { serving: load.serving, served_per_second: load.served_per_second });
+        self.draining |= load.draining;
+        for &(room, population) in &load.rooms {
+            let Some(at) = self.room_at(room) else { continue };
+            let report = &mut self.facts.rooms[at];
+            self.rooms_changed |= report.population != population;
+            report.population = population;
+        }
+    }
+
+    fn room_at(&self, room: RoomNo) -> Option<usize> {
+        self.facts.rooms.binary_search_by_key(&room, |report: &RoomReport| report.room).ok()
+    }
+
+    fn is_same_process(&self, facts: &Register) -> bool {
+        (self.facts.incarnation, self.facts.kind, self.facts.world)
+            == (facts.incarnation, facts.kind, facts.world)
+    }
+}
+
+/// What came of a registration.
+#[derive(Debug, PartialEq)]
+pub(super) enum Arrival {
+    /// It is in the table, joining.
+    Known {
+        /// The link it had before, which did not break yet.
+        displaced: Option<ConnId>,
+        /// Whether another process of that name is gone now.
+        replaced: bool,
+    },
+    /// Another process of that name has a link.
+    NameTaken,
+    /// The table is full.
+    Full,
+}
+
+/// The table of servers.
+#[derive(Debug)]
+pub(super) struct Registry {
+    servers_max: usize,
+    next_id: u32,
+    servers: BTreeMap<ServerId, Server>,
+    names: BTreeMap<ServerName, ServerId>,
+    /// Former ids and what they stand for.
+    former: BTreeMap<ServerId, ServerId>,
+}
+
+impl Registry {
+    pub(super) fn new(servers_max: u32) -> Self {
+        Self {
+            servers_max: servers_max as usize,
+            next_id: 0,
+            servers: BTreeMap::new(),
+            names: BTreeMap::new(),
+            former: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.servers.len()
+    }
+
+    /// Everyone, in the order they presented themselves.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ServerId, &Server)> {
+        self.servers.iter().map(|(id, server)| (*id, server))
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Server> {
+        self.servers.values_mut()
+    }
+
+    /// Everyone, by name.
+    pub(super) fn by_name(&self) -> impl Iterator<Item = &Server> {
+        self.names.values().map(|id| &self.servers[id])
+    }
+
+    pub(super) fn named(&self, name: &ServerName) -> Option<ServerId> {
+        self.names.get(name).copied()
+    }
+
+    /// The present id of the process that `id` stands for; nothing if it is gone.
+    pub(super) fn current(&self, id: ServerId) -> Option<ServerId> {
+        let id = self.former.get(&id).copied().unwrap_or(id);
+        self.servers.contains_key(&id).then_some(id)
+    }
+
+    pub(super) fn get(&self, id: ServerId) -> Option<&Server> {
+        self.servers.get(&self.current(id)?)
+    }
+
+    pub(super) fn get_mut(&mut self, id: ServerId) -> Option<&mut Server> {
+        let id = self.current(id)?;
+        self.servers.get_mut(&id)
+    }
+
+    /// Links of the servers of one kind and world that have one.
+    pub(super) fn links(&self, kind: ServerKind, world: WorldId) -> impl Iterator<Item = ConnId> {
+        self.servers.values().filter(move |server| server.is(kind, world)).filter_map(|server| server.conn)
+    }
+
+    /// A server presents itself on `conn`: for the first time, again, or as another process of its name.
+    pub(super) fn arrive(&mut self, conn: ConnId, mut facts: Register, lease_ends: Time) -> Arrival {
+        facts.rooms.sort_unstable_by_key(|report| report.room);
+        let Some(id) = self.named(&facts.name) else {
+            return self.enter(Server::new(conn, facts, lease_ends), false);
+        };
+        let known = &self.servers[&id];
+        if known.is_same_process(&facts) {
+            return self.come_back(id, conn, facts, lease_ends);
+        }
+        if known.conn.is_some() {
+            return Arrival::NameTaken;
+        }
+        let offered = known.offered;
+        self.remove(id);
+        self.enter(Server { offered, ..Server::new(conn, facts, lease_ends) }, true)
+    }
+
+    fn enter(&mut self, server: Server, replaced: bool) -> Arrival {
+        if self.servers.len() >= self.servers_max {
+            return Arrival::Full;
+        }
+        let id = self.fresh_id();
+        self.names.insert(server.facts.name.clone(), id);
+        self.servers.insert(id, server);
+        Arrival::Known { displaced: None, replaced }
+    }
+
+    /// A presentation that was cut short goes on under its own id: what it began is not older than it.
+    fn come_back(&mut self, id: ServerId, conn: ConnId, facts: Register, lease_ends: Time) -> Arrival {
+        let mut server = self.servers.remove(&id).expect("invariant: a name stands for an entry");
+        let displaced = server.conn.filter(|old| *old != conn);
+        let fresh = if server.joining.is_some() { id } else { self.fresh_id() };
+        if fresh != id {
+            self.former.insert(id, fresh);
+            server.former = Some(id);
+        }
+        self.names.insert(facts.name.clone(), fresh);
+        server.joining = Some(facts.players);
+        self.servers.insert(fresh, Server { facts, conn: Some(conn), lease_ends, ..server });
+        Arrival::Known { displaced, replaced: false }
+    }
+
+    /// So many more players are presented. Says whether that completed the presentation.
+    pub(super) fn presented(&mut self, id: ServerId, players: usize) -> bool {
+        let Some(server) = self.get_mut(id) else { return false };
+        let Some(left) = server.joining else { return false };
+        let left = left.saturating_sub(u32::try_from(players).unwrap_or(u32::MAX));
+        server.joining = (left > 0).then_some(left);
+        if left > 0 {
+            return false;
+        }
+        if let Some(former) = server.former.take() {
+            self.former.remove(&former);
+        }
+        true
+    }
+
+    /// Forgets a server: every id that stood for it is dead from now on.
+    pub(super) fn remove(&mut self, id: ServerId) -> Option<Server> {
+        let server = self.servers.remove(&self.current(id)?)?;
+        self.names.remove(&server.facts.name);
+        if let Some(former) = server.former {
+            self.former.remove(&former);
+        }
+        Some(server)
+    }
+
+    pub(super) fn lapsed(&self, now: Time) -> Vec<ServerId> {
+        self.iter().filter(|(_, server)| server.lease_ends <= now).map(|(id, _)| id).collect()
+    }
+
+    fn fresh_id(&mut self) -> ServerId {
+        self.next_id += 1;
+        ServerId(self.next_id)
+    }
+
+    pub(super) fn check_invariants(&self) {
+        assert!(self.servers.len() <= self.servers_max);
+        assert_eq!(self.names.len(), self.servers.len());
+        for (name, id) in &self.names {
+            assert_eq!(&self.servers[id].facts.name, name);
+        }
+        for (former, id) in &self.former {
+            assert_eq!(self.servers[id].former, Some(*former));
+            assert!(!self.servers.contains_key(former), "a former id is nobody's present one");
+        }
+        let with_former = self.servers.values().filter(|server| server.former.is_some());
+        for server in with_former {
+            assert!(server.joining.is_some(), "a former id is kept while joining, not longer");
+        }
+        let mut links: Vec<_> = self.servers.values().filter_map(|server| server.conn).collect();
+        links.sort_unstable();
+        assert!(links.windows(2).all(|pair| pair[0] != pair[1]), "a link belongs to one server");
+    }
+}
