@@ -1,0 +1,87 @@
+//! One hand being played: the game, behind its guard, and what it says of itself.
+//!
+//! Why: a game's rules may have a bug, and a panic there must end that hand and nothing else; so nobody but
+//! this file calls a game, and always through the guard.
+//! Owns: the game's state. Does not own seats' occupants or clocks.
+//! Invariants: `turn`, `to_act` and `outcome` are what the game said after its last change.
+//! After a [`Fault`] the hand is in an unknown state: it is dropped.
+//! Read next: [`super::table`].
+
+use super::super::Guard;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use usher_games::{Event, Game, GameKind, Illegal, Outcome, Seat, Seats};
+
+/// The game panicked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fault;
+
+/// A hand.
+#[derive(Debug)]
+pub(super) struct Hand {
+    game: Box<dyn Game>,
+    guard: Guard,
+    turn: u32,
+    to_act: Seats,
+    outcome: Option<Outcome>,
+}
+
+impl Hand {
+    pub(super) fn new(kind: GameKind, seed: [u8; 32], guard: Guard) -> Result<Self, Fault> {
+        let game = guarded(guard, || kind.new_hand(seed))?;
+        let mut hand = Self { game, guard, turn: 0, to_act: Seats::NONE, outcome: None };
+        hand.change(|_| ())?;
+        Ok(hand)
+    }
+
+    /// Actions, timeouts and abandonments so far.
+    pub(super) fn turn(&self) -> u32 {
+        self.turn
+    }
+
+    pub(super) fn to_act(&self) -> Seats {
+        self.to_act
+    }
+
+    /// The seat whose turn it is; of several, the first.
+    pub(super) fn first_to_act(&self) -> Option<u8> {
+        self.to_act.iter().next().map(|seat| seat.0)
+    }
+
+    pub(super) fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.as_ref()
+    }
+
+    pub(super) fn act(&mut self, seat: Seat, action: &[u8]) -> Result<Result<Vec<Event>, Illegal>, Fault> {
+        self.change(|game| game.act(seat, action))
+    }
+
+    pub(super) fn timeout(&mut self) -> Result<Vec<Event>, Fault> {
+        self.change(|game| game.timeout())
+    }
+
+    pub(super) fn abandon(&mut self, seat: Seat) -> Result<Vec<Event>, Fault> {
+        self.change(|game| game.abandon(seat))
+    }
+
+    /// What a seat may see.
+    pub(super) fn view(&self, seat: Seat) -> Result<Vec<u8>, Fault> {
+        guarded(self.guard, || self.game.view(Some(seat)))
+    }
+
+    fn change<T>(&mut self, change: impl FnOnce(&mut dyn Game) -> T) -> Result<T, Fault> {
+        let game = &mut *self.game;
+        let (value, turn, to_act, outcome) = guarded(self.guard, || {
+            let value = change(game);
+            (value, game.turn(), game.to_act(), game.outcome())
+        })?;
+        (self.turn, self.to_act, self.outcome) = (turn, to_act, outcome);
+        Ok(value)
+    }
+}
+
+fn guarded<T>(guard: Guard, call: impl FnOnce() -> T) -> Result<T, Fault> {
+    let (mut call, mut value) = (Some(call), None);
+    let ended = guard(&mut || value = call.take().map(|call| call()));
+    value.filter(|_| ended).ok_or(Fault)
+}

@@ -1,0 +1,205 @@
+//! A floor of a room server: the shard that has some of the rooms, and everybody in them.
+//!
+//! Why: rooms do not know each other, so they may be spread over threads; a floor is what one thread runs.
+//! Owns: its rooms ([`room`]), which connection is in which of them, and everything that is due ([`alarms`]).
+//! Does not own: who may enter and what the manager believes; it tells the door of every stay that ends and
+//! of every connection that is gone.
+//! Invariants: a connection is handed over before anything is said on it; what comes from a connection whose
+//! player is not in the room by it any more (replaced, evicted) changes nothing; what is due is done before
+//! the input that finds it due.
+//! Limits: the door's; a floor never has more people than its rooms have capacity.
+//! Read next: [`room`], then `table.rs` and `hand.rs`.
+
+mod alarms;
+mod chat;
+mod hand;
+mod room;
+mod step;
+mod table;
+mod tables;
+
+use super::{DOOR, Guard, RoomConfig, RoomNote};
+use alarms::{Alarm, Alarms};
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use rand_chacha::ChaCha8Rng;
+use rand_core::SeedableRng;
+use room::Room;
+use step::{Counts, Step};
+use usher_proto::message::{CloseReason, EnterDenial, EnterDenied};
+use usher_proto::{AccountId, ConnId, Input, Message, Outbox, Output, RoomNo, ShardId, Time};
+
+type Out = Outbox<RoomNote>;
+
+/// Any shard but the first of a room server.
+#[derive(Debug)]
+pub struct Floor {
+    rooms: BTreeMap<RoomNo, Room>,
+    /// Every connection this floor was handed, until it leaves or is gone.
+    here: HashMap<ConnId, (RoomNo, AccountId), FixedState>,
+    shared: Shared,
+}
+
+/// What the rooms of a floor have in common.
+#[derive(Debug)]
+struct Shared {
+    config: Arc<RoomConfig>,
+    alarms: Alarms,
+    chance: ChaCha8Rng,
+    counts: Counts,
+    guard: Guard,
+    draining: bool,
+}
+
+impl Floor {
+    pub(super) fn new(config: &Arc<RoomConfig>, shard: ShardId, seed: u64, guard: Guard) -> Self {
+        let mut chance = ChaCha8Rng::seed_from_u64(seed);
+        chance.set_stream(u64::from(shard.0));
+        let room = |(no, spec)| (no, Room::new(no, spec, config.replay_max, seed));
+        Self {
+            rooms: config.rooms_of(shard).map(room).collect(),
+            here: HashMap::with_hasher(FixedState::with_seed(seed)),
+            shared: Shared {
+                config: Arc::clone(config),
+                alarms: Alarms::default(),
+                chance,
+                counts: Counts::default(),
+                guard,
+                draining: false,
+            },
+        }
+    }
+
+    pub(super) fn handle(&mut self, now: Time, input: Input<RoomNote>, out: &mut Out) {
+        self.do_what_is_due(now, out);
+        match input {
+            Input::HandedOver { conn, note } => self.handed_over(now, conn, note, out),
+            Input::Message { conn, message } => self.player_said(now, conn, message, out),
+            Input::Disconnected { conn } => {
+                self.drop_out(now, conn, out);
+                out.push(Output::Tell(DOOR, RoomNote::Dropped { conn }));
+            }
+            Input::Told { note: RoomNote::Evict { account, room, below }, .. } => {
+                self.with(room, now, out, |room, step| room.evict(account, below, step));
+            }
+            Input::Told { note: RoomNote::Drain, .. } | Input::Drain => self.drain(now, out),
+            _ => {}
+        }
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<Time> {
+        self.shared.alarms.next()
+    }
+
+    fn do_what_is_due(&mut self, now: Time, out: &mut Out) {
+        while let Some(alarm) = self.shared.alarms.take_due(now) {
+            match alarm {
+                Alarm::Table(room, table) => {
+                    self.with(room, now, out, |room, step| room.table_alarm(table, step));
+                }
+                Alarm::Grace(room, account) => {
+                    self.with(room, now, out, |room, step| room.grace_over(account, step));
+                }
+            }
+        }
+    }
+
+    fn handed_over(&mut self, now: Time, conn: ConnId, note: RoomNote, out: &mut Out) {
+        let RoomNote::Enter { identity, room, last_seq } = note else { return };
+        self.here.insert(conn, (room, identity.account));
+        self.with(room, now, out, |room, step| room.enter(conn, identity, last_seq, step));
+    }
+
+    fn player_said(&mut self, now: Time, conn: ConnId, message: Message, out: &mut Out) {
+        let Some((room, account)) = self.present(conn) else { return };
+        match message {
+            Message::Enter(_) => out.send(conn, EnterDenied { reason: EnterDenial::AlreadyInside }),
+            Message::Leave(_) => {
+                self.here.remove(&conn);
+                self.with(room, now, out, |room, step| room.leave(account, step));
+            }
+            Message::Chat(chat) => {
+                self.with(room, now, out, |room, step| room.chat(account, conn, chat, step));
+            }
+            Message::Sit(sit) => self.with(room, now, out, |room, step| room.sit(account, conn, &sit, step)),
+            Message::Stand(_) => self.with(room, now, out, |room, step| room.stand(account, conn, step)),
+            Message::Act(act) => self.with(room, now, out, |room, step| room.act(account, conn, &act, step)),
+            _ => {
+                out.close(conn, CloseReason::Unexpected);
+                self.drop_out(now, conn, out);
+            }
+        }
+    }
+
+    /// Whose connection this is, if the player is in the room by it.
+    fn present(&self, conn: ConnId) -> Option<(RoomNo, AccountId)> {
+        let &(room, account) = self.here.get(&conn)?;
+        self.rooms.get(&room)?.is_present(account, conn).then_some((room, account))
+    }
+
+    fn drop_out(&mut self, now: Time, conn: ConnId, out: &mut Out) {
+        if let Some((room, account)) = self.present(conn) {
+            self.with(room, now, out, |room, step| room.drop_out(account, step));
+        }
+        self.here.remove(&conn);
+    }
+
+    fn drain(&mut self, now: Time, out: &mut Out) {
+        self.shared.draining = true;
+        let Self { rooms, shared, .. } = self;
+        for room in rooms.values_mut() {
+            room.drain(&mut shared.step(room, now, out));
+        }
+    }
+
+    fn with(&mut self, room: RoomNo, now: Time, out: &mut Out, act: impl FnOnce(&mut Room, &mut Step<'_>)) {
+        if let Some(room) = self.rooms.get_mut(&room) {
+            let mut step = self.shared.step(room, now, out);
+            act(room, &mut step);
+        }
+    }
+
+    pub(super) fn check_invariants(&self) {
+        let set: usize = self.rooms.values().map(|room| room.check_invariants(&self.shared.alarms)).sum();
+        assert_eq!(set, self.shared.alarms.len(), "an alarm that nobody remembers is set");
+        assert!(self.here.values().all(|(room, _)| self.rooms.contains_key(room)));
+    }
+
+    pub(super) fn figures(&self, visit: &mut dyn FnMut(&'static str, u64)) {
+        let sum = |sum: [u64; 4], room: &Room| {
+            let counts = room.counts();
+            core::array::from_fn(|at| sum[at] + counts[at])
+        };
+        let [players, absent, seated, playing] = self.rooms.values().fold([0; 4], sum);
+        let counts = &self.shared.counts;
+        visit("usher_players", players);
+        visit("usher_players_absent", absent);
+        visit("usher_players_seated", seated);
+        visit("usher_hands_playing", playing);
+        visit("usher_chats_total", counts.chats);
+        visit("usher_hands_started_total", counts.hands_started);
+        visit("usher_hands_ended_total", counts.hands_ended);
+        visit("usher_game_faults_total", counts.faults);
+        visit("usher_evicted_total", counts.evicted);
+        visit("usher_replaced_total", counts.replaced);
+        visit("usher_seats_given_up_total", counts.seats_given_up);
+    }
+}
+
+impl Shared {
+    fn step<'a>(&'a mut self, room: &Room, now: Time, out: &'a mut Out) -> Step<'a> {
+        Step {
+            now,
+            out,
+            alarms: &mut self.alarms,
+            chance: &mut self.chance,
+            counts: &mut self.counts,
+            config: &self.config,
+            rules: room.rules,
+            guard: self.guard,
+            draining: self.draining,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What a room needs of its floor during one step: time, outbox, alarms, chance, counters.
+//!
+//! Why: one argument instead of eight, and rooms and tables own none of it.
+//! Invariants: made anew for each step, for one room.
+//! Read next: [`super::room`].
+
+use super::alarms::Alarms;
+use crate::room::{Guard, RoomConfig, RoomNote};
+use core::time::Duration;
+use rand_chacha::ChaCha8Rng;
+use rand_core::Rng;
+use usher_games::GameKind;
+use usher_proto::{Outbox, RoomNo, Time};
+
+/// What is fixed about one room's play.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    /// Which room.
+    pub(super) room: RoomNo,
+    /// What is played.
+    pub(super) kind: GameKind,
+    /// Time to act.
+    pub(super) turn_time: Duration,
+}
+
+/// What a floor counts.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) chats: u64,
+    pub(super) hands_started: u64,
+    pub(super) hands_ended: u64,
+    pub(super) faults: u64,
+    pub(super) evicted: u64,
+    pub(super) replaced: u64,
+    pub(super) seats_given_up: u64,
+}
+
+/// One step of one room.
+#[derive(Debug)]
+pub(super) struct Step<'a> {
+    pub(super) now: Time,
+    pub(super) out: &'a mut Outbox<RoomNote>,
+    pub(super) alarms: &'a mut Alarms,
+    pub(super) chance: &'a mut ChaCha8Rng,
+    pub(super) counts: &'a mut Counts,
+    pub(super) config: &'a RoomConfig,
+    pub(super) rules: Rules,
+    pub(super) guard: Guard,
+    pub(super) draining: bool,
+}
+
+impl Step<'_> {
+    /// A fresh seed for a hand.
+    pub(super) fn seed(&mut self) -> [u8; 32] {
+        let mut seed = [0; 32];
+        self.chance.fill_bytes(&mut seed);
+        seed
+    }
+}

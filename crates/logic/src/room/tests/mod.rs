@@ -1,0 +1,14 @@
+//! Tests of the room server's machine: all shards together, in a house that delivers between them.
+//!
+//! Read next: `house.rs`, then any of the stories.
+
+mod churn;
+mod draining;
+mod entering;
+mod evicting;
+mod house;
+mod link;
+mod manager;
+mod play;
+mod returning;
+mod talking;
