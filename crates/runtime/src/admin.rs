@@ -1,0 +1,139 @@
+//! The admin port: `/healthz`, `/readyz`, `/metrics`, and on a manager `/api/cluster`.
+//!
+//! Why: operators, load balancers and tests ask a server how it is, on a port that players never see.
+//! Owns: one thread with a single-threaded tokio runtime; the only one in a server.
+//! Invariants: loopback unless the config says otherwise; a request whose `Host` is not this listener's own
+//! name or whose `Origin` is another page's is refused, so that no web page can read it from a browser.
+//! Limits: the answers are small and made when asked for.
+//! Read next: [`crate::metrics`].
+
+use crate::metrics::{Shown, render};
+use crate::process;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use usher_hpserver::Metrics;
+use usher_proto::machine::{ClusterView, ServerView};
+use usher_proto::{NodeConfig, ServerKind};
+
+/// What the pages are made from.
+pub struct AdminState {
+    /// Layer 2's counters, now.
+    pub metrics: Box<dyn Fn() -> Metrics + Send + Sync>,
+    /// What the hosts show.
+    pub shown: Arc<Shown>,
+    /// What this server is; a manager has `/api/cluster`.
+    pub node: NodeConfig,
+    /// Set while the server is being emptied.
+    pub draining: AtomicBool,
+}
+
+impl AdminState {
+    fn is_manager(&self) -> bool {
+        self.node.kind == ServerKind::Manager
+    }
+
+    fn is_ready(&self) -> bool {
+        !self.draining.load(Ordering::Acquire) && (self.is_manager() || self.shown.is_registered())
+    }
+
+    /// The manager itself, as one more server of its cluster.
+    fn own_view(&self) -> ServerView {
+        let metrics = (self.metrics)();
+        let links = metrics.listeners.first();
+        let usage = process::usage();
+        let connections = links.map_or(0, |links| links.connections as u32);
+        ServerView {
+            name: self.node.name.clone(),
+            kind: self.node.kind.as_str(),
+            state: if self.is_ready() { "up" } else { "draining" },
+            address: self.node.address.clone(),
+            world: self.node.world,
+            serving: connections,
+            serve_max: self.node.serve_max,
+            connections,
+            connections_peak: links.map_or(0, |links| links.connections_peak as u32),
+            connections_max: self.node.connections_max,
+            cpu_ms: usage.cpu_ms,
+            rss_kib: usage.rss_kib,
+            rss_kib_peak: usage.rss_kib_peak,
+        }
+    }
+}
+
+/// Starts the admin port. Gives the address it is bound to.
+pub fn start(address: SocketAddr, state: Arc<AdminState>) -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    let bound = listener.local_addr()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("admin".into()).spawn(move || {
+        let served = runtime.block_on(async move {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            axum::serve(listener, pages(state, bound)).await
+        });
+        if let Err(error) = served {
+            tracing::error!(%error, "the admin port has ended");
+        }
+    })?;
+    Ok(bound)
+}
+
+fn pages(state: Arc<AdminState>, bound: SocketAddr) -> Router {
+    let mut pages = Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics));
+    if state.is_manager() {
+        pages = pages.route("/api/cluster", get(cluster));
+    }
+    pages
+        .with_state(state)
+        .layer(middleware::from_fn(move |request: Request, next: Next| only_ours(bound, request, next)))
+}
+
+async fn ready(State(state): State<Arc<AdminState>>) -> Response {
+    if state.is_ready() {
+        return "ready\n".into_response();
+    }
+    let why = if state.draining.load(Ordering::Acquire) { "draining\n" } else { "not registered with the manager\n" };
+    (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
+}
+
+async fn metrics(State(state): State<Arc<AdminState>>) -> Response {
+    let page = render(&(state.metrics)(), &state.shown);
+    ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], page).into_response()
+}
+
+async fn cluster(State(state): State<Arc<AdminState>>) -> Response {
+    let mut view = ClusterView::clone(&state.shown.view());
+    view.servers.insert(0, state.own_view());
+    match serde_json::to_string(&view) {
+        Ok(json) => ([(CONTENT_TYPE, "application/json")], json).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+/// Refuses what a page of another origin could have sent through somebody's browser.
+async fn only_ours(bound: SocketAddr, request: Request, next: Next) -> Response {
+    let own = [bound.to_string(), format!("localhost:{}", bound.port())];
+    let is_own = |value: &HeaderValue, prefix: &str| {
+        let name = value.to_str().ok().and_then(|text| text.strip_prefix(prefix));
+        name.is_some_and(|name| own.iter().any(|own| own == name))
+    };
+    let headers = request.headers();
+    let host = headers.get(HOST).is_some_and(|host| is_own(host, ""));
+    let origin = headers.get(ORIGIN).is_none_or(|origin| is_own(origin, "http://"));
+    if host && origin {
+        return next.run(request).await;
+    }
+    (StatusCode::FORBIDDEN, format!("ask as http://{bound}\n")).into_response()
+}

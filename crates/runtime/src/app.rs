@@ -1,0 +1,82 @@
+//! A server as a command: `-c FILE`, `--print-config`, and exit codes that scripts can rely on.
+//!
+//! Why: `usher-room` and `usher room` are the same command; so are the other three, but for their config.
+//! Invariants: 0 it ended well, 1 it failed, 2 the usage or the config was wrong.
+//! Read next: [`crate::server`].
+
+use crate::config::{ConfigError, ConfigFile};
+use crate::process;
+use clap::{Args, Parser};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use usher_proto::ServerKind;
+
+/// One kind of server.
+pub trait App {
+    /// Its kind.
+    const KIND: ServerKind;
+    /// Its config, checked.
+    type Config;
+
+    /// Reads and checks a config file.
+    fn load(file: &ConfigFile) -> Result<Self::Config, ConfigError>;
+
+    /// The config with every default filled in.
+    fn effective(config: &Self::Config) -> anyhow::Result<String>;
+
+    /// Runs the server until it is told to stop.
+    fn run(config: Self::Config) -> anyhow::Result<()>;
+}
+
+/// What every server takes on its command line.
+#[derive(Args, Clone, Debug)]
+pub struct ServerArgs {
+    /// The config file; deploy/local/ has one of each kind
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    pub config: PathBuf,
+    /// Print the config with every default filled in, and end
+    #[arg(long)]
+    pub print_config: bool,
+    /// End with the process that started this one
+    #[arg(long, hide = true)]
+    pub die_with_parent: bool,
+}
+
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "SIGTERM or Ctrl-C drains, a second one stops at once.\n\
+    Exit codes: 0 ended well, 1 failed, 2 bad usage or config."
+)]
+struct Cli {
+    #[command(flatten)]
+    args: ServerArgs,
+}
+
+/// The whole `main` of a server's own binary.
+pub fn main<A: App>() -> ExitCode {
+    run::<A>(&Cli::parse().args)
+}
+
+/// Runs a server with these arguments.
+pub fn run<A: App>(args: &ServerArgs) -> ExitCode {
+    if args.die_with_parent {
+        process::die_with_parent();
+    }
+    let config = match ConfigFile::read(&args.config).and_then(|file| A::load(&file)) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let ended =
+        if args.print_config { A::effective(&config).map(|text| print!("{text}")) } else { A::run(config) };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,552 @@
+//! Config files: what every server has in common, and errors that name file, line and field.
+//!
+//! Why: a wrong config must be found by its reader in seconds, before anything is started.
+//! Owns: the sections `[server]`, `[cluster]`, `[limits]`, `[stages]`, `[log]`, loading, and finding the line
+//! of a field. Does not own: what a kind of server adds; that is its own section in its own crate.
+//! Invariants: unknown fields are refused; raw sections are as parsed, a server's `Config` is checked once.
+//! Read next: `deploy/local/*.toml`, where every default is written out.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::fs;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use usher_proto::limits::NAME_BYTES_MAX;
+use usher_proto::{ServerKind, ServerName, WorldId};
+
+/// A config that cannot be used: the operator's to mend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1; none if the field is missing or the file cannot be read.
+    pub line: Option<usize>,
+    /// The field, as `section.key`; empty if the file is no TOML.
+    pub field: String,
+    /// What is wrong and how to mend it.
+    pub message: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        if !self.field.is_empty() {
+            write!(f, ": {}", self.field)?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// `[server]`: which process this is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerSection {
+    /// Unique in the cluster.
+    pub name: String,
+    /// Where players (a manager: servers) connect. Port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Where they are told to connect; the bound address if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advertise: Option<String>,
+    /// The admin port.
+    #[serde(default = "defaults::admin")]
+    pub admin: SocketAddr,
+}
+
+/// `[cluster]`: facts that must agree everywhere.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterSection {
+    /// The cluster's name; a ticket of another is refused.
+    pub name: String,
+    /// The world of this server.
+    #[serde(default = "defaults::world")]
+    pub world: u16,
+    /// The ticket keys, relative to the config file.
+    pub key_file: PathBuf,
+    /// Make the key file if it is not there.
+    #[serde(default)]
+    pub create_key: bool,
+    /// The manager's address; a manager itself has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manager: Option<String>,
+    /// Without a sign of life for so long, a server is gone.
+    #[serde(default = "defaults::lease_ms")]
+    pub lease_ms: u64,
+    /// A ticket's life.
+    #[serde(default = "defaults::ticket_ttl_s")]
+    pub ticket_ttl_s: u64,
+    /// A session's life, over all its tickets.
+    #[serde(default = "defaults::session_max_s")]
+    pub session_max_s: u64,
+    /// A reservation's life.
+    #[serde(default = "defaults::reservation_ttl_ms")]
+    pub reservation_ttl_ms: u64,
+    /// How far the clocks of servers may differ.
+    #[serde(default = "defaults::clock_skew_max_ms")]
+    pub clock_skew_max_ms: u64,
+    /// Redirects a client may be given in a row.
+    #[serde(default = "defaults::redirects_max")]
+    pub redirects_max: u8,
+}
+
+/// `[limits]`: what this server takes on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsSection {
+    /// Served at once before clients are redirected.
+    pub serve_max: u32,
+    /// Begun to serve in a second before clients are redirected.
+    pub serve_per_second_max: u32,
+    /// Connections that nothing passes; 1.25 x `serve_max` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections_max: Option<u32>,
+    /// For a new connection's first whole frame.
+    pub first_message_deadline_ms: u64,
+    /// Silence after which a connection is pinged.
+    pub ping_interval_ms: u64,
+    /// Pings without a sign of life, after which it is closed.
+    pub pings_missed_max: u32,
+    /// Bytes that may wait for a connection whose socket refused bytes.
+    pub high_water_bytes: usize,
+    /// How long a close waits for the other end.
+    pub linger_timeout_ms: u64,
+    /// How long an outgoing connection may take.
+    pub connect_timeout_ms: u64,
+    /// How long a drain may take before the rest is cut.
+    pub drain_timeout_s: u64,
+}
+
+impl Default for LimitsSection {
+    fn default() -> Self {
+        Self {
+            serve_max: 10_000,
+            serve_per_second_max: 2_000,
+            connections_max: None,
+            first_message_deadline_ms: 5_000,
+            ping_interval_ms: 20_000,
+            pings_missed_max: 3,
+            high_water_bytes: 256 * 1024,
+            linger_timeout_ms: 1_000,
+            connect_timeout_ms: 3_000,
+            drain_timeout_s: 120,
+        }
+    }
+}
+
+impl LimitsSection {
+    /// `connections_max`, or what it is when absent.
+    pub fn connections_max(&self) -> u32 {
+        self.connections_max.unwrap_or(self.serve_max.saturating_add(self.serve_max / 4))
+    }
+}
+
+/// `[stages]`: threads and queues.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StagesSection {
+    /// `auto` or `mio`.
+    pub engine: Engine,
+    /// Layer-1 workers.
+    pub workers: usize,
+    /// Threads that deframe and decode; 0: on the workers.
+    pub receive_threads: usize,
+    /// Threads that run the machines; 0: in the stage before.
+    pub logic_threads: usize,
+    /// Threads that encode and send; 0: in the stage before.
+    pub send_threads: usize,
+    /// Items that may wait in each queue.
+    pub queue_items_max: usize,
+    /// One receive buffer.
+    pub receive_buffer_bytes: usize,
+    /// Receive buffers, over all workers.
+    pub receive_buffers_max: usize,
+}
+
+/// Which system interface layer 1 uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// The best that works here; the log says which and why.
+    Auto,
+    /// Readiness turned into completions.
+    Mio,
+}
+
+impl Default for StagesSection {
+    fn default() -> Self {
+        Self {
+            engine: Engine::Auto,
+            workers: 1,
+            receive_threads: 0,
+            logic_threads: 0,
+            send_threads: 0,
+            queue_items_max: 4096,
+            receive_buffer_bytes: 16 * 1024,
+            receive_buffers_max: 1024,
+        }
+    }
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSection {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter by module; `RUST_LOG` wins.
+    pub level: String,
+    /// One JSON object a line.
+    pub json: bool,
+}
+
+impl Default for LogSection {
+    fn default() -> Self {
+        Self { level: "info".into(), json: false }
+    }
+}
+
+mod defaults {
+    use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+    pub(super) fn admin() -> SocketAddr {
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)
+    }
+    pub(super) fn lease_ms() -> u64 {
+        4_000
+    }
+    pub(super) fn ticket_ttl_s() -> u64 {
+        2 * 60 * 60
+    }
+    pub(super) fn session_max_s() -> u64 {
+        24 * 60 * 60
+    }
+    pub(super) fn reservation_ttl_ms() -> u64 {
+        5_000
+    }
+    pub(super) fn clock_skew_max_ms() -> u64 {
+        2_000
+    }
+    pub(super) fn world() -> u16 {
+        1
+    }
+    pub(super) fn redirects_max() -> u8 {
+        3
+    }
+}
+
+/// The sections that every server's file has.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Sections {
+    /// What the file is for.
+    pub kind: ServerKind,
+    /// `[server]`.
+    pub server: ServerSection,
+    /// `[cluster]`.
+    pub cluster: ClusterSection,
+    /// `[limits]`.
+    #[serde(default)]
+    pub limits: LimitsSection,
+    /// `[stages]`.
+    #[serde(default)]
+    pub stages: StagesSection,
+    /// `[log]`.
+    #[serde(default)]
+    pub log: LogSection,
+}
+
+/// A kind's own section, named after the kind.
+#[derive(Deserialize)]
+struct Own<S> {
+    #[serde(default, alias = "manager", alias = "login", alias = "hall", alias = "room")]
+    own: S,
+}
+
+/// The keys a file may have beside its kind's own section.
+const COMMON_KEYS: [&str; 6] = ["kind", "server", "cluster", "limits", "stages", "log"];
+
+/// What is common to all servers, checked.
+#[derive(Clone, Debug)]
+pub struct Common {
+    /// The sections as parsed, for everything that needs no check.
+    pub sections: Sections,
+    /// This server's name.
+    pub name: ServerName,
+    /// Its world.
+    pub world: WorldId,
+    /// Where the key file is.
+    pub key_file: PathBuf,
+    /// The manager's link listener, looked up.
+    pub manager: Option<SocketAddr>,
+}
+
+/// A config file as text: parses it, and finds the line of a field for whoever checks it.
+#[derive(Clone, Debug)]
+pub struct ConfigFile {
+    path: PathBuf,
+    text: String,
+}
+
+impl ConfigFile {
+    /// Reads the file.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        match fs::read_to_string(path) {
+            Ok(text) => Ok(Self { path: path.into(), text }),
+            Err(error) => Err(ConfigError {
+                file: path.into(),
+                line: None,
+                field: String::new(),
+                message: format!("cannot be read: {error}"),
+            }),
+        }
+    }
+
+    /// A file that is already here, for tests and embedded configs.
+    pub fn from_text(path: &Path, text: &str) -> Self {
+        Self { path: path.into(), text: text.into() }
+    }
+
+    /// What kind of server the file is for.
+    pub fn kind(&self) -> Result<ServerKind, ConfigError> {
+        let table: toml::Table = self.parse()?;
+        match table.get("kind").cloned().map(toml::Value::try_into::<ServerKind>) {
+            Some(Ok(kind)) => Ok(kind),
+            Some(Err(error)) => Err(self.wrong("kind", error.message())),
+            None => {
+                Err(self
+                    .wrong("kind", "is missing: write kind = \"manager\", \"login\", \"hall\" or \"room\""))
+            }
+        }
+    }
+
+    /// Parses the whole file as `T`.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
+        toml::from_str(&self.text).map_err(|error| {
+            let line = error.span().map(|span| self.line_at(span.start));
+            let field = line.map(|line| self.field_in(line)).unwrap_or_default();
+            ConfigError { file: self.path.clone(), line, field, message: error.message().to_string() }
+        })
+    }
+
+    /// The error that `field` (as `section.key`) is wrong.
+    pub fn wrong(&self, field: &str, message: impl Into<String>) -> ConfigError {
+        ConfigError {
+            file: self.path.clone(),
+            line: self.line_of(field),
+            field: field.into(),
+            message: message.into(),
+        }
+    }
+
+    /// A path in the config, relative to the file's own folder.
+    pub fn relative(&self, path: &Path) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new(".")).join(path)
+    }
+
+    /// Parses and checks what all servers have in common, and parses the section of this kind.
+    pub fn load<S: DeserializeOwned + Default>(&self, kind: ServerKind) -> Result<(Common, S), ConfigError> {
+        let found = self.kind()?;
+        if found != kind {
+            let message = format!("is `{}`, but this is the {} server", found.as_str(), kind.as_str());
+            return Err(self.wrong("kind", message));
+        }
+        let table: toml::Table = self.parse()?;
+        if let Some(key) =
+            table.keys().find(|key| !COMMON_KEYS.contains(&key.as_str()) && *key != kind.as_str())
+        {
+            return Err(
+                self.wrong(key, format!("unknown; a {} config has {COMMON_KEYS:?} and [{0}]", kind.as_str()))
+            );
+        }
+        let sections: Sections = self.parse()?;
+        let own: Own<S> = self.parse()?;
+        Ok((self.common(sections)?, own.own))
+    }
+
+    fn common(&self, sections: Sections) -> Result<Common, ConfigError> {
+        self.check_numbers(&sections)?;
+        let name = self.name(&sections.server.name)?;
+        let manager = self.manager(&sections)?;
+        Ok(Common {
+            name,
+            world: WorldId(sections.cluster.world),
+            key_file: self.relative(&sections.cluster.key_file),
+            manager,
+            sections,
+        })
+    }
+
+    fn name(&self, name: &str) -> Result<ServerName, ConfigError> {
+        if name.is_empty() || name.len() > NAME_BYTES_MAX {
+            return Err(self.wrong("server.name", format!("must have 1 to {NAME_BYTES_MAX} bytes")));
+        }
+        Ok(ServerName::from(name))
+    }
+
+    fn manager(&self, sections: &Sections) -> Result<Option<SocketAddr>, ConfigError> {
+        match (&sections.cluster.manager, sections.kind) {
+            (None, ServerKind::Manager) => Ok(None),
+            (Some(_), ServerKind::Manager) => {
+                Err(self.wrong("cluster.manager", "a manager has no manager: remove it"))
+            }
+            (None, _) => Err(self.wrong("cluster.manager", "is missing: where does the manager listen?")),
+            (Some(address), _) => self.address("cluster.manager", address).map(Some),
+        }
+    }
+
+    /// Looks up an address of the config.
+    pub fn address(&self, field: &str, address: &str) -> Result<SocketAddr, ConfigError> {
+        let found =
+            address.to_socket_addrs().map_err(|error| self.wrong(field, format!("`{address}`: {error}")))?;
+        found.into_iter().next().ok_or_else(|| self.wrong(field, format!("`{address}` leads nowhere")))
+    }
+
+    fn check_numbers(&self, sections: &Sections) -> Result<(), ConfigError> {
+        let (limits, stages) = (&sections.limits, &sections.stages);
+        let at_least_one = [
+            ("limits.serve_max", u64::from(limits.serve_max)),
+            ("limits.serve_per_second_max", u64::from(limits.serve_per_second_max)),
+            ("limits.first_message_deadline_ms", limits.first_message_deadline_ms),
+            ("limits.ping_interval_ms", limits.ping_interval_ms),
+            ("limits.pings_missed_max", u64::from(limits.pings_missed_max)),
+            ("limits.high_water_bytes", limits.high_water_bytes as u64),
+            ("stages.workers", stages.workers as u64),
+            ("stages.queue_items_max", stages.queue_items_max as u64),
+            ("stages.receive_buffers_max", stages.receive_buffers_max as u64),
+            ("cluster.lease_ms", sections.cluster.lease_ms),
+            ("cluster.ticket_ttl_s", sections.cluster.ticket_ttl_s),
+            ("cluster.reservation_ttl_ms", sections.cluster.reservation_ttl_ms),
+        ];
+        if let Some((field, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
+            return Err(self.wrong(field, "must be at least 1"));
+        }
+        if limits.connections_max() < limits.serve_max {
+            return Err(self.wrong("limits.connections_max", "must not be less than limits.serve_max"));
+        }
+        if stages.receive_buffer_bytes < 64 {
+            return Err(self.wrong("stages.receive_buffer_bytes", "must be at least 64"));
+        }
+        Ok(())
+    }
+
+    fn line_at(&self, offset: usize) -> usize {
+        1 + self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+    }
+
+    /// Which `section.key` stands in a line.
+    fn field_in(&self, line: usize) -> String {
+        let mut section = String::new();
+        for text in self.text.lines().take(line) {
+            if let Some(name) = section_of(text) {
+                section = name;
+            }
+        }
+        let key =
+            self.text.lines().nth(line - 1).and_then(|text| text.split_once('=')).map(|(key, _)| key.trim());
+        match (section.as_str(), key) {
+            (_, None) => section,
+            ("", Some(key)) => key.into(),
+            (section, Some(key)) => format!("{section}.{key}"),
+        }
+    }
+
+    fn line_of(&self, field: &str) -> Option<usize> {
+        let lines = 1..=self.text.lines().count();
+        lines.clone().find(|line| self.field_in(*line) == field).or_else(|| {
+            let section = format!("[{field}]");
+            lines
+                .clone()
+                .find(|line| self.text.lines().nth(line - 1).is_some_and(|text| text.trim() == section))
+        })
+    }
+}
+
+fn section_of(line: &str) -> Option<String> {
+    let name = line.trim().strip_prefix('[')?.split(']').next()?;
+    Some(name.trim_start_matches('[').trim().into())
+}
+
+/// A config with every default filled in, as its file would be written.
+pub fn effective<S: Serialize>(common: &Common, own: &S) -> Result<String, toml::ser::Error> {
+    let mut table = toml::Table::try_from(&common.sections)?;
+    table.insert(common.sections.kind.as_str().into(), toml::Value::try_from(own)?);
+    toml::to_string_pretty(&table)
+}
+
+/// A span of the config.
+pub fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Default, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields, default)]
+    struct Room {
+        floors: usize,
+    }
+
+    const GOOD: &str = "kind = \"room\"\n\n[server]\nname = \"room-1\"\nlisten = \"127.0.0.1:0\"\n\n[cluster]\n\
+        name = \"local\"\nkey_file = \"cluster.key\"\nmanager = \"127.0.0.1:7000\"\n\n[limits]\nserve_max = 10\n";
+
+    fn file(text: &str) -> ConfigFile {
+        ConfigFile::from_text(Path::new("deploy/room.toml"), text)
+    }
+
+    fn check(text: &str) -> Result<(Common, Room), ConfigError> {
+        file(text).load(ServerKind::Room)
+    }
+
+    #[test]
+    fn a_good_file_is_taken_and_its_paths_are_its_own_folders() {
+        let (common, room) = check(&format!("{GOOD}[room]\nfloors = 3\n")).unwrap();
+        assert_eq!(room.floors, 3);
+        assert_eq!(common.key_file, Path::new("deploy/cluster.key"));
+        assert_eq!(common.sections.limits.connections_max(), 12);
+        assert_eq!(file(GOOD).kind().unwrap(), ServerKind::Room);
+    }
+
+    #[test]
+    fn what_is_wrong_names_file_line_and_field() {
+        let cases = [
+            ("serve_max = 10", "serve_maxx = 10", Some(13), "limits.serve_maxx"),
+            ("serve_max = 10", "serve_max = \"ten\"", Some(13), "limits.serve_max"),
+            ("serve_max = 10", "serve_max = 0", Some(13), "limits.serve_max"),
+            ("name = \"room-1\"", "name = \"\"", Some(4), "server.name"),
+            ("listen = \"127.0.0.1:0\"", "listen = \"here\"", Some(5), "server.listen"),
+            ("manager = \"127.0.0.1:7000\"", "manager = \"nowhere\"", Some(10), "cluster.manager"),
+            ("kind = \"room\"", "kind = \"hall\"", Some(1), "kind"),
+            ("manager = \"127.0.0.1:7000\"\n", "", None, "cluster.manager"),
+            ("[limits]", "[limitz]", Some(12), "limitz"),
+            ("[limits]\nserve_max", "[room]\nfloor", Some(13), "room.floor"),
+        ];
+        for (from, to, line, field) in cases {
+            let error = check(&GOOD.replace(from, to)).unwrap_err();
+            assert_eq!((error.line, error.field.as_str()), (line, field), "{error}");
+            assert!(error.to_string().starts_with("deploy/room.toml:"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_effective_config_is_a_config_again() {
+        let (common, room) = check(GOOD).unwrap();
+        let written = effective(&common, &room).unwrap();
+        assert!(written.contains("lease_ms = 4000") && written.contains("floors = 0"), "{written}");
+        check(&written).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_or_no_toml_is_said_so() {
+        let error = ConfigFile::read(Path::new("/nowhere/at/all.toml")).unwrap_err();
+        assert!(error.to_string().starts_with("/nowhere/at/all.toml: cannot be read"), "{error}");
+        let error = check("kind = \"room\"\nname = = 1\n").unwrap_err();
+        assert_eq!(error.line, Some(2), "{error}");
+    }
+}

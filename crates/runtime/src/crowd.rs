@@ -1,0 +1,111 @@
+//! Runs a machine that only dials: simulated players on real sockets.
+//!
+//! Why: client-sim uses the same layer 2 as the servers, so a thousand players cost one thread.
+//! Owns: starting and stopping; what the players do is their machine's.
+//! Read next: [`crate::host`].
+
+use crate::clock::Clock;
+use crate::codec::{Native, Side};
+use crate::door::Dialler;
+use crate::host::{Host, HostNote, HostParts};
+use crate::metrics::Shown;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use usher_hpserver::{
+    Config, Limits, ListenerConfig, ListenerId, Metrics, Remote, Server, ShutdownReport, completion,
+};
+use usher_proto::{Machine, ShardId};
+
+/// What a crowd is run with.
+#[derive(Clone, Copy, Debug)]
+pub struct CrowdLimits {
+    /// Connections at once.
+    pub connections_max: usize,
+    /// How long a connect may take.
+    pub connect_timeout: Duration,
+}
+
+/// A crowd at work.
+pub struct RunningCrowd<M: Machine + Send + 'static> {
+    server: Server<Host<M>>,
+    remote: Remote<Host<M>>,
+    shown: Arc<Shown>,
+    /// Unix milliseconds at the machine's time zero.
+    pub started_unix_ms: u64,
+}
+
+impl<M: Machine + Send + 'static> RunningCrowd<M> {
+    /// Starts `machine` on one thread.
+    pub fn start(machine: M, limits: CrowdLimits) -> io::Result<Self> {
+        let config = Config {
+            completion: completion::Config {
+                workers: 1,
+                connections_max: limits.connections_max,
+                connect_timeout: limits.connect_timeout,
+                ..completion::Config::default()
+            },
+            ..Config::default()
+        };
+        let dials = ListenerConfig {
+            name: "players".into(),
+            address: None,
+            codec: Arc::new(Native { side: Side::Client }),
+            channel: Arc::new(Dialler { side: Side::Client }),
+            limits: Limits {
+                connections_max: limits.connections_max,
+                // The server asks for signs of life; a player that waits long for its answer is patient.
+                ping_interval: Duration::MAX,
+                first_message_deadline: Duration::MAX,
+                ..Limits::default()
+            },
+            link: false,
+            door: 0,
+        };
+        let mut machine = Some(machine);
+        let clock = Clock::start();
+        let shown = Arc::new(Shown::default());
+        let server = Server::start(config, vec![dials], |_| {
+            Host::new(HostParts {
+                machine: machine.take().expect("invariant: a crowd has one shard"),
+                clock,
+                answers: None,
+                shard: ShardId(0),
+                dials: ListenerId(0),
+                link: None,
+                says_why: false,
+                keeps_tickets: false,
+                shown: Arc::clone(&shown),
+            })
+        })?;
+        let remote = server.remote();
+        let _ = remote.tell(0, HostNote::Start); // refused only by a server that has stopped
+        Ok(Self { server, remote, shown, started_unix_ms: clock.started_unix_ms })
+    }
+
+    /// Whether the machine has said that everyone is done.
+    pub fn is_done(&self) -> bool {
+        self.shown.drained.load(Ordering::Acquire)
+    }
+
+    /// One of the machine's figures, a fraction of a second old; 0 before the first.
+    pub fn figure(&self, name: &str) -> u64 {
+        self.shown.figure(name)
+    }
+
+    /// Says [`usher_proto::Input::Drain`] to the machine: everyone leaves.
+    pub fn drain(&self) {
+        let _ = self.remote.tell(0, HostNote::Drain); // refused only by a server that has stopped
+    }
+
+    /// Layer 2's counters.
+    pub fn metrics(&self) -> Metrics {
+        self.remote.metrics()
+    }
+
+    /// Closes everything.
+    pub fn stop(self, within: Duration) -> ShutdownReport {
+        self.server.shutdown(within)
+    }
+}

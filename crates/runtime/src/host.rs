@@ -1,0 +1,336 @@
+//! Runs one machine as one shard of layer 2: events become inputs, outputs become actions.
+//!
+//! Why: this is the whole seam between pure logic and real sockets, and it fits in one file.
+//! Owns: the machine, the questions it asks, the link to the manager (on the first shard).
+//! Invariants: after each input the outbox is drained, in order; an answer is fed back before the next event.
+//! A connection's ticket is kept only where it may be renewed.
+//! Limits: [`SHARED_MAX`] encoded messages are remembered for [`Output::SendShared`].
+//! Read next: [`crate::server`], which starts hosts; `usher_proto::machine`.
+
+use crate::answers::Answers;
+use crate::clock::{self, Clock};
+use crate::door::Greeting;
+use crate::link::Link;
+use crate::metrics::Shown;
+use hashbrown::HashMap;
+use std::collections::VecDeque;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use usher_hpserver::{Actions, CloseReason, DialError, Event, ListenerId, Service, Shared};
+use usher_proto::first_frame::{FirstFrame, Role};
+use usher_proto::machine::{DialFailure, Hello, Peer};
+use usher_proto::message::Closing;
+use usher_proto::{Address, ConnId, Input, Machine, Message, Outbox, Output, ShardId};
+use usher_secure::Ticket;
+
+/// Encoded messages remembered, so that a directory is encoded once and not for each visitor.
+pub const SHARED_MAX: usize = 8;
+/// The token of the link's dials; machines number theirs from 0.
+const LINK_TOKEN: u64 = u64::MAX;
+/// How often figures are copied out for metrics, at most.
+const FIGURES_EVERY: Duration = Duration::from_millis(200);
+
+/// What comes to a host besides the network.
+#[derive(Debug)]
+pub enum HostNote<N> {
+    /// A note of its machine.
+    Machine(N),
+    /// The server is up: dial the manager.
+    Start,
+    /// The operator wants the server empty.
+    Drain,
+    /// The process slept: break the link and present anew.
+    Woke,
+}
+
+/// What a host is made of.
+pub struct HostParts<M: Machine> {
+    /// The machine.
+    pub machine: M,
+    /// Its clock.
+    pub clock: Clock,
+    /// What answers its questions; a crowd of players has none.
+    pub answers: Option<Answers>,
+    /// Which shard this is.
+    pub shard: ShardId,
+    /// The listener config whose codec and channel dials use.
+    pub dials: ListenerId,
+    /// This server's name as its link's first frame says it, and where the manager is; first shard only.
+    pub link: Option<(String, SocketAddr)>,
+    /// Whether this end says why it closes; players just leave.
+    pub says_why: bool,
+    /// Whether tickets are kept for [`usher_proto::machine::Question::RenewTicket`].
+    pub keeps_tickets: bool,
+    /// Where figures and views go.
+    pub shown: Arc<Shown>,
+}
+
+/// One machine at work.
+pub struct Host<M: Machine> {
+    parts: HostParts<M>,
+    link: Option<Link>,
+    outbox: Outbox<M::Note>,
+    knocking: HashMap<ConnId, Peer, foldhash::fast::RandomState>,
+    tickets: HashMap<ConnId, Box<Ticket>, foldhash::fast::RandomState>,
+    shared: VecDeque<(Arc<Message>, Arc<Shared<Message>>)>,
+    figures_at: Option<Instant>,
+}
+
+fn conn(id: usher_hpserver::ConnId) -> ConnId {
+    ConnId(id.to_bits())
+}
+
+fn socket(conn: ConnId) -> usher_hpserver::ConnId {
+    usher_hpserver::ConnId::from_bits(conn.0)
+}
+
+impl<M: Machine + Send + 'static> Host<M> {
+    /// A host that waits for its first event.
+    pub fn new(parts: HostParts<M>) -> Self {
+        let link = parts.link.as_ref().map(|(_, manager)| Link::new(*manager, clock::instant()));
+        Self {
+            parts,
+            link,
+            outbox: Outbox::default(),
+            knocking: HashMap::default(),
+            tickets: HashMap::default(),
+            shared: VecDeque::with_capacity(SHARED_MAX),
+            figures_at: None,
+        }
+    }
+
+    fn step(&mut self, input: Input<M::Note>, actions: &mut Actions<Self>) {
+        self.parts.machine.handle(self.parts.clock.now(), input, &mut self.outbox);
+        while !self.outbox.is_empty() {
+            let mut answers = Vec::new();
+            let mut outbox = std::mem::take(&mut self.outbox);
+            for output in outbox.drain() {
+                self.carry_out(output, actions, &mut answers);
+            }
+            self.outbox = outbox;
+            for answer in answers {
+                self.parts.machine.handle(self.parts.clock.now(), answer, &mut self.outbox);
+            }
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        output: Output<M::Note>,
+        actions: &mut Actions<Self>,
+        answers: &mut Vec<Input<M::Note>>,
+    ) {
+        match output {
+            Output::Admit(conn) => actions.admit(socket(conn)),
+            Output::Refuse(conn, message) => actions.refuse(socket(conn), message),
+            Output::Send(conn, message) => actions.send(socket(conn), message),
+            Output::SendShared(conn, message) => {
+                let shared = self.shared(message);
+                actions.send_shared(socket(conn), shared);
+            }
+            Output::Join(conn, group) => actions.join(socket(conn), group.0),
+            Output::Leave(conn, group) => actions.leave(socket(conn), group.0),
+            Output::Publish { group, message, except } => {
+                actions.publish(group.0, message, except.map(socket));
+            }
+            Output::Close(conn, reason) => {
+                self.parts.shown.closed(reason);
+                let last_words = self.parts.says_why.then(|| Closing { reason }.into());
+                actions.close(socket(conn), last_words);
+            }
+            Output::HandOver { conn, to, note } => {
+                self.tickets.remove(&conn);
+                actions.hand_over(socket(conn), usize::from(to.0), HostNote::Machine(note));
+            }
+            Output::Tell(shard, note) => actions.tell(usize::from(shard.0), HostNote::Machine(note)),
+            Output::Ask { id, question } => {
+                let presented = match &question {
+                    usher_proto::machine::Question::RenewTicket { conn } => self.tickets.get(conn),
+                    _ => None,
+                };
+                let presented = presented.map(AsRef::as_ref);
+                if let Some(world) = &mut self.parts.answers {
+                    let answer = world.answer(question, presented, clock::unix_ms());
+                    answers.push(Input::Answer { id, answer });
+                }
+            }
+            Output::Dial { token, address, hello } => match resolve(&address) {
+                Some(address) => actions.dial(self.parts.dials, address, token, first_frame(&hello).into()),
+                None => answers.push(Input::DialFailed { token, why: DialFailure::Unreachable }),
+            },
+            Output::Show(view) => self.parts.shown.show(view),
+            Output::Drained => self.parts.shown.drained.store(true, Ordering::Release),
+        }
+    }
+
+    fn shared(&mut self, message: Arc<Message>) -> Arc<Shared<Message>> {
+        if let Some((_, shared)) = self.shared.iter().find(|(known, _)| Arc::ptr_eq(known, &message)) {
+            return Arc::clone(shared);
+        }
+        if self.shared.len() == SHARED_MAX {
+            self.shared.pop_front();
+        }
+        let shared = Arc::new(Shared::new(Message::clone(&message)));
+        self.shared.push_back((message, Arc::clone(&shared)));
+        shared
+    }
+
+    fn knock(&mut self, id: ConnId, from: SocketAddr, greeting: Greeting, actions: &mut Actions<Self>) {
+        let Greeting { peer, reservation, ticket } = greeting;
+        self.knocking.insert(id, peer.clone());
+        if let (true, Some(ticket)) = (self.parts.keeps_tickets, ticket) {
+            self.tickets.insert(id, ticket);
+        }
+        self.step(Input::Knock { conn: id, peer, reservation, address: from.ip() }, actions);
+    }
+
+    fn closed(&mut self, id: ConnId, reason: CloseReason, actions: &mut Actions<Self>) {
+        self.knocking.remove(&id);
+        self.tickets.remove(&id);
+        if self.link.as_ref().and_then(Link::conn) == Some(id) {
+            if reason != CloseReason::Shutdown {
+                tracing::warn!(reason = reason.name(), "link to the manager is down; dialling again");
+            }
+            self.link_down();
+            self.step(Input::LinkDown, actions);
+        } else {
+            self.step(Input::Disconnected { conn: id }, actions);
+        }
+    }
+
+    fn dialed(&mut self, token: u64, id: ConnId, actions: &mut Actions<Self>) {
+        if token != LINK_TOKEN {
+            return self.step(Input::Dialed { token, conn: id }, actions);
+        }
+        tracing::info!("link to the manager is up");
+        self.parts.shown.link_is(Some(id));
+        if let Some(link) = &mut self.link {
+            link.up(id);
+        }
+        self.step(Input::LinkUp { conn: id }, actions);
+    }
+
+    fn dial_failed(&mut self, token: u64, why: DialError<Message>, actions: &mut Actions<Self>) {
+        if token == LINK_TOKEN {
+            tracing::debug!(?why, "the manager does not answer");
+            return self.link_down();
+        }
+        let why = match why {
+            DialError::Connect(_) => DialFailure::Unreachable,
+            DialError::Refused(message) => DialFailure::Refused(message),
+            DialError::Closed => DialFailure::Closed,
+        };
+        self.step(Input::DialFailed { token, why }, actions);
+    }
+
+    /// Whether the manager takes this server is the machine's to act on, and the process's to show.
+    fn overhear(&mut self, id: ConnId, message: &Message) {
+        let Some(link) = self.link.as_mut().filter(|link| link.conn() == Some(id)) else { return };
+        match message {
+            Message::Registered(_) => {
+                link.registered();
+                self.parts.shown.registered();
+            }
+            Message::RegisterDenied(denied) => {
+                tracing::error!(reason = ?denied.reason, "the manager does not take this server");
+            }
+            _ => {}
+        }
+    }
+
+    fn link_down(&mut self) {
+        self.parts.shown.link_is(None);
+        if let Some(link) = &mut self.link {
+            link.down(clock::instant());
+        }
+    }
+
+    fn note(&mut self, from: Option<usize>, note: HostNote<M::Note>, actions: &mut Actions<Self>) {
+        match note {
+            HostNote::Machine(note) => {
+                let from = ShardId(from.unwrap_or_default() as u16);
+                self.step(Input::Told { from, note }, actions);
+            }
+            HostNote::Start => self.deadline(actions),
+            HostNote::Drain => self.step(Input::Drain, actions),
+            HostNote::Woke => {
+                if let Some(conn) = self.link.as_ref().and_then(Link::conn) {
+                    actions.abort(socket(conn));
+                }
+            }
+        }
+    }
+
+    fn deadline(&mut self, actions: &mut Actions<Self>) {
+        let now = clock::instant();
+        if let (Some(link), Some((name, _))) = (&mut self.link, &self.parts.link)
+            && link.dial_at().is_some_and(|at| at <= now)
+        {
+            link.dialling();
+            let frame =
+                FirstFrame { role: Role::Link, ticket: name.as_bytes(), reservation: b"", noise: b"" };
+            actions.dial(self.parts.dials, link.manager, LINK_TOKEN, frame.to_bytes().into());
+        }
+        if self.parts.machine.next_timeout().is_some_and(|at| at <= self.parts.clock.now()) {
+            self.step(Input::Timeout, actions);
+        }
+        if self.figures_at.is_some_and(|at| at <= now) {
+            self.figures_at = None;
+            self.copy_figures();
+        }
+    }
+
+    fn copy_figures(&self) {
+        let mut figures = Vec::new();
+        self.parts.machine.figures(&mut |name, value| figures.push((name, value)));
+        self.parts.shown.figures(usize::from(self.parts.shard.0), figures);
+    }
+}
+
+impl<M: Machine + Send + 'static> Service for Host<M> {
+    type Packet = Message;
+    type Greeting = Greeting;
+    type Note = HostNote<M::Note>;
+
+    fn handle(&mut self, event: Event<Self>, actions: &mut Actions<Self>) {
+        match event {
+            Event::Knock { conn: id, peer, greeting, .. } => self.knock(conn(id), peer, greeting, actions),
+            Event::Opened { conn: id, .. } => {
+                let peer = self.knocking.remove(&conn(id)).unwrap_or(Peer::Stranger);
+                self.step(Input::Connected { conn: conn(id), peer }, actions);
+            }
+            Event::Dialed { token, conn: id } => self.dialed(token, conn(id), actions),
+            Event::DialFailed { token, why } => self.dial_failed(token, why, actions),
+            Event::Packet { conn: id, packet } => {
+                self.overhear(conn(id), &packet);
+                self.step(Input::Message { conn: conn(id), message: packet }, actions);
+            }
+            Event::Closed { conn: id, reason } => self.closed(conn(id), reason, actions),
+            Event::HandedOver { conn: id, note: HostNote::Machine(note) } => {
+                self.step(Input::HandedOver { conn: conn(id), note }, actions);
+            }
+            Event::HandedOver { .. } => {}
+            Event::Told { from, note } => self.note(from, note, actions),
+            Event::Deadline => self.deadline(actions),
+        }
+        self.figures_at.get_or_insert_with(|| clock::instant() + FIGURES_EVERY);
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let machine = self.parts.machine.next_timeout().map(|at| self.parts.clock.instant_at(at));
+        let link = self.link.as_ref().and_then(Link::dial_at);
+        [machine, link, self.figures_at].into_iter().flatten().min()
+    }
+}
+
+/// Where an address leads. A number is read; a name is looked up, which may wait for the resolver.
+fn resolve(address: &Address) -> Option<SocketAddr> {
+    address.0.parse().ok().or_else(|| address.0.to_socket_addrs().ok()?.next())
+}
+
+fn first_frame(hello: &Hello) -> Vec<u8> {
+    FirstFrame { role: hello.role, ticket: &hello.ticket, reservation: &hello.reservation, noise: b"" }
+        .to_bytes()
+}

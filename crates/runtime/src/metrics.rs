@@ -1,0 +1,329 @@
+//! What a server shows of itself: layer 2's counters, the machine's figures, the manager's view.
+//!
+//! Why: an operator sees the same numbers that the tests assert on.
+//! Owns: [`Shown`], where hosts put what they show; the Prometheus text of all of it.
+//! Invariants: names and units follow Prometheus' conventions; label sets are bounded (stages, listeners, close
+//! reasons and pools have fixed names).
+//! Read next: [`crate::admin`], which serves it.
+
+use crate::process;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode_registry;
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use usher_hpserver::{ListenerMetrics, Metrics, StageMetrics};
+use usher_proto::ConnId;
+use usher_proto::machine::ClusterView;
+use usher_proto::message::CloseReason;
+
+/// What the hosts of a process have to show.
+#[derive(Debug, Default)]
+pub struct Shown {
+    view: Mutex<Arc<ClusterView>>,
+    figures: Mutex<BTreeMap<usize, Vec<(&'static str, u64)>>>,
+    closed: Mutex<BTreeMap<&'static str, u64>>,
+    link: AtomicU64,
+    registered: AtomicBool,
+    /// The machine has said that nobody is left.
+    pub drained: AtomicBool,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shown {
+    pub(crate) fn show(&self, view: ClusterView) {
+        *locked(&self.view) = Arc::new(view);
+    }
+
+    pub(crate) fn figures(&self, shard: usize, figures: Vec<(&'static str, u64)>) {
+        locked(&self.figures).insert(shard, figures);
+    }
+
+    pub(crate) fn closed(&self, reason: CloseReason) {
+        *locked(&self.closed).entry(reason.as_str()).or_default() += 1;
+    }
+
+    /// Notes the link's connection, or that there is none.
+    pub(crate) fn link_is(&self, conn: Option<ConnId>) {
+        self.registered.store(false, Ordering::Release);
+        self.link.store(conn.map_or(0, |conn| conn.0.wrapping_add(1)), Ordering::Release);
+    }
+
+    /// Notes that the manager knows this server, until the link breaks.
+    pub(crate) fn registered(&self) {
+        self.registered.store(true, Ordering::Release);
+    }
+
+    /// Whether the manager knows this server.
+    pub fn is_registered(&self) -> bool {
+        self.registered.load(Ordering::Acquire)
+    }
+
+    /// The link's connection, while it is up.
+    pub fn link(&self) -> Option<ConnId> {
+        match self.link.load(Ordering::Acquire) {
+            0 => None,
+            bits => Some(ConnId(bits.wrapping_sub(1))),
+        }
+    }
+
+    /// The cluster as this server's machine sees it (a manager's; empty elsewhere).
+    pub fn view(&self) -> Arc<ClusterView> {
+        Arc::clone(&locked(&self.view))
+    }
+
+    /// One figure, summed over the shards.
+    pub fn figure(&self, name: &str) -> u64 {
+        self.summed_figures().get(name).copied().unwrap_or(0)
+    }
+
+    /// Each figure, summed over the shards.
+    fn summed_figures(&self) -> BTreeMap<&'static str, u64> {
+        let mut sums = BTreeMap::new();
+        for (name, value) in locked(&self.figures).values().flatten() {
+            *sums.entry(*name).or_default() += value;
+        }
+        sums
+    }
+}
+
+/// Everything in Prometheus' text format.
+pub fn render(metrics: &Metrics, shown: &Shown) -> String {
+    let mut page = Page::default();
+    layer_2(&mut page, metrics);
+    layer_1(&mut page, metrics);
+    for (reason, count) in locked(&shown.closed).iter() {
+        page.counter(
+            "usher_closed_by_logic",
+            "Connections the logic closed, by reason.",
+            &[("reason", reason)],
+            *count,
+        );
+    }
+    let usage = process::usage();
+    page.counter("usher_process_cpu_milliseconds", "User and system CPU time.", &[], usage.cpu_ms);
+    page.gauge("usher_process_resident_kibibytes", "Resident memory.", &[], usage.rss_kib);
+    page.gauge(
+        "usher_process_resident_peak_kibibytes",
+        "Most resident memory there ever was.",
+        &[],
+        usage.rss_kib_peak,
+    );
+    page.gauge(
+        "usher_link_up",
+        "Whether the link to the manager is up.",
+        &[],
+        u64::from(shown.link().is_some()),
+    );
+    for (figure, value) in shown.summed_figures() {
+        page.figure(figure, value);
+    }
+    page.text()
+}
+
+fn layer_2(page: &mut Page, metrics: &Metrics) {
+    for (stage, counts) in [("receive", &metrics.receive), ("logic", &metrics.logic), ("send", &metrics.send)]
+    {
+        one_stage(page, stage, counts);
+    }
+    for listener in &metrics.listeners {
+        one_listener(page, listener);
+    }
+    page.counter("usher_publishes", "Broadcasts asked for.", &[], metrics.publishes);
+    page.counter("usher_deliveries", "Messages that broadcasts brought to members.", &[], metrics.deliveries);
+    page.counter("usher_hand_overs", "Connections handed over between shards.", &[], metrics.hand_overs);
+    page.counter(
+        "usher_stale_actions",
+        "Actions about connections that were gone.",
+        &[],
+        metrics.stale_actions,
+    );
+    page.counter(
+        "usher_messages_too_large",
+        "Messages of ours that did not fit their opcode.",
+        &[],
+        metrics.too_large,
+    );
+}
+
+fn one_stage(page: &mut Page, stage: &str, counts: &StageMetrics) {
+    let labels = [("stage", stage)];
+    page.counter("usher_stage_items", "Items that entered a stage's queues.", &labels, counts.items);
+    page.counter("usher_stage_batches", "Batches a stage took from its queues.", &labels, counts.batches);
+    page.counter("usher_stage_waits", "Times a stage waited for the one after it.", &labels, counts.waits);
+    page.gauge("usher_stage_queue_length", "Items waiting.", &labels, counts.length);
+    page.gauge(
+        "usher_stage_queue_length_peak",
+        "Most items that ever waited in one lane.",
+        &labels,
+        counts.length_peak,
+    );
+    for (how, count) in [("queue", counts.handoffs_queue), ("inline", counts.handoffs_inline)] {
+        let labels = [("stage", stage), ("how", how)];
+        page.counter("usher_stage_handoffs", "Hand-overs of work to a stage, by how.", &labels, count);
+    }
+}
+
+fn one_listener(page: &mut Page, listener: &ListenerMetrics) {
+    let labels = [("listener", listener.name.as_str())];
+    page.gauge("usher_connections", "Open connections.", &labels, listener.connections);
+    page.gauge(
+        "usher_connections_peak",
+        "Most open connections at once.",
+        &labels,
+        listener.connections_peak,
+    );
+    page.counter("usher_connections_opened", "Connections ever opened.", &labels, listener.connections_total);
+    page.counter("usher_packets_received", "Packets decoded.", &labels, listener.packets_in);
+    page.counter("usher_packets_sent", "Packets sent.", &labels, listener.packets_out);
+    page.counter("usher_bytes_received", "Bytes received.", &labels, listener.bytes_in);
+    page.counter("usher_bytes_sent", "Bytes sent.", &labels, listener.bytes_out);
+    for (reason, count) in &listener.closed {
+        let labels = [("listener", listener.name.as_str()), ("reason", reason)];
+        page.counter("usher_connections_closed", "Connections ended, by reason.", &labels, *count);
+    }
+}
+
+fn layer_1(page: &mut Page, metrics: &Metrics) {
+    let stats = &metrics.completion;
+    for (pool, count) in [("contexts", stats.contexts), ("buffers", stats.buffers)] {
+        let labels = [("pool", pool)];
+        page.counter(
+            "usher_pool_taken",
+            "Taken from a pool; taken - returned is in use.",
+            &labels,
+            count.taken,
+        );
+        page.counter("usher_pool_returned", "Returned to a pool.", &labels, count.returned);
+    }
+    page.counter("usher_accept_errors", "Failed accepts.", &[], stats.accept_errors);
+    page.counter(
+        "usher_refused_full",
+        "Connections refused because layer 1 was full.",
+        &[],
+        stats.refused_full,
+    );
+}
+
+/// A page of metrics: families by name, each with its help and its labelled values.
+#[derive(Debug, Default)]
+struct Page {
+    families: BTreeMap<String, Family>,
+}
+
+#[derive(Debug)]
+struct Family {
+    help: &'static str,
+    counter: bool,
+    values: Vec<(Vec<(String, String)>, u64)>,
+}
+
+impl Page {
+    fn counter(&mut self, name: &str, help: &'static str, labels: &[(&str, &str)], value: u64) {
+        self.add(name, help, true, labels, value);
+    }
+
+    fn gauge(&mut self, name: &str, help: &'static str, labels: &[(&str, &str)], value: u64) {
+        self.add(name, help, false, labels, value);
+    }
+
+    /// A machine's own figure: its labels stand in its name, a total ends in `_total`.
+    fn figure(&mut self, figure: &str, value: u64) {
+        let (name, labels) = figure.split_once('{').unwrap_or((figure, ""));
+        let labels: Vec<_> = labels
+            .trim_end_matches('}')
+            .split(',')
+            .filter_map(|label| label.split_once('='))
+            .map(|(key, text)| (key, text.trim_matches('"')))
+            .collect();
+        match name.strip_suffix("_total") {
+            Some(name) => self.counter(name, FIGURE_HELP, &labels, value),
+            None => self.gauge(name, FIGURE_HELP, &labels, value),
+        }
+    }
+
+    fn add(&mut self, name: &str, help: &'static str, counter: bool, labels: &[(&str, &str)], value: u64) {
+        let labels = labels.iter().map(|(key, text)| ((*key).into(), (*text).into())).collect();
+        let family =
+            self.families.entry(name.into()).or_insert_with(|| Family { help, counter, values: Vec::new() });
+        family.values.push((labels, value));
+    }
+
+    fn text(self) -> String {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(self));
+        let mut text = String::new();
+        if encode_registry(&mut text, &registry).is_err() {
+            tracing::error!("the metrics page could not be written");
+        }
+        text.push_str("# EOF\n");
+        text
+    }
+}
+
+const FIGURE_HELP: &str = "A figure of this server's machine.";
+
+impl Collector for Page {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        for (name, family) in &self.families {
+            let kind = if family.counter { MetricType::Counter } else { MetricType::Gauge };
+            let mut metric = encoder.encode_descriptor(name, family.help, None, kind)?;
+            for (labels, value) in &family.values {
+                if labels.is_empty() {
+                    encode_value(&mut metric, family.counter, *value)?;
+                } else {
+                    encode_value(&mut metric.encode_family(labels)?, family.counter, *value)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn encode_value(metric: &mut MetricEncoder<'_>, counter: bool, value: u64) -> fmt::Result {
+    if counter { metric.encode_counter::<NoLabelSet, u64, u64>(&value, None) } else { metric.encode_gauge(&value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_layer_2_and_the_machines_figures() {
+        let shown = Shown::default();
+        shown.figures(0, vec![("usher_redirects_total{cause=\"limit\"}", 3), ("usher_serving", 4)]);
+        shown.figures(1, vec![("usher_serving", 5)]);
+        let listeners =
+            vec![ListenerMetrics { name: "players".into(), connections: 7, ..Default::default() }];
+        let page = render(&Metrics { listeners, ..Default::default() }, &shown);
+        for line in [
+            "usher_connections{listener=\"players\"} 7",
+            "usher_redirects_total{cause=\"limit\"} 3",
+            "usher_serving 9",
+            "# TYPE usher_redirects counter",
+            "usher_pool_taken_total{pool=\"buffers\"} 0",
+            "usher_link_up 0",
+        ] {
+            assert!(page.contains(line), "no `{line}` in:\n{page}");
+        }
+    }
+
+    #[test]
+    fn the_link_is_known_by_its_connection_even_if_that_is_number_zero() {
+        let shown = Shown::default();
+        shown.link_is(Some(ConnId(0)));
+        assert_eq!(shown.link(), Some(ConnId(0)));
+        assert!(!shown.is_registered());
+        shown.registered();
+        assert!(shown.is_registered());
+        shown.link_is(None);
+        assert_eq!((shown.link(), shown.is_registered()), (None, false));
+    }
+}
