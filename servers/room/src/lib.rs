@@ -1,0 +1,159 @@
+//! The room server: rooms, tables and games for thousands of players, on their long connections.
+//!
+//! Why: one process and one port serve many rooms; whoever wants a game of their own begins here.
+//! Owns: its config section `[room]`, and the guard that keeps a table's fault at its table.
+//! Does not own: the rules (`usher_logic::room`), the games (`usher_games`), the process (`usher_runtime`).
+//! Invariants: there is a seat for everybody who may enter.
+//! Limits: [`ROOMS_MAX`] rooms a process.
+//! Read next: `usher_logic::room`.
+#![forbid(unsafe_code)]
+
+use serde::{Deserialize, Serialize};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+use usher_games::GameKind;
+use usher_logic::room::{RoomConfig, RoomServer, RoomSpec};
+use usher_proto::ServerKind;
+use usher_proto::first_frame::Role;
+use usher_proto::limits::{NAME_BYTES_MAX, ROOMS_MAX};
+use usher_runtime::config::{self, Common, ConfigError, ConfigFile, millis};
+use usher_runtime::{App, ServerPlan, serve};
+
+/// `[room]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Section {
+    /// Shards that the rooms are spread over; the door is one more.
+    pub floors: u16,
+    /// How long a seat is kept for a player whose connection is gone.
+    pub seat_grace_s: u64,
+    /// Chats kept in each room for those who come back.
+    pub replay_max: u32,
+    /// Rest between two hands at a table.
+    pub next_hand_delay_ms: u64,
+    /// `[[room.rooms]]`: the rooms.
+    pub rooms: Vec<Rooms>,
+}
+
+impl Default for Section {
+    fn default() -> Self {
+        let machine = RoomConfig::default();
+        Self {
+            floors: machine.floors,
+            seat_grace_s: machine.seat_grace.as_secs(),
+            replay_max: machine.replay_max,
+            next_hand_delay_ms: machine.next_hand_delay.as_millis() as u64,
+            rooms: Vec::new(),
+        }
+    }
+}
+
+/// Several rooms alike.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rooms {
+    /// Their name; each gets its number behind it.
+    pub name: String,
+    /// What is played in them.
+    pub game: String,
+    /// How many.
+    pub count: u32,
+    /// People each lets in.
+    #[serde(default = "capacity")]
+    pub capacity: u32,
+    /// Time to act; the game's own if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn_time_ms: Option<u64>,
+}
+
+fn capacity() -> u32 {
+    400
+}
+
+/// A room server's config, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    common: Common,
+    section: Section,
+    rooms: Vec<RoomSpec>,
+}
+
+/// The room server.
+pub struct Room;
+
+impl App for Room {
+    const KIND: ServerKind = ServerKind::Room;
+    type Config = Config;
+
+    fn load(file: &ConfigFile) -> Result<Config, ConfigError> {
+        let (common, section) = file.load::<Section>(Self::KIND)?;
+        if section.floors == 0 {
+            return Err(file.wrong("room.floors", "must be at least 1"));
+        }
+        let mut rooms = Vec::new();
+        for group in &section.rooms {
+            rooms.extend(specs(file, group)?);
+        }
+        if rooms.is_empty() || rooms.len() > ROOMS_MAX {
+            let message = format!("must be 1 to {ROOMS_MAX} rooms in all, but are {}", rooms.len());
+            return Err(file.wrong("room.rooms", message));
+        }
+        Ok(Config { common, section, rooms })
+    }
+
+    fn effective(config: &Config) -> anyhow::Result<String> {
+        Ok(config::effective(&config.common, &config.section)?)
+    }
+
+    fn run(config: Config) -> anyhow::Result<()> {
+        let Config { common, section, rooms } = config;
+        let mut machine: Option<Arc<RoomConfig>> = None;
+        serve(ServerPlan {
+            common,
+            role: Role::Room,
+            shards: usize::from(section.floors) + 1,
+            check: None,
+            machine: Box::new(move |shard, node, seed| {
+                let machine = machine.get_or_insert_with(|| {
+                    Arc::new(RoomConfig {
+                        node: node.clone(),
+                        rooms: rooms.clone(),
+                        floors: section.floors,
+                        seat_grace: Duration::from_secs(section.seat_grace_s),
+                        replay_max: section.replay_max,
+                        next_hand_delay: millis(section.next_hand_delay_ms),
+                        ..RoomConfig::default()
+                    })
+                });
+                RoomServer::new(machine, shard, seed, guard)
+            }),
+        })
+    }
+}
+
+fn specs(file: &ConfigFile, group: &Rooms) -> Result<Vec<RoomSpec>, ConfigError> {
+    let game = GameKind::from_name(&group.game).ok_or_else(|| {
+        let known: Vec<_> = GameKind::ALL.iter().map(|kind| kind.name()).collect();
+        file.wrong("room.rooms.game", format!("`{}` is no game; there are: {}", group.game, known.join(", ")))
+    })?;
+    if group.capacity == 0 || group.count == 0 {
+        return Err(file.wrong("room.rooms.capacity", "capacity and count must be at least 1"));
+    }
+    let spec = |number: u32| {
+        let name = format!("{} {number}", group.name);
+        if name.len() > NAME_BYTES_MAX {
+            return Err(
+                file.wrong("room.rooms.name", format!("`{name}` has more than {NAME_BYTES_MAX} bytes"))
+            );
+        }
+        let turn_time = group.turn_time_ms.map(millis);
+        Ok(RoomSpec { turn_time, ..RoomSpec::new(&name, game, group.capacity) })
+    };
+    (1..=group.count.min(ROOMS_MAX as u32 + 1)).map(spec).collect()
+}
+
+/// Keeps a fault in one table's game at its table.
+fn guard(call: &mut dyn FnMut()) -> bool {
+    catch_unwind(AssertUnwindSafe(call)).is_ok()
+}
