@@ -1,0 +1,84 @@
+//! The command line of client-sim; `usher client-sim` takes the same.
+//!
+//! Read next: `run`.
+
+use clap::{Args, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use usher_player::Play;
+
+/// What client-sim is told.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Example: client-sim --login 127.0.0.1:7100 --players 5000 --rate 1000 --play gomoku\n\n\
+    Exit codes: 0 nobody failed and every delivery was whole, 1 otherwise, 2 bad usage."
+)]
+pub struct SimArgs {
+    /// Login servers, in the order each player tries them
+    #[arg(long, value_name = "ADDR", required = true, num_args = 1..)]
+    pub login: Vec<String>,
+    /// How many players
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub players: u32,
+    /// Arrivals a second
+    #[arg(long, value_name = "R", default_value_t = 1000.0, value_parser = rate)]
+    pub rate: f64,
+    /// What they do once seated
+    #[arg(long, value_enum, default_value_t = PlayArg::Gomoku)]
+    pub play: PlayArg,
+    /// How long they play after the last one is seated
+    #[arg(long, value_name = "S", default_value_t = 10)]
+    pub seconds: u64,
+    /// Write the report to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// All chance comes from here
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Spread the players over so many processes [default: as many as their sockets need]
+    #[arg(long, value_name = "P", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub processes: Option<u32>,
+    /// The manager's admin address: its servers' memory and CPU go into the report
+    #[arg(long, value_name = "ADDR")]
+    pub admin: Option<SocketAddr>,
+    /// Of a thousand players, how many drop their connection once and come back on their ticket
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub reconnect_per_mille: u32,
+    /// Print no table
+    #[arg(long)]
+    pub quiet: bool,
+    /// This is one of several processes: the number of its first player
+    #[arg(long, hide = true)]
+    pub part_from: Option<u32>,
+    /// End with the process that started this one
+    #[arg(long, hide = true)]
+    pub die_with_parent: bool,
+}
+
+/// [`Play`], as the command line says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PlayArg {
+    /// Sit, and talk to the room now and then
+    Chat,
+    /// Sit, and play Gomoku hand after hand, talking now and then
+    Gomoku,
+    /// Sit, and keep the connection
+    Idle,
+}
+
+impl From<PlayArg> for Play {
+    fn from(arg: PlayArg) -> Self {
+        match arg {
+            PlayArg::Chat => Self::Chat,
+            PlayArg::Gomoku => Self::Gomoku,
+            PlayArg::Idle => Self::Idle,
+        }
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && (0.001..=1e6).contains(&rate) => Ok(rate),
+        _ => Err("must be arrivals a second, from 0.001 to 1000000".into()),
+    }
+}

@@ -1,0 +1,133 @@
+//! What a crowd of one process met, as plain numbers that several processes can add up.
+//!
+//! Why: percentiles cannot be added, counted values can; so a process gives its values and the parent makes the
+//! report.
+//! Invariants: adding outcomes in any order gives the same sum.
+//! Read next: `report`.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Values and how often each occurred, in microseconds.
+pub type Counted = Vec<(u64, u64)>;
+
+/// The sum of what one or more crowds met.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Players scheduled.
+    pub players: u64,
+    /// Players seated at least once.
+    pub seated: u64,
+    /// Players who gave up, by reason.
+    pub failures: BTreeMap<String, u64>,
+    /// Values of each step, and of `journey`.
+    pub steps: BTreeMap<String, Counted>,
+    /// Redirects by login servers.
+    pub redirects_login: u64,
+    /// Redirects by halls.
+    pub redirects_hall: u64,
+    /// Times a server said that nobody has room now.
+    pub refused_busy: u64,
+    /// The first scheduled arrival, unix microseconds.
+    pub began_unix_us: u64,
+    /// The last first seat, unix microseconds.
+    pub seated_last_unix_us: u64,
+    /// The end, unix microseconds.
+    pub ended_unix_us: u64,
+    /// The latest arrival after its schedule, microseconds.
+    pub arrival_late_max_us: u64,
+    /// Deliveries due to those who were there.
+    pub expected: u64,
+    /// Deliveries that came, once each.
+    pub received: u64,
+    /// Deliveries that came again.
+    pub duplicated: u64,
+    /// Deliveries that came before an earlier one.
+    pub out_of_order: u64,
+    /// Chats whose text or sender was not what was said.
+    pub wrong: u64,
+    /// By room: chats acknowledged to their senders, and the highest number among them.
+    pub rooms: BTreeMap<String, (u64, u64)>,
+    /// Connections in a room lost, by reason.
+    pub drops: BTreeMap<String, u64>,
+    /// Players back in a seat after their connection was gone.
+    pub reconnects: u64,
+}
+
+impl Outcome {
+    /// Players who gave up.
+    pub fn failed(&self) -> u64 {
+        self.failures.values().sum()
+    }
+
+    /// Adds another crowd's.
+    pub fn add(&mut self, other: Self) {
+        let earliest = |a: u64, b: u64| if a == 0 { b } else { a.min(b) };
+        self.players += other.players;
+        self.seated += other.seated;
+        self.redirects_login += other.redirects_login;
+        self.redirects_hall += other.redirects_hall;
+        self.refused_busy += other.refused_busy;
+        self.began_unix_us = earliest(self.began_unix_us, other.began_unix_us);
+        self.seated_last_unix_us = self.seated_last_unix_us.max(other.seated_last_unix_us);
+        self.ended_unix_us = self.ended_unix_us.max(other.ended_unix_us);
+        self.arrival_late_max_us = self.arrival_late_max_us.max(other.arrival_late_max_us);
+        self.expected += other.expected;
+        self.received += other.received;
+        self.duplicated += other.duplicated;
+        self.out_of_order += other.out_of_order;
+        self.wrong += other.wrong;
+        self.reconnects += other.reconnects;
+        add_counts(&mut self.failures, other.failures);
+        add_counts(&mut self.drops, other.drops);
+        for (step, values) in other.steps {
+            self.steps.entry(step).or_default().extend(values);
+        }
+        for (room, (acknowledged, seq_max)) in other.rooms {
+            let sums = self.rooms.entry(room).or_default();
+            *sums = (sums.0 + acknowledged, sums.1.max(seq_max));
+        }
+    }
+
+    /// Chats that were acknowledged under a number that another one has, over all rooms. More acknowledgements
+    /// than numbers can only be that.
+    pub fn acknowledged_twice(&self) -> u64 {
+        self.rooms.values().map(|(acknowledged, seq_max)| acknowledged.saturating_sub(*seq_max)).sum()
+    }
+}
+
+fn add_counts(sums: &mut BTreeMap<String, u64>, others: BTreeMap<String, u64>) {
+    for (reason, count) in others {
+        *sums.entry(reason).or_default() += count;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(players: u64, began: u64, room: (u64, u64)) -> Outcome {
+        Outcome {
+            players,
+            began_unix_us: began,
+            seated_last_unix_us: began + 5,
+            steps: BTreeMap::from([("login".into(), vec![(100, players)])]),
+            failures: BTreeMap::from([("busy".into(), 1)]),
+            rooms: BTreeMap::from([("a/0".into(), room)]),
+            ..Outcome::default()
+        }
+    }
+
+    #[test]
+    fn parts_add_up() {
+        let mut sum = Outcome::default();
+        sum.add(part(2, 1000, (3, 5)));
+        sum.add(part(3, 900, (2, 4)));
+        assert_eq!((sum.players, sum.began_unix_us, sum.seated_last_unix_us), (5, 900, 1005));
+        assert_eq!(sum.steps["login"], [(100, 2), (100, 3)]);
+        assert_eq!(sum.failed(), 2);
+        assert_eq!((sum.rooms["a/0"], sum.acknowledged_twice()), ((5, 5), 0));
+        sum.add(part(1, 900, (1, 5)));
+        assert_eq!(sum.acknowledged_twice(), 1);
+    }
+}

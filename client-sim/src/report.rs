@@ -1,0 +1,291 @@
+//! The report: one JSON object for programs, one table for people.
+//!
+//! Why: scripts read these fields; they may grow, but none is ever renamed.
+//! Invariants: times are microseconds; percentiles are over first attempts that succeeded.
+//! Limits: values are kept to three digits, up to [`VALUE_US_MAX`].
+//! Read next: `outcome`, from which it is made.
+
+use crate::outcome::{Counted, Outcome};
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// The longest time that is told apart: an hour.
+pub const VALUE_US_MAX: u64 = 3_600_000_000;
+/// The steps of the report, in the order of the way.
+const STEPS: [&str; 6] = ["login", "hall", "enter", "sit", "action", "journey"];
+
+/// What the players met.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Players scheduled.
+    pub players: u64,
+    /// Players who got a seat at least once.
+    pub seated: u64,
+    /// Players who gave up.
+    pub failed: u64,
+    /// From the first scheduled arrival to the last first seat, seconds.
+    pub elapsed_s: f64,
+    /// Seated over elapsed.
+    pub journeys_per_s: f64,
+    /// How often somebody was sent elsewhere.
+    pub redirects: Redirects,
+    /// How long each step took.
+    pub steps: BTreeMap<String, Percentiles>,
+    /// Whether every room chat came once and in order.
+    pub delivered: Delivered,
+    /// Why players gave up, and what else was not as it should be.
+    pub errors: BTreeMap<String, u64>,
+    /// Connections in a room that were lost, by reason.
+    pub drops: BTreeMap<String, u64>,
+    /// Players back in a seat after their connection was gone.
+    pub reconnects: u64,
+    /// The latest that an arrival came after its schedule, microseconds.
+    pub arrival_late_max_us: u64,
+    /// What all chance came from.
+    pub seed: u64,
+    /// The servers, where they could be asked.
+    pub servers: Vec<ServerUsage>,
+}
+
+/// How often somebody was sent elsewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redirects {
+    /// By a login server.
+    pub login: u64,
+    /// By a hall.
+    pub hall: u64,
+    /// Told to come back later.
+    pub refused_busy: u64,
+}
+
+/// The distribution of one step, microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Percentiles {
+    /// How many.
+    pub count: u64,
+    /// Half were faster.
+    pub p50: u64,
+    /// Nine of ten were faster.
+    pub p90: u64,
+    /// 99 of a hundred were faster.
+    pub p99: u64,
+    /// The slowest.
+    pub max: u64,
+}
+
+/// Room chat, summed over everybody's stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivered {
+    /// Due to those who were there.
+    pub expected: u64,
+    /// Came, once each.
+    pub received: u64,
+    /// Came again.
+    pub duplicated: u64,
+    /// Came before an earlier one.
+    pub out_of_order: u64,
+}
+
+/// What one server used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServerUsage {
+    /// Its name.
+    pub name: String,
+    /// User and system CPU, seconds.
+    pub cpu_s: f64,
+    /// Resident memory at the end, KiB.
+    pub rss_kib: u64,
+    /// Most resident memory, KiB.
+    pub rss_kib_peak: u64,
+    /// Most connections at once.
+    pub connections_peak: u64,
+}
+
+fn percentiles(values: &Counted) -> Percentiles {
+    let mut histogram =
+        Histogram::<u64>::new_with_bounds(1, VALUE_US_MAX, 3).expect("invariant: the bounds are constants");
+    for (value, count) in values {
+        histogram.saturating_record_n(*value, *count);
+    }
+    Percentiles {
+        count: histogram.len(),
+        p50: histogram.value_at_quantile(0.5),
+        p90: histogram.value_at_quantile(0.9),
+        p99: histogram.value_at_quantile(0.99),
+        max: histogram.max(),
+    }
+}
+
+impl Report {
+    /// The report of an outcome.
+    pub fn new(outcome: &Outcome, seed: u64, servers: Vec<ServerUsage>) -> Self {
+        let elapsed =
+            Duration::from_micros(outcome.seated_last_unix_us.saturating_sub(outcome.began_unix_us));
+        let elapsed_s = elapsed.as_secs_f64();
+        let mut errors = outcome.failures.clone();
+        for (name, count) in
+            [("wrong_text", outcome.wrong), ("acknowledged_twice", outcome.acknowledged_twice())]
+        {
+            if count > 0 {
+                errors.insert(name.into(), count);
+            }
+        }
+        let none = Counted::new();
+        let step =
+            |name: &&str| ((*name).to_string(), percentiles(outcome.steps.get(*name).unwrap_or(&none)));
+        Self {
+            players: outcome.players,
+            seated: outcome.seated,
+            failed: outcome.failed(),
+            elapsed_s,
+            journeys_per_s: if elapsed.is_zero() { 0.0 } else { outcome.seated as f64 / elapsed_s },
+            redirects: Redirects {
+                login: outcome.redirects_login,
+                hall: outcome.redirects_hall,
+                refused_busy: outcome.refused_busy,
+            },
+            steps: STEPS.iter().map(step).collect(),
+            delivered: Delivered {
+                expected: outcome.expected,
+                received: outcome.received,
+                duplicated: outcome.duplicated,
+                out_of_order: outcome.out_of_order,
+            },
+            errors,
+            drops: outcome.drops.clone(),
+            reconnects: outcome.reconnects,
+            arrival_late_max_us: outcome.arrival_late_max_us,
+            seed,
+            servers,
+        }
+    }
+
+    /// Whether every room chat came once and in order.
+    pub fn is_delivered_whole(&self) -> bool {
+        let Delivered { expected, received, duplicated, out_of_order } = self.delivered;
+        expected == received && duplicated == 0 && out_of_order == 0
+    }
+
+    /// Whether nobody failed, everyone sat and nothing was lost.
+    pub fn is_good(&self) -> bool {
+        self.failed == 0 && self.seated == self.players && self.errors.is_empty() && self.is_delivered_whole()
+    }
+
+    /// The report for people.
+    pub fn table(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = self.write_table(&mut text);
+        text
+    }
+
+    fn write_table(&self, out: &mut String) -> std::fmt::Result {
+        writeln!(
+            out,
+            "\n  players   {:>8} scheduled, {} seated, {} failed",
+            self.players, self.seated, self.failed
+        )?;
+        writeln!(out, "  journeys  {:>8.0} a second, over {:.1} s", self.journeys_per_s, self.elapsed_s)?;
+        let Redirects { login, hall, refused_busy } = self.redirects;
+        writeln!(out, "  redirects {login:>8} by login, {hall} by hall, {refused_busy} told to come back")?;
+        let Delivered { expected, received, duplicated, out_of_order } = self.delivered;
+        writeln!(
+            out,
+            "  chat      {received:>8} of {expected} delivered, {duplicated} twice, {out_of_order} out of order"
+        )?;
+        writeln!(out, "  returned  {:>8} came back to their seats after a lost connection", self.reconnects)?;
+        writeln!(
+            out,
+            "\n  {:<10}{:>9}{:>12}{:>12}{:>12}{:>12}",
+            "step", "count", "p50", "p90", "p99", "max"
+        )?;
+        for name in STEPS {
+            let step = self.steps.get(name).copied().unwrap_or_default();
+            let [p50, p90, p99, max] = [step.p50, step.p90, step.p99, step.max].map(time);
+            writeln!(out, "  {name:<10}{:>9}{p50:>12}{p90:>12}{p99:>12}{max:>12}", step.count)?;
+        }
+        if !self.servers.is_empty() {
+            writeln!(
+                out,
+                "\n  {:<12}{:>9}{:>13}{:>13}{:>13}",
+                "server", "cpu", "memory", "peak", "connections"
+            )?;
+        }
+        for server in &self.servers {
+            let (memory, peak) = (server.rss_kib as f64 / 1024.0, server.rss_kib_peak as f64 / 1024.0);
+            let (name, connections) = (&server.name, server.connections_peak);
+            writeln!(
+                out,
+                "  {name:<12}{:>7.2} s{memory:>9.1} MiB{peak:>9.1} MiB{connections:>13}",
+                server.cpu_s
+            )?;
+        }
+        for (title, counts) in [("errors", &self.errors), ("drops", &self.drops)] {
+            if !counts.is_empty() {
+                writeln!(out, "\n  {title}")?;
+            }
+            for (reason, count) in counts {
+                writeln!(out, "  {count:>9}  {reason}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Microseconds as a person reads them.
+fn time(us: u64) -> String {
+    match us {
+        0..1_000 => format!("{us} us"),
+        1_000..1_000_000 => format!("{:.1} ms", us as f64 / 1e3),
+        _ => format!("{:.2} s", us as f64 / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome() -> Outcome {
+        Outcome {
+            players: 2,
+            seated: 2,
+            began_unix_us: 1_000_000,
+            seated_last_unix_us: 3_000_000,
+            steps: BTreeMap::from([("journey".into(), vec![(1_000, 1), (3_000_000, 1)])]),
+            expected: 4,
+            received: 4,
+            ..Outcome::default()
+        }
+    }
+
+    #[test]
+    fn a_report_says_what_the_outcome_says() {
+        let report = Report::new(&outcome(), 7, Vec::new());
+        assert!(report.is_good());
+        assert!((report.journeys_per_s - 1.0).abs() < 1e-9 && (report.elapsed_s - 2.0).abs() < 1e-9);
+        assert_eq!(report.steps["journey"].count, 2);
+        assert!((999..=1001).contains(&report.steps["journey"].p50), "{:?}", report.steps["journey"]);
+        assert!(report.steps.contains_key("login") && report.steps["login"].count == 0);
+        assert!(report.table().contains("3.00 s"), "{}", report.table());
+    }
+
+    #[test]
+    fn what_is_lost_doubled_wrong_or_failed_is_not_good() {
+        let spoil: [fn(&mut Outcome); 6] = [
+            |it| it.received = 3,
+            |it| it.duplicated = 1,
+            |it| it.out_of_order = 1,
+            |it| it.wrong = 1,
+            |it| it.seated = 1,
+            |it| it.failures = BTreeMap::from([("busy".into(), 1)]),
+        ];
+        for (at, spoil) in spoil.iter().enumerate() {
+            let mut outcome = outcome();
+            spoil(&mut outcome);
+            assert!(!Report::new(&outcome, 1, Vec::new()).is_good(), "case {at}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! From the command line to the exit code.
+//!
+//! Why: one process plays its players itself, several are led by one; the report is the same.
+//! Invariants: Ctrl-C sends the players home and still gives the report; a second one ends at once.
+//! Limits: the last connections have [`CLOSE_MAX`] to close.
+//! Read next: `processes`, for more players than one process has files for.
+
+use crate::args::SimArgs;
+use crate::book::Book;
+use crate::outcome::Outcome;
+use crate::processes;
+use crate::progress::{Now, Progress};
+use crate::report::{Report, ServerUsage};
+use anyhow::Context;
+use serde::Deserialize;
+use std::fs;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+use usher_games::GameKind;
+use usher_player::{Accounts, Config, Crowd};
+use usher_proto::{Address, WorldId};
+use usher_runtime::config::LogSection;
+use usher_runtime::crowd::{CrowdLimits, RunningCrowd};
+use usher_runtime::signals::{self, StopRequested};
+use usher_runtime::{clock, logs, process};
+
+/// How long the last connections may take to close.
+pub const CLOSE_MAX: Duration = Duration::from_secs(2);
+/// How often progress is looked at.
+pub const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Sockets a player may hold at once: its room's and a visit's.
+const SOCKETS_PER_PLAYER: f64 = 1.05;
+
+/// Plays, reports, and says by the exit code whether all was well.
+pub fn main(args: &SimArgs) -> ExitCode {
+    if args.die_with_parent {
+        process::die_with_parent();
+    }
+    logs::init(&LogSection { level: "warn".into(), json: false });
+    match play(args) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn play(args: &SimArgs) -> anyhow::Result<bool> {
+    let stops = signals::listen().context("cannot listen for signals")?;
+    if let Some(first) = args.part_from {
+        let outcome = crowd(args, first, &stops, |now| println!("{}", processes::progress_line(now)))?;
+        println!("{}", serde_json::to_string(&outcome)?);
+        return Ok(true); // the leading process judges
+    }
+    let mut progress = Progress::new(u64::from(args.players));
+    let outcome = match processes_for(args) {
+        1 => crowd(args, 0, &stops, |now| progress.show(now, LOOK_EVERY))?,
+        parts => processes::lead(args, parts, &stops, |now| progress.show(now, LOOK_EVERY))?,
+    };
+    progress.end();
+    let servers = match args.admin {
+        Some(admin) => server_usage(admin).with_context(|| format!("cannot ask the manager at {admin}"))?,
+        None => Vec::new(),
+    };
+    finish(args, &Report::new(&outcome, args.seed, servers))
+}
+
+fn finish(args: &SimArgs, report: &Report) -> anyhow::Result<bool> {
+    if let Some(path) = &args.json {
+        let json = serde_json::to_string_pretty(report)?;
+        fs::write(path, json + "\n").with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    if !args.quiet {
+        println!("{}", report.table());
+    }
+    Ok(report.is_good())
+}
+
+/// How many processes: as told, else as many as the players' sockets need.
+fn processes_for(args: &SimArgs) -> u32 {
+    let possible = process::connections_possible() as f64;
+    let needed = (f64::from(args.players) * SOCKETS_PER_PLAYER / possible).ceil() as u32;
+    args.processes.unwrap_or(needed).clamp(1, args.players)
+}
+
+/// Plays this process's players to their end.
+fn crowd(
+    args: &SimArgs,
+    first_index: u32,
+    stops: &Receiver<StopRequested>,
+    mut show: impl FnMut(Now),
+) -> anyhow::Result<Outcome> {
+    let book = Book::default();
+    let limits = CrowdLimits {
+        connections_max: process::connections_possible() as usize,
+        connect_timeout: Duration::from_secs(3),
+    };
+    let crowd = RunningCrowd::start(Crowd::new(config(args, first_index), book.clone()), limits)
+        .context("cannot start the players")?;
+    let mut stopping = false;
+    while !crowd.is_done() {
+        match stops.recv_timeout(LOOK_EVERY) {
+            Ok(StopRequested) if stopping => anyhow::bail!("stopped"),
+            Ok(StopRequested) => {
+                stopping = true;
+                crowd.drain();
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+        }
+        show(Now {
+            seated: crowd.figure("usher_players_seated"),
+            done: crowd.figure("usher_players_done_total"),
+            redirects: book.redirects(),
+            failed: book.failed(),
+        });
+    }
+    let began_unix_us = crowd.started_unix_ms * 1000;
+    crowd.stop(CLOSE_MAX);
+    Ok(book.outcome(u64::from(args.players), began_unix_us, clock::unix_ms() * 1000))
+}
+
+fn config(args: &SimArgs, first_index: u32) -> Config {
+    Config {
+        players: args.players,
+        first_index,
+        rate_per_s: args.rate,
+        play: args.play.into(),
+        play_for: Duration::from_secs(args.seconds),
+        logins: args.login.iter().map(|login| Address(login.clone())).collect(),
+        accounts: Accounts::Guests,
+        world: WorldId(1),
+        game: GameKind::Gomoku,
+        reconnect_per_mille: args.reconnect_per_mille,
+        seed: args.seed.wrapping_add(u64::from(first_index)),
+        ..Config::default()
+    }
+}
+
+/// What `/api/cluster` says of each server; the rest of it is for others.
+#[derive(Deserialize)]
+struct ClusterUsage {
+    servers: Vec<UsageView>,
+}
+
+#[derive(Deserialize)]
+struct UsageView {
+    name: String,
+    cpu_ms: u64,
+    rss_kib: u64,
+    rss_kib_peak: u64,
+    connections_peak: u64,
+}
+
+/// Asks the manager what its servers use.
+pub fn server_usage(admin: SocketAddr) -> anyhow::Result<Vec<ServerUsage>> {
+    let json = ureq::get(format!("http://{admin}/api/cluster")).call()?.body_mut().read_to_string()?;
+    let cluster: ClusterUsage = serde_json::from_str(&json)?;
+    let usage = |view: UsageView| ServerUsage {
+        name: view.name,
+        cpu_s: view.cpu_ms as f64 / 1000.0,
+        rss_kib: view.rss_kib,
+        rss_kib_peak: view.rss_kib_peak,
+        connections_peak: view.connections_peak,
+    };
+    Ok(cluster.servers.into_iter().map(usage).collect())
+}
