@@ -24,3 +24,5 @@ pub use reservation::{ReservationError, SealedFor};
 pub use seal::SealError;
 pub use session::{Session, fresh_session, os_rng};
 pub use ticket::{Ticket, TicketError, TicketPolicy};
+/// What an account store needs of the vocabulary.
+pub use usher_proto::{AccountId, limits};

@@ -7,7 +7,7 @@
 //! Invariants: an account's number is made from its name alone (`BLAKE2b`, top bit clear), so that every login
 //! server agrees without asking; a guest's is random with the top bit set: they never meet. A wrong name
 //! takes as long as a wrong password.
-//! Limits: [`ACCOUNTS_MAX`] accounts; names and passwords by `usher_proto::limits`.
+//! Limits: [`ACCOUNTS_MAX`] accounts; names and passwords by [`usher_secure::limits`].
 //! Read next: `usher_secure::private_file`.
 
 use core::fmt;
@@ -17,9 +17,9 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
-use usher_proto::AccountId;
-use usher_proto::limits::{NAME_BYTES_MAX, PASSWORD_BYTES_MAX};
+use usher_secure::limits::{NAME_BYTES_MAX, PASSWORD_BYTES_MAX};
 use usher_secure::private_file::{self, PrivateFileError};
+use usher_secure::AccountId;
 
 /// Accounts in one file.
 pub const ACCOUNTS_MAX: usize = 100_000;
