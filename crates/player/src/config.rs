@@ -1,0 +1,126 @@
+//! How a crowd is to behave: how many, how fast, what they play, for how long.
+//!
+//! Why: plain numbers, so that a command line and a scenario of the simulator fill in the same form.
+//! Owns: the form and its defaults. Does not own: the client rules, which are the same for every crowd
+//! (`rules.rs`).
+//! Limits: none of its own; a crowd's memory grows with `players`.
+//! Read next: `crowd.rs`.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+use usher_games::GameKind;
+use usher_proto::message::Credentials;
+use usher_proto::{Address, Time, WorldId};
+
+/// What a player does once seated. Every one of them sits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Play {
+    /// Nothing: keeps the connection.
+    Idle,
+    /// Says something to the room now and then.
+    Chat,
+    /// Plays Gomoku, hand after hand, and says something now and then.
+    Gomoku,
+}
+
+/// Who the players are.
+#[derive(Clone, Copy, Debug)]
+pub enum Accounts {
+    /// Nobody in particular, each of them.
+    Guests,
+    /// The named account of a player's number (`first_index` + index).
+    Named(fn(u32) -> Credentials),
+}
+
+/// A crowd.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How many players.
+    pub players: u32,
+    /// The number of the first one: crowds of several processes count on.
+    pub first_index: u32,
+    /// When the first one is scheduled, after the start of the crowd's world.
+    pub start_after: Duration,
+    /// Arrivals a second; player i is scheduled at i / rate, whatever became of the others.
+    pub rate_per_s: f64,
+    /// What they do once seated.
+    pub play: Play,
+    /// How long they go on after the last of the crowd was seated or failed.
+    pub play_for: Duration,
+    /// Over which time their leaving is spread.
+    pub leave_within: Duration,
+    /// Login servers, in the order each player tries them.
+    pub logins: Vec<Address>,
+    /// Who they are.
+    pub accounts: Accounts,
+    /// The world they choose.
+    pub world: WorldId,
+    /// The game whose rooms they look for.
+    pub game: GameKind,
+    /// Mean pause before a move; each is between half and one and a half of it.
+    pub think_time: Duration,
+    /// Mean pause between two chats of a player, likewise. At 30 s, 5,000 players in rooms of 400 cause
+    /// 67,000 deliveries a second.
+    pub chat_interval: Duration,
+    /// So many of a thousand players drop their room connection once and come back on their ticket.
+    pub reconnect_per_mille: u32,
+    /// Nobody answers for so long: the step has failed. (Connect timeouts are the transport's.)
+    pub step_timeout: Duration,
+    /// All chance of the crowd comes from here.
+    pub seed: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            players: 5000,
+            first_index: 0,
+            start_after: Duration::ZERO,
+            rate_per_s: 1000.0,
+            play: Play::Chat,
+            play_for: Duration::from_secs(10),
+            leave_within: Duration::from_secs(1),
+            logins: Vec::new(),
+            accounts: Accounts::Guests,
+            world: WorldId(1),
+            game: GameKind::Gomoku,
+            think_time: Duration::from_secs(1),
+            chat_interval: Duration::from_secs(30),
+            reconnect_per_mille: 20,
+            step_timeout: Duration::from_secs(30),
+            seed: 1,
+        }
+    }
+}
+
+impl Config {
+    /// Who the player of this index claims to be.
+    pub(crate) fn credentials(&self, index: u32) -> Credentials {
+        match self.accounts {
+            Accounts::Guests => Credentials::Guest,
+            Accounts::Named(of) => of(self.first_index + index),
+        }
+    }
+
+    /// When the player of this index is to arrive.
+    pub(crate) fn scheduled(&self, index: u32) -> Time {
+        let spacing = f64::from(index) / self.rate_per_s;
+        Time::default() + self.start_after + Duration::try_from_secs_f64(spacing).unwrap_or(NEVER)
+    }
+}
+
+/// Later than any run lasts: where a rate of nothing puts everybody but the first.
+const NEVER: Duration = Duration::from_secs(3600 * 24 * 365);
+
+#[cfg(test)]
+mod unit {
+    use super::*;
+
+    #[test]
+    fn arrivals_are_spaced_by_the_rate_alone() {
+        let config = Config { rate_per_s: 250.0, ..Config::default() };
+        for (index, millis) in [(0, 0), (1, 4), (250, 1000), (1000, 4000)] {
+            assert_eq!(config.scheduled(index), Time::from_millis(millis));
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! A player's steps from login to its seat and out again, and what it does when a server says no.
+//!
+//! Why: this is the client's half of redirection; written once, followed by every simulated client.
+//! The way: login -> hall -> room -> seat -> (play) -> stand -> leave. Redirected: there, with the
+//! reservation; no answer there: the next address of the list it had before, without it. Busy: again after the
+//! wait. Room full: another of that server on the same connection, then the hall. Room lost while playing: the
+//! hall, for the seat that was kept or any other.
+//! Limits: `rules.rs`; beyond them the player fails, with the reason.
+//! Read next: `play.rs`.
+
+use crate::addresses::AddressNo;
+use crate::alarms::Alarm;
+use crate::delivery::Stay;
+use crate::directory;
+use crate::ledger::{Ledger, Step};
+use crate::play::plan_drop;
+use crate::player::{HALLS_KEPT_MAX, Next, Phase, Place, Player, game_of};
+use crate::rules::{BUSY_MAX, NEXT_ADDRESS_WAIT, REDIRECTS_MAX, RETURN_WAIT, RETURNS_MAX};
+use crate::turn::{Errand, Turn};
+use alloc::vec::Vec;
+use core::time::Duration;
+use usher_proto::message::{
+    CloseReason, Directory, EnterDenial, Entered, Leave, LogInDenial, LoggedIn, Redirect, Renewed, SeatNo,
+    Sit, Stand,
+};
+use usher_proto::{Message, RoomNo, ServerKind};
+
+/// Getting to a server.
+impl Player {
+    /// A visit from the top of its list of addresses.
+    pub(crate) fn visit<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, kind: ServerKind) {
+        self.list_at = 0;
+        self.tries = 0;
+        self.try_listed(turn, kind);
+    }
+
+    pub(crate) fn try_listed<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, kind: ServerKind) {
+        let list = self.list(turn, kind);
+        match list.get(usize::from(self.list_at) % list.len().max(1)) {
+            Some(&address) => self.dial(turn, kind, address, Vec::new()),
+            None => self.fail(turn, unreachable(kind)),
+        }
+    }
+
+    /// The addresses it knows of servers of this kind. (Of rooms: the one it goes to.)
+    fn list<'a, L>(&'a self, turn: &'a Turn<'_, L>, kind: ServerKind) -> &'a [AddressNo] {
+        match kind {
+            ServerKind::Login => &turn.shared.logins,
+            ServerKind::Hall => &self.halls,
+            ServerKind::Room | ServerKind::Manager => &[],
+        }
+    }
+
+    pub(crate) fn dial_room<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
+        match self.place {
+            Some(place) => self.dial(turn, ServerKind::Room, place.address, Vec::new()),
+            None => self.visit(turn, ServerKind::Hall),
+        }
+    }
+
+    fn dial<L: Ledger>(
+        &mut self,
+        turn: &mut Turn<'_, L>,
+        kind: ServerKind,
+        address: AddressNo,
+        reservation: Vec<u8>,
+    ) {
+        turn.hang_up(&mut self.conn);
+        self.phase = Phase::Dialing(kind);
+        (self.full_rooms, self.others) = (0, Vec::new());
+        self.attempt = self.attempt.wrapping_add(1);
+        turn.alarm_overdue(Alarm::Journey);
+        turn.dial(Errand::Journey, self.attempt, address, self.hello(kind, reservation));
+    }
+
+    fn wait<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, range: (Duration, Duration), next: Next) {
+        turn.hang_up(&mut self.conn);
+        self.phase = Phase::Waiting(next);
+        turn.alarm_within(Alarm::Journey, range);
+    }
+}
+
+/// A server that says no, or nothing.
+impl Player {
+    pub(crate) fn on_refusal<L: Ledger>(
+        &mut self,
+        turn: &mut Turn<'_, L>,
+        kind: ServerKind,
+        message: Message,
+    ) {
+        match message {
+            Message::Redirect(redirect) => self.on_redirect(turn, kind, redirect),
+            Message::Busy(busy) => self.on_busy(turn, kind, busy.retry_after_ms),
+            Message::Closing(closing) => self.on_closing(turn, kind, closing.reason),
+            Message::Refused(_) => self.fail(turn, "protocol_version"),
+            _ => self.fail(turn, "unexpected_message"),
+        }
+    }
+
+    fn on_redirect<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, kind: ServerKind, redirect: Redirect) {
+        turn.ledger().redirected(kind);
+        match turn.number(&redirect.address) {
+            _ if !self.may_try_again(turn, kind) => self.fail(turn, "redirects"),
+            Some(address) => self.dial(turn, kind, address, redirect.reservation.into_vec()),
+            None => self.missed(turn, kind),
+        }
+    }
+
+    /// Counts a redirect or a miss of this visit; false when there were too many.
+    fn may_try_again<L>(&mut self, turn: &Turn<'_, L>, kind: ServerKind) -> bool {
+        self.tries = self.tries.saturating_add(1);
+        usize::from(self.tries) <= usize::from(REDIRECTS_MAX) + self.list(turn, kind).len()
+    }
+
+    /// No answer, or the connection broke before what was wanted came.
+    pub(crate) fn missed<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, kind: ServerKind) {
+        if kind == ServerKind::Room {
+            self.avoid = self.place.map(|place| place.address);
+            return self.return_to_hall(turn, unreachable(kind));
+        }
+        if !self.may_try_again(turn, kind) {
+            return self.fail(turn, unreachable(kind));
+        }
+        self.list_at = self.list_at.wrapping_add(1);
+        self.wait(turn, NEXT_ADDRESS_WAIT, Next::Try(kind));
+    }
+
+    /// Comes back after what it was told, with jitter; to a room by way of the hall, for a fresh directory.
+    fn on_busy<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, kind: ServerKind, retry_after_ms: u32) {
+        turn.ledger().busy(kind);
+        self.busies += 1;
+        if self.busies >= BUSY_MAX {
+            return self.fail(turn, "busy");
+        }
+        let retry_after = Duration::from_millis(retry_after_ms.into());
+        let next = if kind == ServerKind::Room { ServerKind::Hall } else { kind };
+        self.wait(turn, (retry_after, retry_after + retry_after / 2), Next::Visit(next));
+    }
+
+    fn on_closing<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, kind: ServerKind, reason: CloseReason) {
+        match reason {
+            CloseReason::NoTicket | CloseReason::TicketExpired | CloseReason::TicketInvalid => {
+                self.log_in_again(turn, reason);
+            }
+            CloseReason::Finished
+            | CloseReason::ConnectionsFull
+            | CloseReason::PingTimeout
+            | CloseReason::SlowConsumer
+            | CloseReason::Draining
+            | CloseReason::ServerStopping => self.turned_away(turn, kind, reason),
+            _ => self.fail(turn, reason.as_str()),
+        }
+    }
+
+    fn turned_away<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, kind: ServerKind, reason: CloseReason) {
+        // The connection may be up (a message) or never have been (a refused dial).
+        turn.hang_up(&mut self.conn);
+        if matches!(self.phase, Phase::Dialing(_)) {
+            self.missed(turn, kind);
+        } else {
+            self.lost(turn, reason.as_str());
+        }
+    }
+
+    fn log_in_again<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, reason: CloseReason) {
+        if self.logged_in_again {
+            return self.fail(turn, reason.as_str());
+        }
+        self.logged_in_again = true;
+        self.visit(turn, ServerKind::Login);
+    }
+
+    /// A room that cannot be had: a fresh directory, after a moment.
+    fn return_to_hall<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, reason: &'static str) {
+        self.put_play_down(turn);
+        self.returns += 1;
+        if self.returns > RETURNS_MAX {
+            return self.fail(turn, reason);
+        }
+        self.wait(turn, RETURN_WAIT, Next::Visit(ServerKind::Hall));
+    }
+}
+
+/// A server's good answers.
+impl Player {
+    pub(crate) fn on_logged_in<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, granted: LoggedIn) {
+        self.time_step(turn, Step::Login);
+        self.busies = 0;
+        self.account = granted.identity.account;
+        self.ticket = granted.ticket.into_vec();
+        self.halls = granted.halls.iter().take(HALLS_KEPT_MAX).filter_map(|hall| turn.number(hall)).collect();
+        self.visit(turn, ServerKind::Hall);
+    }
+
+    pub(crate) fn on_login_denied<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, reason: LogInDenial) {
+        let reason = match reason {
+            LogInDenial::WrongCredentials => "wrong_credentials",
+            LogInDenial::NoGuests => "no_guests",
+            LogInDenial::NoSuchWorld => "no_such_world",
+            LogInDenial::Malformed => "malformed_credentials",
+        };
+        self.fail(turn, reason);
+    }
+
+    pub(crate) fn on_renewed<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, renewed: Renewed) {
+        if let Some(ticket) = renewed.ticket {
+            self.ticket = ticket.into_vec();
+        }
+        self.refresh_s = renewed.directory_refresh_s;
+        let game = game_of(turn);
+        let kept = renewed.seats.iter().find(|seat| seat.game == game);
+        self.kept =
+            kept.and_then(|seat| Some(Place { address: turn.number(&seat.address)?, room: seat.room }));
+    }
+
+    pub(crate) fn on_directory<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, directory: &Directory) {
+        self.time_step(turn, Step::Hall);
+        let kept = self.kept.filter(|kept| self.avoid != Some(kept.address));
+        match kept.or_else(|| self.choose(turn, directory)) {
+            Some(place) => {
+                self.place = Some(place);
+                self.dial_room(turn);
+            }
+            None => self.return_to_hall(turn, "no_room"),
+        }
+    }
+
+    fn choose<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, directory: &Directory) -> Option<Place> {
+        let game = game_of(turn);
+        let avoid = self.avoid.map(|address| turn.shared.addresses.text(address));
+        let room = directory::choose(&directory.rooms, game, avoid, &mut turn.shared.dice)?;
+        Some(Place { address: turn.number(&room.address)?, room: room.room })
+    }
+
+    pub(crate) fn on_entered<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, entered: &Entered) {
+        let Some(place) = self.place.as_mut() else { return };
+        place.room = entered.room;
+        let place = *place;
+        self.time_step(turn, Step::Enter);
+        match &mut self.stay {
+            Some((stayed, stay)) if *stayed == place && entered.seat.is_some() => stay.go_on(entered.seq),
+            _ => {
+                self.settle_stay(turn, None);
+                self.stay = Some((place, Stay::new(entered.seq)));
+            }
+        }
+        match entered.seat {
+            Some(seat) => self.on_seated(turn, seat),
+            None => self.sit(turn),
+        }
+    }
+
+    pub(crate) fn on_enter_denied<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, reason: EnterDenial) {
+        match reason {
+            EnterDenial::Full(others) => self.on_full(turn, others),
+            EnterDenial::Elsewhere { address, room } => match turn.number(&address) {
+                Some(address) => self.on_elsewhere(turn, Place { address, room }),
+                None => self.return_to_hall(turn, "elsewhere"),
+            },
+            EnterDenial::NoSuchRoom => self.return_to_hall(turn, "no_such_room"),
+            EnterDenial::Draining => self.missed(turn, ServerKind::Room),
+            EnterDenial::Busy => self.on_busy(turn, ServerKind::Room, BUSY_ROOM_WAIT_MS),
+            EnterDenial::Superseded => self.fail(turn, CloseReason::Evicted.as_str()),
+            EnterDenial::AlreadyInside => self.fail(turn, "already_inside"),
+        }
+    }
+
+    /// Tries the rooms that the full one's server named, one after the other on the same connection.
+    fn on_full<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, others: Vec<RoomNo>) {
+        if self.full_rooms == 0 {
+            self.others = others;
+        }
+        self.full_rooms = self.full_rooms.saturating_add(1);
+        if self.others.is_empty() {
+            return self.return_to_hall(turn, "rooms_full");
+        }
+        let at = turn.shared.dice.below(self.others.len() as u64) as usize;
+        let room = self.others.swap_remove(at);
+        if let Some(place) = self.place.as_mut() {
+            place.room = room;
+        }
+        self.enter(turn);
+    }
+
+    /// Presence says this session is in that room: there, unless its server is the one that went silent.
+    fn on_elsewhere<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, place: Place) {
+        let here = self.place.is_some_and(|here| here.address == place.address);
+        self.returns += 1;
+        if self.returns > RETURNS_MAX || self.avoid == Some(place.address) {
+            return self.return_to_hall(turn, "elsewhere");
+        }
+        self.place = Some(place);
+        if here { self.enter(turn) } else { self.dial_room(turn) }
+    }
+
+    fn sit<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
+        let Some(conn) = self.conn else { return };
+        self.phase = Phase::Sitting;
+        turn.alarm_overdue(Alarm::Journey);
+        turn.send(conn, Sit { table: None, seat: None });
+    }
+
+    pub(crate) fn on_seated<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, seat: SeatNo) {
+        self.phase = Phase::Playing;
+        self.seat = Some(seat);
+        (self.busies, self.returns, self.avoid) = (0, 0, None);
+        turn.clear(Alarm::Journey);
+        if core::mem::take(&mut self.cut_off) {
+            turn.ledger().reconnected();
+        }
+        self.on_first_seat(turn);
+        self.take_play_up(turn);
+        if self.going {
+            self.stand(turn);
+        }
+    }
+
+    fn on_first_seat<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
+        if core::mem::replace(&mut self.seated_once, true) {
+            return;
+        }
+        self.time_step(turn, Step::Sit);
+        let journey = turn.now - turn.shared.config.scheduled(turn.index);
+        let (index, now) = (turn.index, turn.now);
+        turn.ledger().journey(journey);
+        turn.ledger().seated(index, now);
+        turn.shared.settled += 1;
+        plan_drop(turn);
+    }
+}
+
+/// Where a room server names no wait of its own.
+const BUSY_ROOM_WAIT_MS: u32 = 500;
+
+/// Leaving.
+impl Player {
+    pub(crate) fn stand<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
+        let Some(conn) = self.conn else { return };
+        self.put_play_down(turn);
+        self.phase = Phase::Standing;
+        turn.alarm_overdue(Alarm::Journey);
+        turn.send(conn, Stand {});
+    }
+
+    pub(crate) fn leave<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
+        let Some(conn) = self.conn else { return };
+        self.phase = Phase::Leaving;
+        turn.alarm_overdue(Alarm::Journey);
+        turn.send(conn, Leave {});
+    }
+
+    pub(crate) fn on_left<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, seq: u64) {
+        self.settle_stay(turn, Some(seq));
+        self.finish(turn);
+    }
+}
+
+/// The reason of a failure where nobody answered.
+fn unreachable(kind: ServerKind) -> &'static str {
+    match kind {
+        ServerKind::Login => "login_unreachable",
+        ServerKind::Hall => "hall_unreachable",
+        ServerKind::Room | ServerKind::Manager => "room_unreachable",
+    }
+}
