@@ -1,0 +1,104 @@
+//! One process of the cluster (or of players): its shards, its groups, its place in the plan.
+//!
+//! Why: a crash takes a process with everything in it; a restart makes another one of the same plan.
+//! Owns: machines, which timeout is planned for each, groups of connections.
+//! Invariants: a process that is not alive has no machine; its number is never used again.
+//! Read next: `world.rs`.
+
+use crate::machine::AnyMachine;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use usher_proto::machine::ClusterView;
+use usher_proto::{Address, ConnId, GroupId, ServerKind, ServerName, ShardId, Time};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ProcessId(pub(crate) usize);
+
+/// One shard of one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) process: ProcessId,
+    pub(crate) shard: ShardId,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shard {
+    pub(crate) machine: AnyMachine,
+    /// When its timeout is looked at next.
+    pub(crate) armed: Option<Time>,
+    /// Steps at the same instant, to notice a machine that spins.
+    pub(crate) timeouts_at: (Time, u32),
+    /// What other shards tell it arrives in order.
+    pub(crate) clear_at: Time,
+}
+
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) name: ServerName,
+    /// What it is in the cluster; nothing, for players.
+    pub(crate) kind: Option<ServerKind>,
+    pub(crate) address: Option<Address>,
+    /// Its machines' time zero.
+    pub(crate) born: Time,
+    pub(crate) died: Option<Time>,
+    pub(crate) shards: Vec<Shard>,
+    pub(crate) groups: BTreeMap<GroupId, BTreeSet<ConnId>>,
+    pub(crate) link: Option<ConnId>,
+    pub(crate) view: Option<ClusterView>,
+    pub(crate) drained: bool,
+}
+
+impl Process {
+    pub(crate) fn new(
+        name: ServerName,
+        kind: Option<ServerKind>,
+        address: Option<Address>,
+        born: Time,
+        machines: Vec<AnyMachine>,
+    ) -> Self {
+        let shard = |machine| Shard { machine, armed: None, timeouts_at: (Time(0), 0), clear_at: Time(0) };
+        Self {
+            name,
+            kind,
+            address,
+            born,
+            died: None,
+            shards: machines.into_iter().map(shard).collect(),
+            groups: BTreeMap::new(),
+            link: None,
+            view: None,
+            drained: false,
+        }
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.died.is_none()
+    }
+
+    /// The world's time as its machines know it.
+    pub(crate) fn local(&self, now: Time) -> Time {
+        Time(0) + (now - self.born)
+    }
+
+    /// Its machines' time as the world knows it.
+    pub(crate) fn global(&self, local: Time) -> Time {
+        self.born + Duration::from_nanos(local.0)
+    }
+
+    /// A closed connection leaves its groups by itself.
+    pub(crate) fn leave_groups(&mut self, conn: ConnId) {
+        self.groups.retain(|_, members| {
+            members.remove(&conn);
+            !members.is_empty()
+        });
+    }
+
+    /// One of its figures, summed over its shards.
+    pub(crate) fn figure(&self, name: &str) -> u64 {
+        let mut sum = 0;
+        for shard in &self.shards {
+            shard.machine.figures(&mut |figure, value| sum += if figure == name { value } else { 0 });
+        }
+        sum
+    }
+}

@@ -1,0 +1,162 @@
+//! The plan of a run: which servers, which players, what goes wrong when.
+//!
+//! Why: a run is its scenario and its seed; both fit into a test's few lines.
+//! Owns: the plan and the making of machines from it, at the start and at each restart.
+//! Read next: `world.rs`.
+
+use crate::machine::{AnyMachine, guard};
+use crate::process::Process;
+use crate::world::World;
+use std::sync::Arc;
+use std::time::Duration;
+use usher_logic::hall::{Hall, HallConfig};
+use usher_logic::login::{Login, LoginConfig};
+use usher_logic::manager::{self, Manager};
+use usher_logic::room::{RoomConfig, RoomServer};
+use usher_player::{Config as CrowdConfig, Crowd, Tally};
+use usher_proto::{NodeConfig, ServerKind, ServerName, ShardId, Time};
+
+/// The wall clock at the world's time zero.
+const UNIX_MS_AT_START: u64 = 1_700_000_000_000;
+
+/// What goes wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The process is no more; its connections end.
+    Crash(ServerName),
+    /// Another process of that name starts, if it is down.
+    Restart(ServerName),
+    /// The server's link to its manager breaks; it calls again.
+    CutLink(ServerName),
+}
+
+/// One process of the plan.
+#[derive(Clone, Debug)]
+pub(crate) enum Plan {
+    Manager(manager::Config),
+    Login(LoginConfig),
+    Hall(HallConfig),
+    Room(RoomConfig),
+    Crowd(CrowdConfig),
+}
+
+/// A run, before it begins.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    pub(crate) seed: u64,
+    pub(crate) plans: Vec<Plan>,
+    pub(crate) faults: Vec<(Time, Fault)>,
+    /// The run has failed if it is not over by then.
+    pub time_max: Duration,
+    /// A machine checks itself after every so many of its steps (and each virtual second anyway).
+    pub check_each: u32,
+}
+
+/// A server's own facts, by the name it has in the cluster and on the network.
+pub fn node(kind: ServerKind, name: &str) -> NodeConfig {
+    NodeConfig { name: name.into(), address: name.into(), ..NodeConfig::new(kind) }
+}
+
+impl Scenario {
+    /// Nobody, yet, but a manager.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            plans: Vec::new(),
+            faults: Vec::new(),
+            time_max: Duration::from_secs(600),
+            check_each: 1,
+        }
+    }
+
+    /// With the manager.
+    pub fn manager(self, config: manager::Config) -> Self {
+        self.with(Plan::Manager(config))
+    }
+
+    /// With a login server.
+    pub fn login(self, config: LoginConfig) -> Self {
+        self.with(Plan::Login(config))
+    }
+
+    /// With a hall server.
+    pub fn hall(self, config: HallConfig) -> Self {
+        self.with(Plan::Hall(config))
+    }
+
+    /// With a room server.
+    pub fn room(self, config: RoomConfig) -> Self {
+        self.with(Plan::Room(config))
+    }
+
+    /// With players.
+    pub fn crowd(self, config: CrowdConfig) -> Self {
+        self.with(Plan::Crowd(config))
+    }
+
+    /// With something that goes wrong, so long after the start.
+    pub fn fault(mut self, after: Duration, fault: Fault) -> Self {
+        self.faults.push((Time(0) + after, fault));
+        self
+    }
+
+    /// Ready to run.
+    pub fn build(self) -> World {
+        World::new(self)
+    }
+
+    fn with(mut self, plan: Plan) -> Self {
+        self.plans.push(plan);
+        self
+    }
+}
+
+impl Plan {
+    pub(crate) fn name(&self, number: usize) -> ServerName {
+        match self {
+            Self::Manager(_) => "manager".into(),
+            Self::Login(config) => config.node.name.clone(),
+            Self::Hall(config) => config.node.name.clone(),
+            Self::Room(config) => config.node.name.clone(),
+            Self::Crowd(_) => ServerName(format!("crowd-{number}")),
+        }
+    }
+
+    /// A process of this plan that is born now.
+    pub(crate) fn start(&self, number: usize, now: Time, seed: u64) -> Process {
+        let started_unix_ms = UNIX_MS_AT_START + now.as_millis();
+        let node = |node: &NodeConfig| NodeConfig { started_unix_ms, ..node.clone() };
+        let name = self.name(number);
+        let (kind, machines) = match self {
+            Self::Manager(config) => {
+                let config = manager::Config { started_unix_ms, ..*config };
+                (Some(ServerKind::Manager), vec![AnyMachine::Manager(Box::new(Manager::new(config, seed)))])
+            }
+            Self::Login(config) => {
+                let config = LoginConfig { node: node(&config.node), ..config.clone() };
+                (Some(ServerKind::Login), vec![AnyMachine::Login(Box::new(Login::new(config, seed)))])
+            }
+            Self::Hall(config) => {
+                let config = HallConfig { node: node(&config.node), ..config.clone() };
+                (Some(ServerKind::Hall), vec![AnyMachine::Hall(Box::new(Hall::new(config, seed)))])
+            }
+            Self::Room(config) => {
+                let config = Arc::new(RoomConfig { node: node(&config.node), ..config.clone() });
+                let shard = |shard| RoomServer::new(&config, ShardId(shard), seed, guard);
+                let room = |machine| AnyMachine::Room(Box::new(machine));
+                (Some(ServerKind::Room), (0..config.shards()).map(shard).map(room).collect())
+            }
+            Self::Crowd(config) => {
+                let crowd = Crowd::new(config.clone(), Tally::default());
+                (None, vec![AnyMachine::Crowd(Box::new(crowd))])
+            }
+        };
+        let address = kind.map(|_| usher_proto::Address(name.0.clone()));
+        Process::new(name, kind, address, now, machines)
+    }
+}
+
+/// The wall clock, everywhere the same.
+pub(crate) fn unix_ms(now: Time) -> u64 {
+    UNIX_MS_AT_START + now.as_millis()
+}

@@ -1,0 +1,346 @@
+//! A cluster and its players in virtual time: takes one event after the other and lets machines answer.
+//!
+//! Why: the other world the machines live in, besides the runtime; whatever the transport does for them there
+//! (first frames, tickets, leases, links, groups, hand-over) is done here, by the same contract.
+//! Owns: the loop, the faults, the trace. What arrives is in `arrivals.rs`, what machines cause in
+//! `outputs.rs`. Does not own: what must hold between machines (`shadow.rs`).
+//! Invariants: everything random comes from the scenario's seed; outputs are carried out in order.
+//! Limits: [`SPINS_MAX`] timeouts of a machine at one instant, then it spins and the run fails.
+//! Read next: `arrivals.rs`, `outputs.rs`.
+
+mod arrivals;
+mod outputs;
+
+use crate::machine::{AnyMachine, In};
+use crate::network::{Network, Packet, State, across, delay};
+use crate::process::{Place, Process, ProcessId};
+use crate::scenario::{Fault, Plan, Scenario};
+use crate::schedule::{Event, Schedule};
+use crate::shadow::Shadow;
+use crate::vault::Vault;
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+use std::sync::Arc;
+use std::time::Duration;
+use usher_player::{Crowd, Tally};
+use usher_proto::machine::ClusterView;
+use usher_proto::message::Renew;
+use usher_proto::{ConnId, Input, Message, RoomNo, ServerKind, ShardId, Time};
+
+const SPINS_MAX: u32 = 10_000;
+const RENEW_INTERVAL: Duration = Duration::from_secs(1);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A run under way.
+#[derive(Debug)]
+pub struct World {
+    scenario: Scenario,
+    now: Time,
+    schedule: Schedule,
+    dice: ChaCha8Rng,
+    processes: Vec<Process>,
+    network: Network,
+    vault: Vault,
+    shadow: Shadow,
+    steps: u64,
+    trace: u64,
+}
+
+impl World {
+    pub(crate) fn new(scenario: Scenario) -> Self {
+        let mut world = Self {
+            now: Time(0),
+            schedule: Schedule::default(),
+            dice: ChaCha8Rng::seed_from_u64(scenario.seed),
+            processes: Vec::new(),
+            network: Network::default(),
+            vault: Vault::new(scenario.seed),
+            shadow: Shadow::default(),
+            steps: 0,
+            trace: TRACE_START,
+            scenario,
+        };
+        for number in 0..world.scenario.plans.len() {
+            world.start(number);
+        }
+        for (number, (at, _)) in world.scenario.faults.iter().enumerate() {
+            world.schedule.plan(*at, Event::Fault(number));
+        }
+        world.schedule.plan(Time(0) + SWEEP_INTERVAL, Event::Sweep);
+        world
+    }
+
+    /// The virtual time.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// A number that two runs share only if they took the same steps with the same messages at the same times.
+    pub fn trace(&self) -> u64 {
+        self.trace
+    }
+
+    /// Steps machines have taken.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// How often everything was quiet and had to agree.
+    pub fn quiet_sweeps(&self) -> u64 {
+        self.shadow.quiet_sweeps
+    }
+
+    /// Runs until then.
+    pub fn run_until(&mut self, until: Time) {
+        while let Some((at, event)) = self.schedule.next(until) {
+            assert!(at >= self.now, "time goes back");
+            self.now = at;
+            self.happen(event);
+        }
+        self.now = self.now.max(until);
+    }
+
+    /// Runs for so long.
+    pub fn run_for(&mut self, span: Duration) {
+        self.run_until(self.now + span);
+    }
+
+    /// Runs, looking each tenth of a second, until `is_so`. Panics at the scenario's `time_max`.
+    pub fn run_to(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        while !is_so(self) {
+            let time_max = Time(0) + self.scenario.time_max;
+            assert!(self.now < time_max, "{what}: not within {:?}", self.scenario.time_max);
+            self.run_for(Duration::from_millis(100));
+        }
+    }
+
+    /// Runs until all players are done, and then until all is quiet and has been found to agree.
+    pub fn run_to_end(&mut self) {
+        self.run_to("every player is done", |world| world.crowds().all(Crowd::is_done));
+        let sweeps = self.quiet_sweeps();
+        self.run_to("all is quiet", |world| world.quiet_sweeps() > sweeps + 1);
+    }
+
+    /// The crowds, in the scenario's order.
+    pub fn crowds(&self) -> impl Iterator<Item = &Crowd<Tally>> {
+        self.processes.iter().filter_map(|process| match &process.shards.first()?.machine {
+            AnyMachine::Crowd(crowd) => Some(crowd.as_ref()),
+            _ => None,
+        })
+    }
+
+    /// A figure, summed over the live servers of a kind.
+    pub fn figure(&self, kind: ServerKind, name: &str) -> u64 {
+        let live = self.processes.iter().filter(|it| it.is_alive() && it.kind == Some(kind));
+        live.map(|process| process.figure(name)).sum()
+    }
+
+    /// The cluster as the live manager shows it.
+    pub fn view(&self) -> Option<&ClusterView> {
+        self.processes.iter().rev().find_map(|process| process.view.as_ref().filter(|_| process.is_alive()))
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Packet { to, packet } => self.arrive(to, packet),
+            Event::Told { at, from, note } => self.step(at, Input::Told { from, note }),
+            Event::HandedOver { at, conn, note } => self.handed_over(at, conn, note),
+            Event::Answered { at, id, answer } => self.step(at, Input::Answer { id, answer }),
+            Event::Unreachable { at, token, why } => self.step(at, Input::DialFailed { token, why }),
+            Event::Timer { at } => self.timer(at),
+            Event::CallManager { process } => self.call_manager(process),
+            Event::Renew { process } => self.renew(process),
+            Event::Fault(number) => self.go_wrong(number),
+            Event::Sweep => self.sweep(),
+        }
+    }
+
+    /// One input of one shard, and everything it causes.
+    fn step(&mut self, at: Place, input: In) {
+        let process = &mut self.processes[at.process.0];
+        let (alive, now) = (process.is_alive(), process.local(self.now));
+        let Some(shard) = process.shards.get_mut(usize::from(at.shard.0)).filter(|_| alive) else { return };
+        self.steps += 1;
+        self.trace = traced(self.trace, self.now, at, &input);
+        let outputs = shard.machine.handle(now, input);
+        if self.steps.is_multiple_of(u64::from(self.scenario.check_each)) {
+            shard.machine.check_invariants();
+        }
+        for output in outputs {
+            self.carry_out(at, output);
+        }
+        self.arm(at);
+    }
+
+    /// Plans a look at a machine's timeout.
+    fn arm(&mut self, at: Place) {
+        let process = &mut self.processes[at.process.0];
+        let next = process.shards[usize::from(at.shard.0)].machine.next_timeout();
+        let Some(due) = next.map(|local| process.global(local).max(self.now)) else { return };
+        let shard = &mut process.shards[usize::from(at.shard.0)];
+        if shard.armed.is_none_or(|armed| due < armed) {
+            shard.armed = Some(due);
+            self.schedule.plan(due, Event::Timer { at });
+        }
+    }
+
+    fn timer(&mut self, at: Place) {
+        let process = &mut self.processes[at.process.0];
+        let now = process.local(self.now);
+        if !process.is_alive() {
+            return;
+        }
+        let shard = &mut process.shards[usize::from(at.shard.0)];
+        if shard.armed != Some(self.now) {
+            return;
+        }
+        shard.armed = None;
+        if shard.machine.next_timeout().is_none_or(|due| due > now) {
+            return self.arm(at);
+        }
+        let (last, times) = shard.timeouts_at;
+        shard.timeouts_at = (self.now, if last == self.now { times + 1 } else { 0 });
+        assert!(times < SPINS_MAX, "{} spins: its timeout does not go away", process.name);
+        self.step(at, Input::Timeout);
+    }
+
+    fn start(&mut self, number: usize) {
+        let id = ProcessId(self.processes.len());
+        let seed = self.dice.next_u64();
+        let plan = &self.scenario.plans[number];
+        let process = plan.start(number, self.now, seed);
+        if let Plan::Room(config) = plan {
+            for (room, spec) in config.rooms.iter().enumerate() {
+                self.shadow.has_room(id, RoomNo(room as u16), spec.capacity);
+            }
+        }
+        self.shadow.started(self.now, &process);
+        let (kind, shards) = (process.kind, process.shards.len());
+        self.processes.push(process);
+        for shard in 0..shards {
+            self.arm(Place { process: id, shard: ShardId(shard as u16) });
+        }
+        if kind.is_some_and(|kind| kind != ServerKind::Manager) {
+            self.call_manager_later(id);
+            self.schedule.plan(self.now + RENEW_INTERVAL, Event::Renew { process: id });
+        }
+    }
+
+    fn renew(&mut self, id: ProcessId) {
+        let process = &self.processes[id.0];
+        if !process.is_alive() {
+            return;
+        }
+        if let Some(link) = process.link {
+            self.send(across(link), Packet::Said(Arc::new(Message::Renew(Renew::default()))));
+        }
+        self.schedule.plan(self.now + RENEW_INTERVAL, Event::Renew { process: id });
+    }
+
+    fn go_wrong(&mut self, number: usize) {
+        let (_, fault) = self.scenario.faults[number].clone();
+        match fault {
+            Fault::Crash(name) => {
+                if let Some(id) = self.alive(|process| process.name == name) {
+                    self.crash(id);
+                }
+            }
+            Fault::Restart(name) => {
+                let plan =
+                    self.scenario.plans.iter().enumerate().position(|(at, plan)| plan.name(at) == name);
+                let is_down = self.alive(|process| process.name == name).is_none();
+                if let Some(number) = plan.filter(|_| is_down) {
+                    self.start(number);
+                }
+            }
+            Fault::CutLink(name) => {
+                let cut = self.alive(|process| process.name == name).and_then(|id| self.processes[id.0].link);
+                if let Some(link) = cut {
+                    self.shadow.unrest(self.now);
+                    self.send(link, Packet::Closed);
+                    self.send(across(link), Packet::Closed);
+                }
+            }
+        }
+    }
+
+    /// What it had sent still arrives, and then the end of each of its connections.
+    fn crash(&mut self, id: ProcessId) {
+        for conn in self.network.ends_of(id) {
+            self.network.end(conn).state = State::Gone;
+            self.shadow.left(conn);
+            self.send(across(conn), Packet::Closed);
+        }
+        let process = &mut self.processes[id.0];
+        process.died = Some(self.now);
+        process.shards.clear();
+        process.groups.clear();
+        self.shadow.died(self.now, &self.processes[id.0]);
+    }
+
+    fn alive(&self, is_it: impl Fn(&Process) -> bool) -> Option<ProcessId> {
+        self.processes.iter().position(|process| process.is_alive() && is_it(process)).map(ProcessId)
+    }
+
+    fn sweep(&mut self) {
+        for process in self.processes.iter().filter(|process| process.is_alive()) {
+            process.shards.iter().for_each(|shard| shard.machine.check_invariants());
+        }
+        self.shadow.sweep(self.now, &self.processes);
+        self.vault.sweep(self.now);
+        self.schedule.plan(self.now + SWEEP_INTERVAL, Event::Sweep);
+    }
+
+    /// Sends towards this end.
+    fn send(&mut self, to: ConnId, packet: Packet) {
+        let at = self.network.arrival(self.now, to, &mut self.dice);
+        self.schedule.plan(at, Event::Packet { to, packet });
+    }
+
+    /// An end that is over: its machine is told, once, if it knows of the connection.
+    fn end_of(&mut self, conn: ConnId) {
+        let end = self.network.end(conn);
+        let (before, at) = (std::mem::replace(&mut end.state, State::Gone), end.place());
+        self.shadow.left(conn);
+        let process = &mut self.processes[at.process.0];
+        process.leave_groups(conn);
+        if process.link == Some(conn) {
+            process.link = None;
+            self.call_manager_later(at.process);
+            self.step(at, Input::LinkDown);
+        }
+        if !matches!(before, State::Gone | State::Calling) {
+            self.step(at, Input::Disconnected { conn });
+        }
+    }
+
+    fn call_manager_later(&mut self, process: ProcessId) {
+        let wait = delay(&mut self.dice) * 40;
+        self.schedule.plan(self.now + wait, Event::CallManager { process });
+    }
+}
+
+const TRACE_START: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// Folds a step into the trace (FNV-1a over its numbers).
+fn traced(trace: u64, now: Time, at: Place, input: &In) -> u64 {
+    let (what, about) = match input {
+        Input::Knock { conn, .. } => (1, conn.0),
+        Input::Connected { conn, .. } => (2, conn.0),
+        Input::Message { conn, message } => (u64::from(message.spec().opcode) << 8, conn.0),
+        Input::Disconnected { conn } => (3, conn.0),
+        Input::LinkUp { conn } => (4, conn.0),
+        Input::LinkDown => (5, 0),
+        Input::Answer { id, .. } => (6, *id),
+        Input::Dialed { token, .. } => (7, *token),
+        Input::DialFailed { token, .. } => (8, *token),
+        Input::HandedOver { conn, .. } => (9, conn.0),
+        Input::Told { from, .. } => (10, u64::from(from.0)),
+        Input::Timeout => (11, 0),
+        Input::Drain => (12, 0),
+    };
+    let place = (at.process.0 as u64) << 16 | u64::from(at.shard.0);
+    [now.0, place, what, about]
+        .into_iter()
+        .fold(trace, |hash, part| (hash ^ part).wrapping_mul(0x0100_0000_01b3).rotate_left(23))
+}

@@ -1,0 +1,183 @@
+//! What arrives at an end of a connection, and what the transport there makes of it.
+//!
+//! Why: between a packet and a machine's input stands the transport: it opens tickets, proves keys, notices
+//! ends; a machine hears only of who was admitted.
+//! Invariants: a machine hears `Disconnected` once for each knock, dial or link, and nothing after it; what
+//! arrives at an end that its machine has closed is read and thrown away.
+//! Read next: `outputs.rs`.
+
+use super::World;
+use crate::network::{Packet, Purpose, State, across, is_caller};
+use crate::process::{Place, ProcessId};
+use crate::schedule::Event;
+use rand_core::Rng;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+use usher_logic::room::RoomNote;
+use usher_proto::first_frame::Role;
+use usher_proto::machine::{DialFailure, Hello, Peer};
+use usher_proto::message::{CloseReason, Closing};
+use usher_proto::{Address, ConnId, Input, Message, Reservation, ServerKind, ServerName, ShardId};
+
+/// Where everybody calls from.
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// Before a server calls its manager again, at least.
+const CALL_AGAIN: Duration = Duration::from_millis(200);
+
+impl World {
+    pub(super) fn arrive(&mut self, to: ConnId, packet: Packet) {
+        let end = self.network.end(to);
+        if end.in_transit {
+            return end.waiting.push_back(packet);
+        }
+        let (state, at) = (end.state, end.place());
+        match (packet, state) {
+            (_, State::Gone) => {}
+            (Packet::Hello(hello), _) => self.knock_player(to, &hello),
+            (Packet::LinkHello(name), _) => self.knock(to, Peer::Server(name), None),
+            (Packet::Admitted, State::Calling) => self.admitted(to),
+            (Packet::Proof, State::Admitted) => {
+                self.network.end(to).state = State::Open;
+                let peer = self.network.wire(to).peer.clone();
+                self.step(at, Input::Connected { conn: to, peer });
+            }
+            (Packet::Refused(message), State::Calling) => self.refused(to, DialFailure::Refused(message)),
+            (Packet::Said(message), State::Open) => {
+                let message = Arc::unwrap_or_clone(message);
+                self.step(at, Input::Message { conn: to, message });
+            }
+            (Packet::Closed, State::Calling) if is_caller(to) => self.refused(to, DialFailure::Closed),
+            (Packet::Closed, _) => {
+                self.send(across(to), Packet::Ended);
+                self.end_of(to);
+            }
+            (Packet::Ended, _) => self.end_of(to),
+            (Packet::Admitted | Packet::Proof | Packet::Refused(_) | Packet::Said(_), _) => {}
+        }
+    }
+
+    /// A player's first frame: the ticket must open where one is needed.
+    fn knock_player(&mut self, conn: ConnId, hello: &Hello) {
+        let id = self.network.end(conn).process;
+        let process = &self.processes[id.0];
+        let (kind, name) = (process.kind, process.name.clone());
+        let is_role = match kind {
+            Some(ServerKind::Login) => hello.role == Role::Login,
+            Some(ServerKind::Hall) => hello.role == Role::Hall,
+            Some(ServerKind::Room) => hello.role == Role::Room,
+            Some(ServerKind::Manager) | None => false,
+        };
+        let peer = match kind {
+            _ if !is_role => Err(CloseReason::WrongRole),
+            Some(ServerKind::Login) => Ok(Peer::Stranger),
+            _ => self.vault.open_ticket(self.now, &hello.ticket).map(Peer::Player),
+        };
+        match peer {
+            Ok(peer) => {
+                let kept = self.vault.open_reservation(self.now, &hello.reservation);
+                let kept = kept.filter(|kept| is_for(kept, &name, &peer));
+                self.knock(conn, peer, kept);
+            }
+            Err(reason) => {
+                self.network.end(conn).state = State::Gone;
+                self.send(across(conn), Packet::Refused(Closing { reason }.into()));
+            }
+        }
+    }
+
+    fn knock(&mut self, conn: ConnId, peer: Peer, reservation: Option<Reservation>) {
+        self.network.wire(conn).peer = peer.clone();
+        let end = self.network.end(conn);
+        end.state = State::Knocking;
+        let at = end.place();
+        self.step(at, Input::Knock { conn, peer, reservation, address: LOOPBACK });
+    }
+
+    fn admitted(&mut self, conn: ConnId) {
+        let end = self.network.end(conn);
+        end.state = State::Open;
+        let at = end.place();
+        self.send(across(conn), Packet::Proof);
+        match self.network.wire(conn).purpose {
+            Purpose::Dial(token) => self.step(at, Input::Dialed { token, conn }),
+            Purpose::Link => {
+                self.processes[at.process.0].link = Some(conn);
+                self.step(at, Input::LinkUp { conn });
+            }
+        }
+    }
+
+    /// A call came to nothing; the callee learns that the caller knows.
+    fn refused(&mut self, conn: ConnId, why: DialFailure) {
+        let end = self.network.end(conn);
+        end.state = State::Gone;
+        let at = end.place();
+        self.send(across(conn), Packet::Ended);
+        match self.network.wire(conn).purpose {
+            Purpose::Dial(token) => self.step(at, Input::DialFailed { token, why }),
+            Purpose::Link => self.call_manager_later(at.process),
+        }
+    }
+
+    /// A shard takes a connection over, and with it what has arrived since.
+    pub(super) fn handed_over(&mut self, at: Place, conn: ConnId, note: RoomNote) {
+        if !self.processes[at.process.0].is_alive() {
+            return;
+        }
+        self.step(at, Input::HandedOver { conn, note });
+        let end = self.network.end(conn);
+        if end.place() != at {
+            return;
+        }
+        end.in_transit = false;
+        while !self.network.end(conn).in_transit {
+            let Some(packet) = self.network.end(conn).waiting.pop_front() else { break };
+            self.arrive(conn, packet);
+        }
+    }
+
+    /// A machine dials.
+    pub(super) fn dial(&mut self, from: Place, token: u64, address: &Address, hello: Hello) {
+        let Some(process) = self.alive(|process| process.address.as_ref() == Some(address)) else {
+            let at = self.now + crate::network::delay(&mut self.dice);
+            return self
+                .schedule
+                .plan(at, Event::Unreachable { at: from, token, why: DialFailure::Unreachable });
+        };
+        let door = Place { process, shard: ShardId(0) };
+        let conn = self.network.call(from, door, Purpose::Dial(token));
+        self.send(across(conn), Packet::Hello(hello));
+    }
+
+    /// A server's transport calls the manager, until there is one.
+    pub(super) fn call_manager(&mut self, id: ProcessId) {
+        let process = &self.processes[id.0];
+        if !process.is_alive() || process.link.is_some() {
+            return;
+        }
+        let name = process.name.clone();
+        let Some(manager) = self.alive(|process| process.kind == Some(ServerKind::Manager)) else {
+            let wait = CALL_AGAIN + Duration::from_nanos(u64::from(self.dice.next_u32()) / 16);
+            return self.schedule.plan(self.now + wait, Event::CallManager { process: id });
+        };
+        let (from, to) =
+            (Place { process: id, shard: ShardId(0) }, Place { process: manager, shard: ShardId(0) });
+        let conn = self.network.call(from, to, Purpose::Link);
+        self.send(across(conn), Packet::LinkHello(name));
+    }
+}
+
+/// Whether a reservation is for this server and this caller.
+fn is_for(kept: &Reservation, name: &ServerName, peer: &Peer) -> bool {
+    let session = match peer {
+        Peer::Player(identity) => Some(identity.session),
+        Peer::Stranger | Peer::Server(_) => None,
+    };
+    kept.target == *name && kept.session.is_none_or(|kept| Some(kept) == session)
+}
+
+/// What a server says before it closes a connection to whom it let in.
+pub(super) fn last_word(reason: CloseReason) -> Message {
+    Closing { reason }.into()
+}

@@ -1,0 +1,146 @@
+//! What machines cause, carried out in order.
+//!
+//! Why: the other half of the transport: messages on their way, groups, closes, hand-overs, answers.
+//! Invariants: nothing is sent on a connection that its machine has closed; a connection is handed over by its
+//! owner alone, and not after it was told that it is gone.
+//! Read next: `../shadow.rs`, which listens in.
+
+use super::World;
+use super::arrivals::last_word;
+use crate::machine::Out;
+use crate::network::{Packet, State, across, is_caller};
+use crate::process::Place;
+use crate::scenario::unix_ms;
+use crate::schedule::Event;
+use rand_core::Rng;
+use std::sync::Arc;
+use std::time::Duration;
+use usher_logic::room::RoomNote;
+use usher_proto::machine::{Answer, Peer, Question};
+use usher_proto::message::CloseReason;
+use usher_proto::{ConnId, GroupId, Message, Output, ShardId};
+
+impl World {
+    pub(super) fn carry_out(&mut self, by: Place, output: Out) {
+        match output {
+            Output::Admit(conn) => self.admit(conn),
+            Output::Refuse(conn, message) => self.refuse(conn, message),
+            Output::Send(conn, message) => self.say(by, conn, Arc::new(message)),
+            Output::SendShared(conn, message) => self.say(by, conn, message),
+            Output::Join(conn, group) => self.join(by, conn, group),
+            Output::Leave(conn, group) => self.leave(by, conn, group),
+            Output::Publish { group, message, except } => self.publish(by, group, message, except),
+            Output::Close(conn, reason) => self.close(conn, reason),
+            Output::HandOver { conn, to, note } => self.hand_over(by, conn, to, note),
+            Output::Tell(to, note) => {
+                let at = Place { shard: to, ..by };
+                self.between_shards(at, Event::Told { at, from: by.shard, note });
+            }
+            Output::Ask { id, question } => self.answer(by, id, question),
+            Output::Dial { token, address, hello } => self.dial(by, token, &address, hello),
+            Output::Show(view) => self.processes[by.process.0].view = Some(view),
+            Output::Drained => self.processes[by.process.0].drained = true,
+        }
+    }
+
+    fn admit(&mut self, conn: ConnId) {
+        let end = self.network.end(conn);
+        if end.state == State::Knocking {
+            end.state = State::Admitted;
+            self.send(across(conn), Packet::Admitted);
+        }
+    }
+
+    fn refuse(&mut self, conn: ConnId, message: Message) {
+        let end = self.network.end(conn);
+        if end.state == State::Knocking {
+            end.state = State::Closing;
+            self.send(across(conn), Packet::Refused(message));
+        }
+    }
+
+    fn say(&mut self, by: Place, conn: ConnId, message: Arc<Message>) {
+        if !matches!(self.network.end(conn).state, State::Admitted | State::Open) {
+            return;
+        }
+        let identity = match self.network.wire(conn).peer {
+            Peer::Player(identity) => Some(identity),
+            Peer::Stranger | Peer::Server(_) => None,
+        };
+        self.shadow.said(self.now, by.process, conn, identity, &message);
+        self.send(across(conn), Packet::Said(message));
+    }
+
+    fn join(&mut self, by: Place, conn: ConnId, group: GroupId) {
+        if self.network.end(conn).state != State::Gone {
+            self.processes[by.process.0].groups.entry(group).or_default().insert(conn);
+        }
+    }
+
+    fn leave(&mut self, by: Place, conn: ConnId, group: GroupId) {
+        if let Some(members) = self.processes[by.process.0].groups.get_mut(&group) {
+            members.remove(&conn);
+        }
+    }
+
+    fn publish(&mut self, by: Place, group: GroupId, message: Message, except: Option<ConnId>) {
+        let message = Arc::new(message);
+        let members = self.processes[by.process.0].groups.get(&group);
+        let members: Vec<ConnId> = members.into_iter().flatten().copied().collect();
+        for conn in members.into_iter().filter(|conn| Some(*conn) != except) {
+            self.say(by, conn, Arc::clone(&message));
+        }
+    }
+
+    /// A server says why; a caller just goes.
+    fn close(&mut self, conn: ConnId, reason: CloseReason) {
+        let before = self.network.end(conn).state;
+        let packet = match before {
+            State::Knocking => Packet::Refused(last_word(reason)),
+            State::Admitted | State::Open => Packet::Closed,
+            State::Calling | State::Closing | State::Gone => return,
+        };
+        if !is_caller(conn) && matches!(packet, Packet::Closed) {
+            self.send(across(conn), Packet::Said(Arc::new(last_word(reason))));
+        }
+        self.send(across(conn), packet);
+        self.network.end(conn).state = State::Closing;
+        self.shadow.left(conn);
+    }
+
+    fn hand_over(&mut self, by: Place, conn: ConnId, to: ShardId, note: RoomNote) {
+        let end = self.network.end(conn);
+        assert!(end.state != State::Gone, "{conn} is handed over after it was gone");
+        assert_eq!(end.place(), by, "{conn} is handed over by who does not own it");
+        end.shard = to;
+        end.in_transit = true;
+        let at = end.place();
+        self.between_shards(at, Event::HandedOver { at, conn, note });
+    }
+
+    /// What shards tell each other takes a moment, and keeps its order.
+    fn between_shards(&mut self, at: Place, event: Event) {
+        let moment = Duration::from_nanos(u64::from(self.dice.next_u32() % 50_000));
+        let shard = &mut self.processes[at.process.0].shards[usize::from(at.shard.0)];
+        shard.clear_at = shard.clear_at.max(self.now + moment);
+        self.schedule.plan(shard.clear_at, event);
+    }
+
+    /// The world's answer, right after the step that asked.
+    fn answer(&mut self, at: Place, id: u64, question: Question) {
+        let (now, dice) = (self.now, &mut self.dice);
+        let answer = match question {
+            Question::LogIn { world, credentials } => {
+                Answer::LogIn(Ok(self.vault.log_in(now, unix_ms(now), world, &credentials, dice)))
+            }
+            Question::RenewTicket { conn } => Answer::Ticket(match self.network.wire(conn).peer {
+                Peer::Player(identity) => Some(self.vault.seal_ticket(now, identity, dice)),
+                Peer::Stranger | Peer::Server(_) => None,
+            }),
+            Question::SealReservation { reservation, ttl } => {
+                Answer::Reservation(self.vault.seal_reservation(now + ttl, reservation, dice))
+            }
+        };
+        self.schedule.plan(now, Event::Answered { at, id, answer });
+    }
+}

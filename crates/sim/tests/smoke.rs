@@ -1,0 +1,251 @@
+//! The whole cluster and its players in virtual time, with delays by chance and servers that die.
+//!
+//! Why: the machines' own tests see one machine at a time; here they all meet.
+//! Every test prints its seed before it runs it: the last one printed is the one that failed, and
+//! `USHER_SIM_SEED=7 cargo test --release -p usher-sim --test smoke NAME` repeats that one alone.
+//! Read next: `../src/scenario.rs`.
+
+use std::ops::Range;
+use std::time::Duration;
+use usher_games::GameKind;
+use usher_logic::hall::HallConfig;
+use usher_logic::login::LoginConfig;
+use usher_logic::manager::{self, HallsOrder};
+use usher_logic::room::{RoomConfig, RoomSpec};
+use usher_player::{Accounts, Config, Crowd, Play, Tally};
+use usher_proto::message::Credentials;
+use usher_proto::{NodeConfig, ServerKind, Time};
+use usher_sim::{Fault, Scenario, World, node};
+
+const RATE_PER_S: u32 = 500;
+/// After the last arrival, and while everybody plays.
+const CRASH_AT: Duration = Duration::from_millis(12_001);
+const BEFORE_CRASH: Time = Time::from_millis(12_000);
+const RESTART_AT: Duration = Duration::from_secs(24);
+/// Longer after the crash than a directory may still name the dead server.
+const LATECOMERS_AT: Duration = Duration::from_millis(20_001);
+const BEFORE_LATECOMERS: Time = Time::from_millis(20_000);
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn room(name: &str) -> RoomConfig {
+    let spec = |number| RoomSpec::new(&format!("{name}/{number}"), GameKind::Gomoku, 400);
+    let rooms = (0..3).map(spec).collect();
+    RoomConfig { node: node(ServerKind::Room, name), rooms, floors: 2, ..RoomConfig::default() }
+}
+
+/// One manager, two logins and halls of which the first is too small for the rate, two room servers either of
+/// which has seats for all.
+fn cluster(seed: u64) -> Scenario {
+    let small =
+        |kind, name: &str| NodeConfig { serve_per_second_max: RATE_PER_S * 6 / 10, ..node(kind, name) };
+    let halls = vec!["hall-1".into(), "hall-2".into()];
+    let login = |node| LoginConfig { node, halls: halls.clone(), ..LoginConfig::default() };
+    let hall = |node| HallConfig { node, ..HallConfig::default() };
+    Scenario::new(seed)
+        .manager(manager::Config { halls_order: HallsOrder::Name, ..manager::Config::default() })
+        .login(login(small(ServerKind::Login, "login-1")))
+        .login(login(node(ServerKind::Login, "login-2")))
+        .hall(hall(small(ServerKind::Hall, "hall-1")))
+        .hall(hall(node(ServerKind::Hall, "hall-2")))
+        .room(room("room-1"))
+        .room(room("room-2"))
+}
+
+fn crowd(players: u32, play: Play, seed: u64) -> Config {
+    Config {
+        players,
+        play,
+        start_after: seconds(3),
+        rate_per_s: RATE_PER_S.into(),
+        play_for: seconds(30),
+        logins: vec!["login-1".into(), "login-2".into()],
+        chat_interval: seconds(5),
+        seed,
+        ..Config::default()
+    }
+}
+
+/// The seeds of a test, each printed before it is run; an unoptimised build takes the first alone.
+fn seeds(all: Range<u64>) -> impl Iterator<Item = u64> {
+    let only = std::env::var("USHER_SIM_SEED").ok();
+    let only = only.map(|seed| seed.parse().expect("USHER_SIM_SEED is a number"));
+    let seeds_max = if cfg!(debug_assertions) { 1 } else { usize::MAX };
+    let seeds: Vec<u64> = only.map_or_else(|| all.take(seeds_max).collect(), |seed| vec![seed]);
+    seeds.into_iter().inspect(|seed| println!("USHER_SIM_SEED={seed}"))
+}
+
+fn tallies(world: &World) -> impl Iterator<Item = &Tally> {
+    world.crowds().map(Crowd::ledger)
+}
+
+/// Players in a seat now, of the first crowd.
+fn in_seat(world: &World) -> u32 {
+    world.crowds().next().map_or(0, |crowd| crowd.progress().in_seat)
+}
+
+/// Nobody failed, everything said was heard once and in order, and nothing is left behind.
+fn check_the_end(world: &World) {
+    for tally in tallies(world) {
+        assert!(tally.failures.is_empty(), "{:?}", tally.failures);
+    }
+    check_what_is_left(world);
+}
+
+fn check_what_is_left(world: &World) {
+    for tally in tallies(world) {
+        assert!(tally.delivery.is_whole(), "{:?}", tally.delivery);
+    }
+    let left_over = [
+        (ServerKind::Login, "usher_serving"),
+        (ServerKind::Hall, "usher_serving"),
+        (ServerKind::Room, "usher_serving"),
+        (ServerKind::Room, "usher_places_held"),
+        (ServerKind::Manager, "usher_presence_places"),
+        (ServerKind::Manager, "usher_reservations_outstanding"),
+    ];
+    for (kind, figure) in left_over {
+        assert_eq!(world.figure(kind, figure), 0, "{figure} of the {}s", kind.as_str());
+    }
+}
+
+/// A crash of a room server while all play, and its return. The trace of the run.
+fn crash_run(seed: u64, players: u32, play: Play, check_each: u32) -> u64 {
+    let latecomers = Config { start_after: LATECOMERS_AT, ..crowd(20, play, seed + 1) };
+    let mut scenario = cluster(seed)
+        .crowd(crowd(players, play, seed))
+        .crowd(latecomers)
+        .fault(CRASH_AT, Fault::Crash("room-1".into()))
+        .fault(RESTART_AT, Fault::Restart("room-1".into()));
+    scenario.check_each = check_each;
+    let mut world = scenario.build();
+
+    world.run_until(BEFORE_CRASH);
+    assert_eq!(world.crowds().next().map(|crowd| crowd.progress().settled), Some(players));
+    let places = |world: &World| {
+        let held = world.figure(ServerKind::Room, "usher_places_held");
+        (held, world.figure(ServerKind::Manager, "usher_presence_places"))
+    };
+    let all = u64::from(players);
+    assert_eq!(places(&world), (all, all), "every place is known to its server and to the manager");
+
+    world.run_until(BEFORE_LATECOMERS);
+    assert_eq!(in_seat(&world), players, "all are seated again while the server is still away");
+    assert_eq!(places(&world), (all, all));
+
+    world.run_to_end();
+    check_the_end(&world);
+    let tally = tallies(&world).next().expect("a crowd");
+    assert_eq!(tally.seated, all);
+    assert!(tally.drops["closed"] > 0 && tally.reconnects >= tally.drops["closed"], "{tally:?}");
+    assert!(tally.redirects[&ServerKind::Login] > 0 && tally.redirects[&ServerKind::Hall] > 0);
+    if play == Play::Chat {
+        assert!(tally.delivery.expected > all);
+        for sums in tally.rooms.values() {
+            assert!(sums.acknowledged <= sums.seq_max, "nothing is acknowledged twice");
+        }
+    }
+    world.trace()
+}
+
+#[test]
+fn a_thousand_players_outlive_a_room_server() {
+    for seed in seeds(1..4) {
+        crash_run(seed, 1000, Play::Chat, 64);
+    }
+}
+
+#[test]
+fn two_hundred_players_with_every_step_checked() {
+    for seed in seeds(100..104) {
+        crash_run(seed, 200, if seed % 2 == 0 { Play::Gomoku } else { Play::Chat }, 1);
+    }
+}
+
+#[test]
+fn one_seed_is_one_run() {
+    for seed in seeds(7..8) {
+        let first = crash_run(seed, 200, Play::Chat, 64);
+        assert_eq!(first, crash_run(seed, 200, Play::Chat, 64), "the same seed, the same steps");
+        assert_ne!(first, crash_run(seed + 1, 200, Play::Chat, 64), "another seed, others");
+    }
+}
+
+#[test]
+fn nobody_is_thrown_out_while_the_manager_is_away_and_newcomers_sit_soon_after() {
+    for seed in seeds(20..24) {
+        let newcomers = Config { start_after: seconds(13), ..crowd(300, Play::Gomoku, seed + 1) };
+        let mut world = cluster(seed)
+            .crowd(crowd(300, Play::Chat, seed))
+            .crowd(newcomers)
+            .fault(seconds(8), Fault::Crash("manager".into()))
+            .fault(seconds(14), Fault::Restart("manager".into()))
+            .build();
+        world.run_until(Time::from_millis((14 + 5) * 1000));
+        for crowd in world.crowds() {
+            assert_eq!(
+                crowd.progress().settled,
+                300,
+                "five seconds after the manager is back, all are seated"
+            );
+        }
+        world.run_to_end();
+        check_the_end(&world);
+        assert!(tallies(&world).all(|tally| tally.drops.is_empty()), "nobody lost a connection");
+    }
+}
+
+#[test]
+fn links_that_break_while_players_arrive_cost_nobody_anything() {
+    let cut = ["room-1", "login-1", "hall-1", "room-2", "hall-2", "room-1", "login-2"];
+    for seed in seeds(30..34) {
+        let mut scenario = cluster(seed).crowd(crowd(400, Play::Chat, seed));
+        for (number, name) in (0..).zip(cut) {
+            let after = Duration::from_millis(3200 + 150 * number + seed % 100);
+            scenario = scenario.fault(after, Fault::CutLink(name.into()));
+        }
+        let mut world = scenario.build();
+        world.run_to_end();
+        check_the_end(&world);
+        assert!(tallies(&world).all(|tally| tally.drops.is_empty()), "nobody lost a connection");
+    }
+}
+
+#[test]
+fn every_kind_of_server_may_die_while_players_arrive() {
+    let dying = ["room-1", "hall-1", "login-2", "manager"];
+    for seed in seeds(40..43) {
+        let mut scenario =
+            cluster(seed).crowd(Config { reconnect_per_mille: 200, ..crowd(600, Play::Chat, seed) });
+        for (number, name) in (0..).zip(dying) {
+            let after = Duration::from_millis(3300 + 250 * number + seed % 10 * 20);
+            scenario = scenario
+                .fault(after, Fault::Crash(name.into()))
+                .fault(after + seconds(3), Fault::Restart(name.into()));
+        }
+        scenario.check_each = 16;
+        let mut world = scenario.build();
+        world.run_to_end();
+        check_the_end(&world);
+        assert!(tallies(&world).all(|tally| tally.seated == 600));
+    }
+}
+
+#[test]
+fn of_two_logins_of_an_account_the_later_one_stays() {
+    let account = |index| Credentials::Named { name: format!("player-{index}"), password: "secret".into() };
+    for seed in seeds(50..55) {
+        let first = Config { accounts: Accounts::Named(account), ..crowd(200, Play::Chat, seed) };
+        let start_after = Duration::from_millis(3000 + seed % 5 * 300);
+        let second = Config { start_after, seed: seed + 1, ..first.clone() };
+        let mut world = cluster(seed).crowd(first).crowd(second).build();
+        world.run_to_end();
+        check_what_is_left(&world);
+        let evicted: u64 =
+            tallies(&world).map(|tally| tally.failures.get("evicted").copied().unwrap_or(0)).sum();
+        let failed: u64 = tallies(&world).map(Tally::failed).sum();
+        assert_eq!((evicted, failed), (200, 200), "of each two, one is evicted, and says so");
+    }
+}
