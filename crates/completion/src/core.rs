@@ -149,8 +149,9 @@ impl<H: Hooks> Core<H> {
     }
 
     /// Bytes arrived. Returns what to do with the next ones: the hook may have paused, closed or aborted.
+    /// What was read before a pause took effect is delivered all the same; only a close throws bytes away.
     pub(crate) fn received(&mut self, conn: ConnId, chunk: Chunk) -> Receive {
-        if self.state.receive_of(conn) == Receive::Deliver {
+        if self.state.slots.get(conn).is_some_and(|context| context.phase == Phase::Open) {
             self.state.counters().bytes_received.add(chunk.len() as u64);
             self.told = true;
             self.hooks.received(&mut Io::new(&mut self.state), conn, chunk);

@@ -195,3 +195,31 @@ fn a_wake_is_followed_by_the_end_of_a_turn() {
         station.shutdown();
     }
 }
+
+#[test]
+fn a_pause_at_the_end_of_a_turn_loses_nothing_that_is_read_before_it_takes_effect() {
+    for config in configs() {
+        let wrote = Mutex::new(None);
+        // What was written completes while the turn settles; the turn's second end finds it here.
+        let pausing = react(move |io, event| match event {
+            Event::Received(conn, chunk) => io.send(*conn, Bytes::copy_from_slice(chunk)),
+            Event::Sent(conn, _) => *wrote.lock().unwrap() = Some(*conn),
+            Event::TurnEnded(_) => {
+                if let Some(conn) = wrote.lock().unwrap().take() {
+                    io.pause_reading(conn);
+                    io.handle().resume_reading(conn);
+                }
+            }
+            Event::Finished(conn) => io.close(*conn),
+            _ => {}
+        });
+        let station = Station::start_with(config, &pausing, Extras { turns: true, ..Extras::default() });
+        let client = station.client();
+        for number in 0..2_000u32 {
+            write(&client, &number.to_be_bytes());
+        }
+        let expected: Vec<u8> = (0..2_000u32).flat_map(u32::to_be_bytes).collect();
+        assert_eq!(read(&client, expected.len()), expected);
+        station.shutdown();
+    }
+}
