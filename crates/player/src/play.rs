@@ -37,7 +37,8 @@ impl Player {
             turn.alarm(Alarm::Refresh, Duration::from_secs(self.refresh_s.into()));
         }
         if turn.shared.config.play != Play::Idle {
-            plan_chat(turn);
+            // The first one anywhere in the interval, so that a crowd that came together does not talk together.
+            turn.alarm_within(Alarm::Chat, (Duration::ZERO, turn.shared.config.chat_interval));
         }
     }
 
@@ -110,7 +111,8 @@ impl Player {
             turn.ledger().step(Step::Action, took);
         }
         if self.phase == Phase::Playing {
-            plan_chat(turn);
+            // The first one anywhere in the interval, so that a crowd that came together does not talk together.
+            turn.alarm_within(Alarm::Chat, (Duration::ZERO, turn.shared.config.chat_interval));
         }
     }
 }
