@@ -1,0 +1,144 @@
+//! What a service asks for while it handles an event: gathered here, carried out in order when it returns.
+//!
+//! It exists so that a service calls nothing that could block or call back. `Actions` is only a list; the
+//! logic stage carries it out.
+//!
+//! Invariants: actions about one connection happen in the order they were asked for. An action about a
+//! connection that is gone is harmless and counted.
+//! Read next: `logic`, which carries them out.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
+
+use bytes::{Bytes, BytesMut};
+use usher_completion::ConnId;
+
+use crate::{Codec, GroupId, ListenerId, Service, ShardId};
+
+/// The actions of one step.
+pub struct Actions<S: Service> {
+    shard: ShardId,
+    pub(crate) list: Vec<Action<S>>,
+}
+
+pub(crate) enum Action<S: Service> {
+    Admit(ConnId),
+    Refuse(ConnId, S::Packet),
+    Send(ConnId, S::Packet),
+    SendShared(ConnId, Arc<Shared<S::Packet>>),
+    Join(ConnId, GroupId),
+    Leave(ConnId, GroupId),
+    Publish(GroupId, Arc<Shared<S::Packet>>, Option<ConnId>),
+    Close(ConnId, Option<S::Packet>),
+    Abort(ConnId),
+    HandOver(ConnId, ShardId, S::Note),
+    Tell(ShardId, S::Note),
+    Dial { listener: ListenerId, addr: SocketAddr, token: u64, hello: Bytes },
+}
+
+impl<S: Service> Actions<S> {
+    /// An empty list for `shard`. Services are tested with it too.
+    pub fn new(shard: ShardId) -> Self {
+        Self { shard, list: Vec::new() }
+    }
+
+    /// The shard whose actions these are.
+    pub fn shard(&self) -> ShardId {
+        self.shard
+    }
+
+    /// Lets a connection that knocked in: it is welcomed, `Opened` and its packets follow.
+    pub fn admit(&mut self, conn: ConnId) {
+        self.list.push(Action::Admit(conn));
+    }
+
+    /// Shows a connection that knocked out: `packet` is sent in clear, then it is closed.
+    pub fn refuse(&mut self, conn: ConnId, packet: S::Packet) {
+        self.list.push(Action::Refuse(conn, packet));
+    }
+
+    /// Sends one packet.
+    pub fn send(&mut self, conn: ConnId, packet: S::Packet) {
+        self.list.push(Action::Send(conn, packet));
+    }
+
+    /// Sends a packet that others are sent too: encoded once a codec, its bytes shared.
+    pub fn send_shared(&mut self, conn: ConnId, packet: Arc<Shared<S::Packet>>) {
+        self.list.push(Action::SendShared(conn, packet));
+    }
+
+    /// Puts a connection into a group. It leaves by itself when it closes.
+    pub fn join(&mut self, conn: ConnId, group: GroupId) {
+        self.list.push(Action::Join(conn, group));
+    }
+
+    /// Takes a connection out of a group.
+    pub fn leave(&mut self, conn: ConnId, group: GroupId) {
+        self.list.push(Action::Leave(conn, group));
+    }
+
+    /// Sends `packet` to every member of `group` but `except`. Each member hears what one shard publishes
+    /// and sends in order; a member whose listener is a link may hear what was sent before what was
+    /// published.
+    pub fn publish(&mut self, group: GroupId, packet: S::Packet, except: Option<ConnId>) {
+        self.list.push(Action::Publish(group, Arc::new(Shared::new(packet)), except));
+    }
+
+    /// Sends what was sent so far and `last_words`, then closes. No packet of it follows, only `Closed`.
+    pub fn close(&mut self, conn: ConnId, last_words: Option<S::Packet>) {
+        self.list.push(Action::Close(conn, last_words));
+    }
+
+    /// Resets a connection at once.
+    pub fn abort(&mut self, conn: ConnId) {
+        self.list.push(Action::Abort(conn));
+    }
+
+    /// Gives a connection of this shard to another, which sees `HandedOver` and then every packet that
+    /// this shard has not seen, in order.
+    pub fn hand_over(&mut self, conn: ConnId, to: ShardId, note: S::Note) {
+        self.list.push(Action::HandOver(conn, to, note));
+    }
+
+    /// Tells a shard something. Notes between shards are not refused: whoever tells bounds them.
+    pub fn tell(&mut self, shard: ShardId, note: S::Note) {
+        self.list.push(Action::Tell(shard, note));
+    }
+
+    /// Opens an outgoing connection under `listener`'s codec, channel and limits. `hello` is the body of
+    /// its first frame (unused where the channel does not greet). `Dialed` or `DialFailed` answers.
+    pub fn dial(&mut self, listener: ListenerId, addr: SocketAddr, token: u64, hello: Bytes) {
+        self.list.push(Action::Dial { listener, addr, token, hello });
+    }
+}
+
+/// A packet for many: encoded at most once for each codec, then shared as bytes.
+pub struct Shared<P> {
+    packet: P,
+    encoded: OnceLock<Box<[OnceLock<Option<Bytes>>]>>,
+}
+
+impl<P: 'static> Shared<P> {
+    /// Nothing is encoded before it is first sent.
+    pub fn new(packet: P) -> Self {
+        Self { packet, encoded: OnceLock::new() }
+    }
+
+    /// The packet.
+    pub fn packet(&self) -> &P {
+        &self.packet
+    }
+
+    /// Its bytes under codec number `index` of `count`; none where it is too large for that codec.
+    pub(crate) fn encoded(&self, index: usize, count: usize, codec: &dyn Codec<P>) -> Option<Bytes> {
+        let cells = self.encoded.get_or_init(|| (0..count).map(|_| OnceLock::new()).collect());
+        cells[index]
+            .get_or_init(|| {
+                let mut out = BytesMut::new();
+                codec.encode(&self.packet, &mut out).is_ok().then(|| out.freeze())
+            })
+            .clone()
+    }
+}

@@ -1,0 +1,291 @@
+//! Layer 2's hooks on layer 1: what a worker says becomes items for the lanes.
+//!
+//! It exists so that layer 1 knows nothing of lanes. One value a worker. It counts connections in and out,
+//! shows out those above `connections_max`, and gathers a turn's chunks into one batch a lane.
+//!
+//! Invariants: the send lane hears of a connection before anyone can send to it. A worker never waits: what
+//! a full queue does not take stays here, and reading of those connections rests until it does.
+//! A connection is read unless its lane's queue is full or its receive lane holds it; only this hook pauses
+//! and resumes, so that neither reason undoes the other. It does so by command: layer 1 carries commands out
+//! between reading and settling, when no chunk is on its way.
+//! Limits: what stays here is bounded by layer 1's receive buffers.
+//! Read next: `receive`.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
+
+use foldhash::fast::FixedState;
+use hashbrown::HashSet;
+use usher_completion::{Chunk, ConnId, Fault, Hooks, Io, ListenerId as Socket, Opened, Origin, Reason, Sent};
+
+use crate::{
+    CloseReason, DialError, ListenerId, Service,
+    fabric::{Dial, Fabric, RUNS_MAX, Ready, lock},
+    lane::{Class, Item, Waiter},
+    logic::LogicItem,
+    receive::ReceiveItem,
+    send::SendItem,
+    table::IdMap,
+};
+
+/// Which of layer 1's listeners is which of ours. Locked while a listener is being opened, so that its first
+/// connection finds it here.
+pub(crate) type Sockets = Mutex<Vec<(Socket, ListenerId)>>;
+
+pub(crate) struct Hook<S: Service> {
+    fabric: Arc<Fabric<S>>,
+    sockets: Arc<Sockets>,
+    worker: usize,
+    /// The connections of this worker that lanes know of, by slot.
+    slots: Vec<Option<(ConnId, ListenerId)>>,
+    /// Connections that were shown out here, and whose they were; no lane knows of them.
+    shed: IdMap<ConnId, Option<ListenerId>>,
+    /// Connections whose socket refused bytes and has not taken them all.
+    blocked: HashSet<ConnId, FixedState>,
+    /// Connections whose reading rests because their lane's queue is full.
+    rested: HashSet<ConnId, FixedState>,
+    /// Connections that their receive lane holds.
+    held: HashSet<ConnId, FixedState>,
+    /// By receive lane and class.
+    gathered: Vec<[VecDeque<ReceiveItem>; 2]>,
+    to_send: Vec<Vec<(Class, SendItem<S>)>>,
+    ready: Ready,
+}
+
+impl<S: Service> Hook<S> {
+    pub(crate) fn new(fabric: Arc<Fabric<S>>, sockets: Arc<Sockets>, worker: usize) -> Self {
+        Self {
+            worker,
+            sockets,
+            slots: Vec::new(),
+            shed: IdMap::default(),
+            blocked: HashSet::default(),
+            rested: HashSet::default(),
+            held: HashSet::default(),
+            gathered: std::iter::repeat_with(Default::default).take(fabric.receive.len()).collect(),
+            to_send: std::iter::repeat_with(Vec::new).take(fabric.send.len()).collect(),
+            ready: Ready::default(),
+            fabric,
+        }
+    }
+
+    /// Where a connection comes from; none: nobody asked for it.
+    fn origin(&self, origin: Origin) -> Option<(ListenerId, Option<Dial>)> {
+        match origin {
+            Origin::Accepted { listener } => {
+                let sockets = lock(&self.sockets);
+                sockets.iter().find(|(socket, _)| *socket == listener).map(|(_, listener)| (*listener, None))
+            }
+            Origin::Outgoing { token } => {
+                let dial = lock(&self.fabric.dials).remove(&token)?;
+                Some((dial.listener, Some(dial)))
+            }
+            Origin::Adopted { .. } => None,
+        }
+    }
+
+    /// Closes a connection that no lane is to hear of.
+    fn shed(&mut self, io: &mut Io<'_>, conn: ConnId, listener: ListenerId, reason: CloseReason) {
+        let config = &self.fabric.listeners[listener.index()];
+        let last_words = config.farewell(reason);
+        if !last_words.is_empty() {
+            io.send(conn, last_words);
+        }
+        io.close(conn);
+        config.counters.closed(reason);
+        self.shed.insert(conn, Some(listener));
+    }
+
+    /// The listener of a connection that lanes know of.
+    fn listener(&self, conn: ConnId) -> Option<ListenerId> {
+        let slot = self.slots.get(conn.slot() as usize)?.as_ref();
+        slot.filter(|(here, _)| *here == conn).map(|(_, listener)| *listener)
+    }
+
+    fn take_slot(&mut self, conn: ConnId, listener: ListenerId) {
+        let slot = conn.slot() as usize;
+        if self.slots.len() <= slot {
+            self.slots.resize(slot + 1, None);
+        }
+        self.slots[slot] = Some((conn, listener));
+    }
+
+    fn gather(&mut self, conn: ConnId, item: ReceiveItem) {
+        let Some(listener) = self.listener(conn) else { return };
+        let class = self.fabric.class(listener);
+        self.gathered[self.fabric.receive_spread.lane(conn)][class as usize].push_back(item);
+    }
+
+    fn announce(&mut self, conn: ConnId, item: SendItem<S>) {
+        let Some(listener) = self.listener(conn) else { return };
+        let class = self.fabric.class(listener);
+        self.to_send[self.fabric.send_spread.lane(conn)].push((class, item));
+    }
+
+    fn dial_failed(&mut self, dial: &Dial, why: DialError<S::Packet>) {
+        let class = self.fabric.class(dial.listener);
+        let item = LogicItem::DialFailed { token: dial.token, why };
+        self.fabric.to_logic(dial.shard, &mut vec![(class, item)], &mut self.ready);
+    }
+
+    /// Hands on what was gathered, as far as the queues take it; how many items they took.
+    fn hand_on(&mut self) -> usize {
+        for (lane, items) in self.to_send.iter_mut().enumerate() {
+            self.fabric.to_send(lane, items, &mut self.ready);
+        }
+        let mut handed = 0;
+        for (index, gathered) in self.gathered.iter_mut().enumerate() {
+            let lane = &self.fabric.receive[index];
+            let mut batch = Vec::new();
+            for (class, items) in [Class::Link, Class::Rest].into_iter().zip(gathered) {
+                let fits = items.iter().take_while(|item| !item.counted() || lane.reserve(class)).count();
+                batch.extend(items.drain(..fits).map(|item| (class, item)));
+            }
+            handed += batch.len();
+            self.fabric.to_receive(index, &mut batch, &mut self.ready);
+        }
+        handed
+    }
+
+    /// What is still here rests until its lane has places; true: one has by now.
+    fn rest(&mut self, io: &mut Io<'_>) -> bool {
+        let mut again = false;
+        for (index, gathered) in self.gathered.iter().enumerate() {
+            for (class, items) in [Class::Link, Class::Rest].into_iter().zip(gathered) {
+                if items.is_empty() {
+                    continue;
+                }
+                again |= !self.fabric.receive[index].await_place(class, Waiter::Worker(self.worker));
+                for item in items {
+                    if let ReceiveItem::Chunk { conn, .. } = item
+                        && self.rested.insert(*conn)
+                        && !self.held.contains(conn)
+                    {
+                        io.pause_reading(*conn);
+                    }
+                }
+            }
+        }
+        again
+    }
+
+    /// The queues took everything: reading goes on, of whom nobody else holds.
+    fn rested(&mut self, io: &mut Io<'_>) {
+        if self.gathered.iter().flatten().all(VecDeque::is_empty) {
+            for conn in self.rested.drain().filter(|conn| !self.held.contains(conn)) {
+                io.resume_reading(conn);
+            }
+        }
+    }
+
+    /// What the receive lanes asked for.
+    fn hold(&mut self, io: &mut Io<'_>) {
+        for (conn, held) in self.fabric.take_holds(self.worker) {
+            if self.listener(conn).is_none() {
+                continue;
+            }
+            let changed = if held { self.held.insert(conn) } else { self.held.remove(&conn) };
+            match (changed && !self.rested.contains(&conn), held) {
+                (true, true) => io.pause_reading(conn),
+                (true, false) => io.resume_reading(conn),
+                (false, _) => {}
+            }
+        }
+    }
+}
+
+impl<S: Service> Hooks for Hook<S> {
+    fn connected(&mut self, io: &mut Io<'_>, conn: ConnId, opened: Opened) {
+        self.fabric.open.enter();
+        let Some((listener, dial)) = self.origin(opened.origin) else {
+            self.shed.insert(conn, None);
+            return io.abort(conn);
+        };
+        let config = &self.fabric.listeners[listener.index()];
+        let count = config.counters.enter();
+        let full = dial.is_none() && count > config.limits.connections_max as u64;
+        if self.fabric.is_draining() {
+            if let Some(dial) = dial {
+                self.dial_failed(&dial, DialError::Closed);
+            }
+            return self.shed(io, conn, listener, CloseReason::Shutdown);
+        }
+        if full {
+            return self.shed(io, conn, listener, CloseReason::ConnectionsFull);
+        }
+        self.take_slot(conn, listener);
+        self.announce(conn, SendItem::Connected { conn, listener });
+        self.gather(conn, ReceiveItem::Connected { conn, listener, peer: opened.peer, dial });
+    }
+
+    fn received(&mut self, _io: &mut Io<'_>, conn: ConnId, chunk: Chunk) {
+        let finished = chunk.is_empty();
+        let item = if finished { ReceiveItem::Finished { conn } } else { ReceiveItem::Chunk { conn, chunk } };
+        self.gather(conn, item);
+    }
+
+    fn sent(&mut self, _io: &mut Io<'_>, conn: ConnId, sent: Sent) {
+        if sent.waiting > 0 {
+            if self.listener(conn).is_some() && self.blocked.insert(conn) {
+                self.announce(conn, SendItem::Blocked { conn });
+            }
+        } else if !self.blocked.is_empty() && self.blocked.remove(&conn) {
+            self.announce(conn, SendItem::Drained { conn });
+        }
+    }
+
+    fn disconnected(&mut self, _io: &mut Io<'_>, conn: ConnId, reason: Reason) {
+        self.blocked.remove(&conn);
+        self.rested.remove(&conn);
+        self.held.remove(&conn);
+        let known = self.listener(conn);
+        if let Some(listener) = known.or_else(|| self.shed.remove(&conn).flatten()) {
+            self.fabric.listeners[listener.index()].counters.exit();
+        }
+        if known.is_some() {
+            self.announce(conn, SendItem::Disconnected { conn });
+            self.gather(conn, ReceiveItem::Disconnected { conn, reason });
+            self.slots[conn.slot() as usize] = None;
+        }
+        self.fabric.open.exit();
+    }
+
+    fn error(&mut self, _io: &mut Io<'_>, fault: Fault) {
+        match fault {
+            Fault::Connect { token, error } => {
+                let dial = lock(&self.fabric.dials).remove(&token);
+                if let Some(dial) = dial {
+                    self.dial_failed(&dial, DialError::Connect(error.kind()));
+                }
+            }
+            Fault::Stale { .. } => {}
+            fault => tracing::warn!(%fault, "layer 1"),
+        }
+    }
+
+    fn turn_ended(&mut self, io: &mut Io<'_>) {
+        self.hold(io);
+        self.fabric.clear_desk(self.worker, &mut self.ready);
+        loop {
+            let handed = self.hand_on();
+            self.fabric.drive(&mut self.ready, RUNS_MAX);
+            if handed == 0 && !self.rest(io) {
+                break;
+            }
+        }
+        self.rested(io);
+        if !self.ready.is_empty() {
+            io.handle().wake(self.worker);
+        }
+    }
+}
+
+impl<S: Service> Drop for Hook<S> {
+    /// The worker has ended: what it still had to say reaches the lanes, which are run out after it.
+    fn drop(&mut self) {
+        self.fabric.unbound();
+        self.hand_on();
+    }
+}

@@ -1,0 +1,129 @@
+//! What layer 2 knows of one listener while it runs: its protocol, its limits and its counters.
+//!
+//! It exists so that every stage reaches a connection's codec, channel and limits by one index.
+//! Immutable but for atomic counters.
+//!
+//! Invariants: `connections` counts exactly the connections of which `connected` was said and
+//! `disconnected` was not.
+//! Read next: `hook`, which counts connections in and out.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use bytes::Bytes;
+
+use crate::{Channel, CloseReason, Codec, Limits, ListenerConfig, ListenerMetrics, Service, ShardId};
+
+/// A listener: its place in the list that `Server::start` was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ListenerId(pub u16);
+
+impl ListenerId {
+    pub(crate) fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+impl fmt::Display for ListenerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+pub(crate) struct Listener<S: Service> {
+    pub(crate) name: String,
+    pub(crate) codec: Arc<dyn Codec<S::Packet>>,
+    /// The codec's number; listeners that share a codec share the number, and encoded bytes.
+    pub(crate) codec_index: usize,
+    pub(crate) channel: Arc<dyn Channel<S::Packet, S::Greeting>>,
+    pub(crate) limits: Limits,
+    pub(crate) link: bool,
+    pub(crate) door: ShardId,
+    pub(crate) counters: Counters,
+}
+
+#[derive(Default)]
+pub(crate) struct Counters {
+    connections: AtomicU64,
+    connections_peak: AtomicU64,
+    connections_total: AtomicU64,
+    closed: [AtomicU64; CloseReason::NAMES.len()],
+    pub(crate) packets_in: AtomicU64,
+    pub(crate) packets_out: AtomicU64,
+    pub(crate) bytes_in: AtomicU64,
+    pub(crate) bytes_out: AtomicU64,
+}
+
+impl Counters {
+    /// One more connection; how many there are now.
+    pub(crate) fn enter(&self) -> u64 {
+        let now = self.connections.fetch_add(1, Relaxed) + 1;
+        self.connections_peak.fetch_max(now, Relaxed);
+        self.connections_total.fetch_add(1, Relaxed);
+        now
+    }
+
+    pub(crate) fn exit(&self) {
+        self.connections.fetch_sub(1, Relaxed);
+    }
+
+    pub(crate) fn closed(&self, reason: CloseReason) {
+        self.closed[reason.index()].fetch_add(1, Relaxed);
+    }
+}
+
+impl<S: Service> Listener<S> {
+    /// Numbers the codecs: two listeners have one codec if they hold the same `Arc`.
+    pub(crate) fn list(configs: Vec<ListenerConfig<S>>) -> Vec<Self> {
+        let mut listeners: Vec<Self> = Vec::with_capacity(configs.len());
+        for config in configs {
+            let same = listeners.iter().find(|other| Arc::ptr_eq(&other.codec, &config.codec));
+            let next = listeners.iter().map(|other| other.codec_index + 1).max().unwrap_or(0);
+            let codec_index = same.map_or(next, |other| other.codec_index);
+            listeners.push(Self {
+                name: config.name,
+                codec: config.codec,
+                codec_index,
+                channel: config.channel,
+                limits: config.limits,
+                link: config.link,
+                door: config.door,
+                counters: Counters::default(),
+            });
+        }
+        listeners
+    }
+
+    /// What is said before this layer closes a connection; nothing to a peer that has finished itself.
+    pub(crate) fn farewell(&self, reason: CloseReason) -> Bytes {
+        match reason {
+            CloseReason::PeerClosed => Bytes::new(),
+            _ => self.codec.farewell(reason).unwrap_or_default(),
+        }
+    }
+
+    pub(crate) fn metrics(&self) -> ListenerMetrics {
+        let counters = &self.counters;
+        let closed: BTreeMap<_, _> = CloseReason::NAMES
+            .into_iter()
+            .zip(counters.closed.iter().map(|count| count.load(Relaxed)))
+            .collect();
+        ListenerMetrics {
+            name: self.name.clone(),
+            connections: counters.connections.load(Relaxed),
+            connections_peak: counters.connections_peak.load(Relaxed),
+            connections_total: counters.connections_total.load(Relaxed),
+            closed,
+            packets_in: counters.packets_in.load(Relaxed),
+            packets_out: counters.packets_out.load(Relaxed),
+            bytes_in: counters.bytes_in.load(Relaxed),
+            bytes_out: counters.bytes_out.load(Relaxed),
+        }
+    }
+}

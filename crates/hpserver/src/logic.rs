@@ -1,0 +1,412 @@
+//! The logic stage: a shard, its service, and what the service asked for.
+//!
+//! It exists so that a service is called by one thread at a time, with events in order, and never waits. A
+//! shard owns its service and its `seats`; it carries out actions by handing them to the lanes they concern.
+//!
+//! Invariants: the outputs of a step go out in order, before the next step; where a send lane has no place
+//! for one, it and those behind it stay here and the shard rests. Shards never wait for each other.
+//! Limits: what waits here is one step's outputs. What one shard tells another is not counted; notes from
+//! outside have places, those of the links, so that a full shard still hears them.
+//! Read next: `seats` for hand-overs, `send` for what becomes of outputs.
+
+use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc, sync::atomic::Ordering::Relaxed};
+
+use usher_completion::ConnId;
+
+use crate::{
+    Actions, CloseReason, DialError, Event, GroupId, ListenerId, Service, ShardId, Shared,
+    actions::Action,
+    fabric::{Dial, Fabric, LaneRef, Outcome, Ready, Stage},
+    lane::{Class, Item},
+    receive::ReceiveItem,
+    seats::{Place, Seat, Seats},
+    send::SendItem,
+    timer::now,
+};
+
+/// What a shard is given.
+pub(crate) enum LogicItem<S: Service> {
+    Knock {
+        conn: ConnId,
+        listener: ListenerId,
+        peer: SocketAddr,
+        greeting: S::Greeting,
+    },
+    Opened {
+        conn: ConnId,
+        listener: ListenerId,
+        peer: SocketAddr,
+        epoch: u32,
+    },
+    Dialed {
+        token: u64,
+        conn: ConnId,
+        listener: ListenerId,
+    },
+    DialFailed {
+        token: u64,
+        why: DialError<S::Packet>,
+    },
+    Packet {
+        conn: ConnId,
+        epoch: u32,
+        packet: S::Packet,
+        relayed: bool,
+    },
+    /// `finish`: the connection is still to be closed, behind what the service sent.
+    Closed {
+        conn: ConnId,
+        epoch: u32,
+        reason: CloseReason,
+        finish: bool,
+    },
+    Barrier {
+        conn: ConnId,
+        epoch: u32,
+        lane: usize,
+    },
+    HandedOver {
+        conn: ConnId,
+        seat: Seat,
+        note: S::Note,
+    },
+    Told {
+        from: Option<ShardId>,
+        note: S::Note,
+    },
+    Tick,
+}
+
+impl<S: Service> Item for LogicItem<S> {
+    fn counted(&self) -> bool {
+        matches!(self, Self::Packet { relayed: false, .. } | Self::Told { from: None, .. })
+    }
+}
+
+/// One thing a step caused, and where it goes.
+enum Output<S: Service> {
+    Send(usize, Class, SendItem<S>),
+    Receive(usize, Class, ReceiveItem),
+    Logic(ShardId, Class, LogicItem<S>),
+    Dial(SocketAddr, Dial),
+}
+
+/// A logic lane's own.
+pub(crate) struct Shard<S: Service> {
+    id: ShardId,
+    service: S,
+    seats: Seats,
+    actions: Actions<S>,
+    batch: VecDeque<LogicItem<S>>,
+    outputs: VecDeque<Output<S>>,
+    /// Events were handled since `batch_ended`.
+    owes_end: bool,
+    to_send: Vec<Vec<(Class, SendItem<S>)>>,
+    to_receive: Vec<Vec<(Class, ReceiveItem)>>,
+    to_logic: Vec<Vec<(Class, LogicItem<S>)>>,
+    /// `Lifted`: to go after everything that was forwarded.
+    lifts: Vec<(usize, Class, ReceiveItem)>,
+}
+
+impl<S: Service> Shard<S> {
+    pub(crate) fn new(id: ShardId, service: S, receivers: usize, shards: usize, senders: usize) -> Self {
+        Self {
+            id,
+            service,
+            seats: Seats::default(),
+            actions: Actions::new(id),
+            batch: VecDeque::new(),
+            outputs: VecDeque::new(),
+            owes_end: false,
+            to_send: std::iter::repeat_with(Vec::new).take(senders).collect(),
+            to_receive: std::iter::repeat_with(Vec::new).take(receivers).collect(),
+            to_logic: std::iter::repeat_with(Vec::new).take(shards).collect(),
+            lifts: Vec::new(),
+        }
+    }
+
+    /// Nothing is left over from the last run.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.batch.is_empty() && self.outputs.is_empty()
+    }
+
+    /// When the service wants to be called next.
+    pub(crate) fn set_deadline(&self, fabric: &Fabric<S>) {
+        fabric.set_deadline(LaneRef { stage: Stage::Logic, index: self.id }, self.service.next_deadline());
+    }
+
+    /// Handles one batch, or goes on with the one it could not finish.
+    pub(crate) fn run(&mut self, fabric: &Fabric<S>, ready: &mut Ready) -> Outcome {
+        if self.is_empty() {
+            fabric.take(&fabric.logic[self.id], &mut self.batch);
+        }
+        let outcome = self.steps(fabric);
+        self.flush(fabric, ready);
+        if outcome == Outcome::Done {
+            self.set_deadline(fabric);
+        }
+        outcome
+    }
+
+    fn steps(&mut self, fabric: &Fabric<S>) -> Outcome {
+        loop {
+            if let Err((lane, class)) = self.route(fabric) {
+                return Outcome::WaitSend(lane, class);
+            }
+            if let Some(item) = self.batch.pop_front() {
+                self.step(item, fabric);
+                self.owes_end = true;
+            } else if std::mem::take(&mut self.owes_end) {
+                self.service.batch_ended(&mut self.actions);
+                self.carry_out(fabric);
+            } else {
+                return Outcome::Done;
+            }
+        }
+    }
+
+    fn step(&mut self, item: LogicItem<S>, fabric: &Fabric<S>) {
+        match item {
+            LogicItem::Knock { conn, listener, peer, greeting } => {
+                self.seat(conn, listener, 0, fabric);
+                self.event(Event::Knock { conn, listener, peer, greeting }, fabric);
+            }
+            LogicItem::Opened { conn, listener, peer, epoch } => {
+                self.opened(conn, listener, peer, epoch, fabric);
+            }
+            LogicItem::Dialed { token, conn, listener } => {
+                self.seat(conn, listener, 0, fabric);
+                self.event(Event::Dialed { token, conn }, fabric);
+            }
+            LogicItem::DialFailed { token, why } => self.event(Event::DialFailed { token, why }, fabric),
+            LogicItem::Packet { conn, epoch, packet, .. } => self.packet(conn, epoch, packet, fabric),
+            LogicItem::Closed { conn, epoch, reason, finish } => {
+                self.closed(conn, epoch, reason, finish, fabric);
+            }
+            LogicItem::Barrier { conn, epoch, lane } => {
+                let class = match self.seats.place(conn, epoch) {
+                    Place::Elsewhere(_, class) => class,
+                    _ => Class::Rest,
+                };
+                self.seats.forget(conn, epoch);
+                self.outputs.push_back(Output::Receive(lane, class, ReceiveItem::Lifted { conn }));
+            }
+            LogicItem::HandedOver { conn, seat, note } => {
+                self.seats.take(conn, seat);
+                self.event(Event::HandedOver { conn, note }, fabric);
+            }
+            LogicItem::Told { from, note } => self.event(Event::Told { from, note }, fabric),
+            LogicItem::Tick => {
+                if self.service.next_deadline().is_some_and(|deadline| deadline <= now()) {
+                    self.event(Event::Deadline, fabric);
+                }
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event<S>, fabric: &Fabric<S>) {
+        self.service.handle(event, &mut self.actions);
+        self.carry_out(fabric);
+    }
+
+    fn seat(&mut self, conn: ConnId, listener: ListenerId, epoch: u32, fabric: &Fabric<S>) {
+        self.seats.take(conn, Seat { listener, class: fabric.class(listener), epoch, closing: false });
+    }
+
+    fn opened(
+        &mut self,
+        conn: ConnId,
+        listener: ListenerId,
+        peer: SocketAddr,
+        epoch: u32,
+        fabric: &Fabric<S>,
+    ) {
+        match self.seats.place(conn, epoch) {
+            Place::Elsewhere(to, class) => {
+                let item = LogicItem::Opened { conn, listener, peer, epoch: epoch + 1 };
+                return self.outputs.push_back(Output::Logic(to, class, item));
+            }
+            Place::Here(seat) if seat.closing => return,
+            Place::Nowhere if epoch > 0 => return,
+            Place::Nowhere => self.seat(conn, listener, 0, fabric),
+            Place::Here(_) => {}
+        }
+        self.event(Event::Opened { conn, listener, peer }, fabric);
+    }
+
+    fn packet(&mut self, conn: ConnId, epoch: u32, packet: S::Packet, fabric: &Fabric<S>) {
+        match self.seats.place(conn, epoch) {
+            Place::Here(seat) if !seat.closing => self.event(Event::Packet { conn, packet }, fabric),
+            Place::Elsewhere(to, class) => {
+                let item = LogicItem::Packet { conn, epoch: epoch + 1, packet, relayed: true };
+                self.outputs.push_back(Output::Logic(to, class, item));
+            }
+            Place::Here(_) | Place::Nowhere => {}
+        }
+    }
+
+    fn closed(&mut self, conn: ConnId, epoch: u32, reason: CloseReason, finish: bool, fabric: &Fabric<S>) {
+        match self.seats.place(conn, epoch) {
+            Place::Here(seat) => {
+                self.seats.close(conn);
+                self.event(Event::Closed { conn, reason }, fabric);
+                if finish {
+                    let last_words = fabric.listeners[seat.listener.index()].farewell(reason);
+                    self.send(conn, seat.class, SendItem::Finish { conn, last_words }, fabric);
+                }
+            }
+            Place::Elsewhere(to, class) => {
+                self.seats.forget(conn, epoch);
+                let item = LogicItem::Closed { conn, epoch: epoch + 1, reason, finish };
+                self.outputs.push_back(Output::Logic(to, class, item));
+            }
+            Place::Nowhere => {}
+        }
+    }
+
+    /// Turns the actions of one step into outputs.
+    fn carry_out(&mut self, fabric: &Fabric<S>) {
+        let mut list = std::mem::take(&mut self.actions.list);
+        for action in list.drain(..) {
+            self.act(action, fabric);
+        }
+        self.actions.list = list;
+    }
+
+    fn act(&mut self, action: Action<S>, fabric: &Fabric<S>) {
+        match action {
+            Action::Admit(conn) => self.admit(conn, fabric),
+            Action::Refuse(conn, packet) => self.last(conn, SendItem::Refuse { conn, packet }, fabric),
+            Action::Send(conn, packet) => self.deliver(conn, SendItem::Send { conn, packet }, fabric),
+            Action::SendShared(conn, packet) => {
+                self.deliver(conn, SendItem::Shared { conn, packet }, fabric);
+            }
+            Action::Join(conn, group) => self.deliver(conn, SendItem::Join { conn, group }, fabric),
+            Action::Leave(conn, group) => self.deliver(conn, SendItem::Leave { conn, group }, fabric),
+            Action::Publish(group, packet, except) => self.publish(group, &packet, except, fabric),
+            Action::Close(conn, packet) => self.last(conn, SendItem::Close { conn, packet }, fabric),
+            Action::Abort(conn) => self.last(conn, SendItem::Abort { conn }, fabric),
+            Action::HandOver(conn, to, note) => self.hand_over(conn, to, note, fabric),
+            Action::Tell(to, note) => self.tell(to, note, fabric),
+            Action::Dial { listener, addr, token, hello } => {
+                self.dial(addr, Dial { shard: self.id, listener, token, hello }, fabric);
+            }
+        }
+    }
+
+    fn admit(&mut self, conn: ConnId, fabric: &Fabric<S>) {
+        let Some(Seat { listener, class, closing: false, .. }) = self.seats.get(conn) else {
+            return fabric.stale();
+        };
+        let bytes = fabric.listeners[listener.index()].channel.welcome();
+        self.send(conn, class, SendItem::Raw { conn, bytes }, fabric);
+        let lane = fabric.receive_spread.lane(conn);
+        self.outputs.push_back(Output::Receive(lane, class, ReceiveItem::Admit { conn }));
+    }
+
+    /// An output for a connection that, as far as this shard knows, still takes it.
+    fn deliver(&mut self, conn: ConnId, item: SendItem<S>, fabric: &Fabric<S>) {
+        match self.seats.get(conn) {
+            Some(Seat { closing: true, .. }) => fabric.stale(),
+            Some(seat) => self.send(conn, seat.class, item, fabric),
+            None => self.send(conn, Class::Rest, item, fabric),
+        }
+    }
+
+    /// The last output for a connection.
+    fn last(&mut self, conn: ConnId, item: SendItem<S>, fabric: &Fabric<S>) {
+        self.deliver(conn, item, fabric);
+        self.seats.set_closing(conn);
+    }
+
+    fn send(&mut self, conn: ConnId, class: Class, item: SendItem<S>, fabric: &Fabric<S>) {
+        match fabric.send_lane(conn) {
+            Some(lane) => self.outputs.push_back(Output::Send(lane, class, item)),
+            None => fabric.stale(),
+        }
+    }
+
+    fn publish(
+        &mut self,
+        group: GroupId,
+        packet: &Arc<Shared<S::Packet>>,
+        except: Option<ConnId>,
+        fabric: &Fabric<S>,
+    ) {
+        fabric.totals.publishes.fetch_add(1, Relaxed);
+        for lane in 0..fabric.send.len() {
+            let item = SendItem::Publish { group, packet: Arc::clone(packet), except };
+            self.outputs.push_back(Output::Send(lane, Class::Rest, item));
+        }
+    }
+
+    fn hand_over(&mut self, conn: ConnId, to: ShardId, note: S::Note, fabric: &Fabric<S>) {
+        let exists = to < fabric.logic.len();
+        let Some(seat) = exists.then(|| self.seats.give_away(conn, to)).flatten() else {
+            return fabric.stale();
+        };
+        fabric.totals.hand_overs.fetch_add(1, Relaxed);
+        let lane = fabric.receive_spread.lane(conn);
+        self.outputs.push_back(Output::Receive(lane, seat.class, ReceiveItem::Switch { conn, to }));
+        let next = Seat { epoch: seat.epoch + 1, ..seat };
+        let item = LogicItem::HandedOver { conn, seat: next, note };
+        self.outputs.push_back(Output::Logic(to, seat.class, item));
+    }
+
+    fn tell(&mut self, to: ShardId, note: S::Note, fabric: &Fabric<S>) {
+        if to >= fabric.logic.len() {
+            return fabric.stale();
+        }
+        let item = LogicItem::Told { from: Some(self.id), note };
+        self.outputs.push_back(Output::Logic(to, Class::Rest, item));
+    }
+
+    fn dial(&mut self, addr: SocketAddr, dial: Dial, fabric: &Fabric<S>) {
+        if fabric.is_draining() || dial.listener.index() >= fabric.listeners.len() {
+            let why = DialError::Connect(io::ErrorKind::InvalidInput);
+            let item = LogicItem::DialFailed { token: dial.token, why };
+            return self.outputs.push_back(Output::Logic(self.id, Class::Rest, item));
+        }
+        self.outputs.push_back(Output::Dial(addr, dial));
+    }
+
+    /// Sorts outputs by where they go, until one finds no place there.
+    fn route(&mut self, fabric: &Fabric<S>) -> Result<(), (usize, Class)> {
+        while let Some(output) = self.outputs.pop_front() {
+            match output {
+                Output::Send(lane, class, item) => {
+                    if item.counted() && !fabric.send[lane].reserve(class) {
+                        self.outputs.push_front(Output::Send(lane, class, item));
+                        return Err((lane, class));
+                    }
+                    self.to_send[lane].push((class, item));
+                }
+                Output::Receive(lane, class, item @ ReceiveItem::Lifted { .. }) => {
+                    self.lifts.push((lane, class, item));
+                }
+                Output::Receive(lane, class, item) => self.to_receive[lane].push((class, item)),
+                Output::Logic(shard, class, item) => self.to_logic[shard].push((class, item)),
+                Output::Dial(addr, dial) => fabric.dial(addr, dial),
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands on what was sorted, in the order that hand-overs need: what this shard sent is ahead of what the
+    /// next owner sends; the receive lane hears of a hand-over before the next owner can hand on; what is
+    /// forwarded is ahead of what the receive lane sends once the barrier is lifted.
+    fn flush(&mut self, fabric: &Fabric<S>, ready: &mut Ready) {
+        for (lane, items) in self.to_send.iter_mut().enumerate() {
+            fabric.to_send(lane, items, ready);
+        }
+        for (lane, items) in self.to_receive.iter_mut().enumerate() {
+            fabric.to_receive(lane, items, ready);
+        }
+        for (shard, items) in self.to_logic.iter_mut().enumerate() {
+            fabric.to_logic(shard, items, ready);
+        }
+        for (lane, class, item) in self.lifts.drain(..) {
+            fabric.to_receive(lane, &mut vec![(class, item)], ready);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Bytes into packets: the part of the receive stage that every byte passes.
+//!
+//! It exists apart from `receive` because it is the path to keep short: whole frames are decoded where they
+//! lie in the chunk, and only the tail of an incomplete one is copied to its connection.
+//!
+//! Invariants: a frame is decoded only when its shard has a place for the packet; without one it stays where
+//! it is, with everything behind it. What is left over is in the stream's tail when any of these returns.
+//! Limits: see `stream`; `Pong` is answered once for all pings of one chunk.
+//! Read next: `handshake` for the first frame, `logic` for what comes of a packet.
+
+use crate::{
+    CloseReason, Decoded, Service,
+    fabric::Fabric,
+    handshake,
+    lane::Waiter,
+    logic::LogicItem,
+    receive::Desk,
+    stream::{Phase, Stream},
+};
+
+impl<S: Service> Desk<S> {
+    /// A chunk of a stream.
+    pub(crate) fn feed(&mut self, stream: &mut Stream, chunk: &[u8], fabric: &Fabric<S>) {
+        self.tallies[stream.listener.index()].bytes += chunk.len() as u64;
+        stream.heard = true;
+        if stream.is_ending() {
+            return;
+        }
+        let mut rest = chunk;
+        if stream.is_reading() && !stream.tail.is_empty() {
+            match stream.bridge(&*fabric.listeners[stream.listener.index()].codec, rest) {
+                Ok(moved) => rest = &rest[moved..],
+                Err(bad) => return self.end(stream, CloseReason::BadFrame(bad.0), fabric),
+            }
+            self.parse_tail(stream, fabric);
+        }
+        if stream.is_reading() && stream.tail.is_empty() {
+            let taken = self.parse(stream, rest, fabric);
+            rest = &rest[taken..];
+        }
+        if !stream.is_ending() {
+            stream.tail.extend_from_slice(rest);
+            self.keep(stream, fabric);
+        }
+    }
+
+    /// Goes on with a stream that was held, unless it still is.
+    pub(crate) fn resume(&mut self, stream: &mut Stream, fabric: &Fabric<S>) {
+        if stream.is_held() || stream.is_ending() {
+            return;
+        }
+        if std::mem::take(&mut stream.unopened) {
+            self.open(stream, fabric);
+        }
+        self.parse_tail(stream, fabric);
+        self.keep(stream, fabric);
+        if !stream.is_reading() {
+            return;
+        }
+        if stream.finished {
+            self.end(stream, CloseReason::PeerClosed, fabric);
+        } else if std::mem::take(&mut stream.paused) {
+            fabric.hold(stream.id, false);
+        }
+    }
+
+    fn parse_tail(&mut self, stream: &mut Stream, fabric: &Fabric<S>) {
+        let mut tail = std::mem::take(&mut stream.tail);
+        let taken = self.parse(stream, &tail, fabric);
+        if !stream.is_ending() && taken < tail.len() {
+            tail.drain(..taken);
+            stream.tail = tail;
+        }
+    }
+
+    /// Handles the whole frames at the head of `bytes`; how many bytes that were.
+    fn parse(&mut self, stream: &mut Stream, bytes: &[u8], fabric: &Fabric<S>) -> usize {
+        let config = &fabric.listeners[stream.listener.index()];
+        let (mut taken, mut pinged) = (0, false);
+        while stream.is_reading() {
+            let frame = match config.codec.frame(&bytes[taken..]) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(bad) => {
+                    self.end(stream, CloseReason::BadFrame(bad.0), fabric);
+                    break;
+                }
+            };
+            assert!(frame.end > 0, "invariant: a codec's frame is not empty");
+            let body = &bytes[taken..][frame.body];
+            let done = match stream.phase {
+                Phase::Open => self.packet(stream, body, &mut pinged, fabric),
+                _ => handshake::first_frame(self, stream, body, fabric),
+            };
+            if !done {
+                break;
+            }
+            stream.spoken = true;
+            taken += frame.end;
+        }
+        if pinged && let Some(pong) = config.codec.pong() {
+            self.raw(stream, pong, fabric);
+        }
+        taken
+    }
+
+    /// One frame of an open connection; false: its shard has no place, it stays where it is.
+    fn packet(&mut self, stream: &mut Stream, body: &[u8], pinged: &mut bool, fabric: &Fabric<S>) -> bool {
+        if !self.reserve(stream, fabric) {
+            return false;
+        }
+        let decoded = fabric.listeners[stream.listener.index()].codec.decode(&mut stream.partial, body);
+        if let Ok(Decoded::Packet(packet)) = decoded {
+            self.tallies[stream.listener.index()].packets += 1;
+            let (conn, epoch) = (stream.id, stream.epoch);
+            self.tell_shard(stream, LogicItem::Packet { conn, epoch, packet, relayed: false });
+            return true;
+        }
+        let mut waiters = Vec::new();
+        fabric.logic[stream.route].release(stream.class, 1, &mut waiters);
+        fabric.call(waiters);
+        match decoded {
+            Ok(Decoded::Ping) => *pinged = true,
+            Err(bad) => self.end(stream, CloseReason::BadFrame(bad.0), fabric),
+            Ok(_) => {}
+        }
+        true
+    }
+
+    /// Takes a place in the stream's shard, or puts the stream on the list of those who wait for one.
+    fn reserve(&mut self, stream: &mut Stream, fabric: &Fabric<S>) -> bool {
+        let shard = &fabric.logic[stream.route];
+        let waiter = Waiter::Receive(self.index, stream.route, stream.class);
+        loop {
+            if shard.reserve(stream.class) {
+                return true;
+            }
+            if shard.await_place(stream.class, waiter) {
+                stream.full = true;
+                self.stalled[stream.route][stream.class as usize].push_back(stream.id);
+                return false;
+            }
+        }
+    }
+
+    /// What is left in the tail stays within its limit, or keeps reading paused.
+    fn keep(&mut self, stream: &mut Stream, fabric: &Fabric<S>) {
+        let config = &fabric.listeners[stream.listener.index()];
+        if stream.is_held() && !stream.tail.is_empty() {
+            if !std::mem::replace(&mut stream.paused, true) {
+                fabric.hold(stream.id, true);
+            }
+        } else if stream.is_reading() && stream.tail.len() > config.limits.receive_tail_bytes_max {
+            self.end(stream, CloseReason::BadFrame("too_long"), fabric);
+        }
+    }
+}

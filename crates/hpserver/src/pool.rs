@@ -1,0 +1,123 @@
+//! The threads of one stage: each waits for lanes that have work.
+//!
+//! It exists so that a stage with threads is woken once a batch, and one without costs nothing. A pool owns
+//! its threads' inboxes; the lanes belong to the `fabric`.
+//!
+//! Invariants: a lane is in at most one inbox (whoever put it there held it). A thread that is told to
+//! stop first runs what is in its inbox.
+//! Limit: an inbox holds at most every lane of its stage once.
+//! Read next: `fabric`.
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::{Builder, JoinHandle},
+};
+
+use crate::fabric::{Fabric, LaneRef, RUNS_MAX, Ready, Stage};
+use crate::service::Service;
+
+pub(crate) struct Pool {
+    inboxes: Box<[Inbox]>,
+}
+
+#[derive(Default)]
+struct Inbox {
+    waiting: Mutex<Waiting>,
+    bell: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    lanes: VecDeque<LaneRef>,
+    asleep: bool,
+    stopped: bool,
+}
+
+/// What a thread does next.
+enum Next {
+    /// Run this lane.
+    Lane(LaneRef),
+    /// Go on with the inline lanes that are ready.
+    Ready,
+    /// Nothing is left, and nothing will come.
+    Stop,
+}
+
+impl Pool {
+    pub(crate) fn new(threads: usize) -> Self {
+        Self { inboxes: std::iter::repeat_with(Inbox::default).take(threads).collect() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.inboxes.is_empty()
+    }
+
+    /// Gives a held lane to its thread.
+    pub(crate) fn hand(&self, lane: LaneRef) {
+        let inbox = &self.inboxes[lane.index % self.inboxes.len()];
+        let mut waiting = inbox.lock();
+        waiting.lanes.push_back(lane);
+        if std::mem::take(&mut waiting.asleep) {
+            inbox.bell.notify_one();
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        for inbox in &self.inboxes {
+            inbox.lock().stopped = true;
+            inbox.bell.notify_one();
+        }
+    }
+
+    /// Starts the threads of `stage`, whose pool this is.
+    pub(crate) fn start<S: Service>(
+        fabric: &Arc<Fabric<S>>,
+        stage: Stage,
+    ) -> io::Result<Vec<JoinHandle<()>>> {
+        let name = stage.name();
+        (0..fabric.pool(stage).inboxes.len())
+            .map(|thread| {
+                let fabric = Arc::clone(fabric);
+                Builder::new().name(format!("{name}-{thread}")).spawn(move || {
+                    let inbox = &fabric.pool(stage).inboxes[thread];
+                    let mut ready = Ready::default();
+                    loop {
+                        match inbox.next(&ready) {
+                            Next::Lane(lane) => fabric.run(lane, &mut ready),
+                            Next::Ready => {}
+                            Next::Stop => return,
+                        }
+                        fabric.drive(&mut ready, RUNS_MAX);
+                    }
+                })
+            })
+            .collect()
+    }
+}
+
+impl Inbox {
+    /// What to do next; waits, unless inline lanes are ready.
+    fn next(&self, ready: &Ready) -> Next {
+        let mut waiting = self.lock();
+        loop {
+            if let Some(lane) = waiting.lanes.pop_front() {
+                return Next::Lane(lane);
+            }
+            if !ready.is_empty() {
+                return Next::Ready;
+            }
+            if waiting.stopped {
+                return Next::Stop;
+            }
+            waiting.asleep = true;
+            waiting = self.bell.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting.asleep = false;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

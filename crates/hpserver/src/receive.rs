@@ -1,0 +1,409 @@
+//! The receive stage: bytes in, packets and the beginnings and ends of connections out.
+//!
+//! It exists so that shards see whole packets in order and nothing else. It owns the receiving half of each
+//! connection (`stream`), deadlines and pings. It does not decide what a packet causes.
+//!
+//! Invariants: a frame is decoded only when its shard has a place for the packet; a lane never waits, the
+//! connection does: its bytes stay with it and its reading is paused. Each connection's end is reported
+//! exactly once, behind its packets.
+//! Limits: see `stream`; `Pong` is answered once for all pings of one chunk.
+//! Read next: `handshake` for the first frame, `logic` for what comes of it.
+
+use std::{collections::VecDeque, net::SocketAddr, sync::atomic::Ordering::Relaxed, time::Instant};
+
+use bytes::Bytes;
+use usher_completion::{Chunk, ConnId, Reason};
+
+use crate::{
+    CloseReason, ListenerId, Service, ShardId,
+    fabric::{Dial, Fabric, LaneRef, Outcome, Ready, Stage},
+    handshake,
+    lane::{Class, Item},
+    logic::LogicItem,
+    send::SendItem,
+    stream::{Begin, Phase, Stream},
+    table::Table,
+    timer::{Timeline, now},
+};
+
+/// What a receive lane is given.
+pub(crate) enum ReceiveItem {
+    Connected {
+        conn: ConnId,
+        listener: ListenerId,
+        peer: SocketAddr,
+        dial: Option<Dial>,
+    },
+    Chunk {
+        conn: ConnId,
+        chunk: Chunk,
+    },
+    /// The peer has finished sending.
+    Finished {
+        conn: ConnId,
+    },
+    Disconnected {
+        conn: ConnId,
+        reason: Reason,
+    },
+    /// The service let it in.
+    Admit {
+        conn: ConnId,
+    },
+    /// Its shard gave it away.
+    Switch {
+        conn: ConnId,
+        to: ShardId,
+    },
+    /// Its barrier came out of the shard it leaves: everything before was forwarded.
+    Lifted {
+        conn: ConnId,
+    },
+    /// The send stage is about to abort it, for this reason.
+    Doomed {
+        conn: ConnId,
+        reason: CloseReason,
+    },
+    /// A shard has places again.
+    Retry {
+        shard: ShardId,
+        class: Class,
+    },
+    Tick,
+    /// Every connection ends.
+    Shutdown,
+}
+
+impl Item for ReceiveItem {
+    fn counted(&self) -> bool {
+        matches!(self, Self::Chunk { .. })
+    }
+}
+
+/// A receive lane's own.
+pub(crate) struct Receiver<S: Service> {
+    streams: Table<Stream>,
+    batch: VecDeque<ReceiveItem>,
+    desk: Desk<S>,
+}
+
+/// What handling one stream needs of its lane: the ways out, the lists of who waits, the counts.
+pub(crate) struct Desk<S: Service> {
+    pub(crate) index: usize,
+    now: Instant,
+    to_logic: Vec<Vec<(Class, LogicItem<S>)>>,
+    to_send: Vec<Vec<(Class, SendItem<S>)>>,
+    /// Streams without a place, by shard and class.
+    pub(crate) stalled: Vec<[VecDeque<ConnId>; 2]>,
+    /// By listener: who must have spoken by when, and who is looked at when.
+    openings: Vec<Timeline>,
+    pings: Vec<Timeline>,
+    pub(crate) tallies: Vec<Tally>,
+}
+
+#[derive(Default, Clone, Copy)]
+pub(crate) struct Tally {
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+}
+
+impl<S: Service> Receiver<S> {
+    pub(crate) fn new(
+        index: usize,
+        streams: Table<Stream>,
+        shards: usize,
+        senders: usize,
+        listeners: usize,
+    ) -> Self {
+        let desk = Desk {
+            index,
+            now: now(),
+            to_logic: repeat(shards),
+            to_send: repeat(senders),
+            stalled: repeat(shards),
+            openings: repeat(listeners),
+            pings: repeat(listeners),
+            tallies: repeat(listeners),
+        };
+        Self { streams, batch: VecDeque::new(), desk }
+    }
+
+    /// Handles one batch.
+    pub(crate) fn run(&mut self, fabric: &Fabric<S>, ready: &mut Ready) -> Outcome {
+        self.desk.now = now();
+        fabric.take(&fabric.receive[self.desk.index], &mut self.batch);
+        while let Some(item) = self.batch.pop_front() {
+            self.handle(item, fabric);
+        }
+        self.desk.flush(fabric, ready);
+        Outcome::Done
+    }
+
+    fn handle(&mut self, item: ReceiveItem, fabric: &Fabric<S>) {
+        let (conn, desk) = match item {
+            ReceiveItem::Tick => return self.tick(fabric),
+            ReceiveItem::Retry { shard, class } => return self.retry(shard, class, fabric),
+            ReceiveItem::Shutdown => return self.shut_down(fabric),
+            ReceiveItem::Connected { conn, listener, peer, dial } => {
+                let stream = self.desk.connected(conn, listener, peer, dial, fabric);
+                return self.streams.insert(stream);
+            }
+            ReceiveItem::Chunk { conn, .. }
+            | ReceiveItem::Finished { conn }
+            | ReceiveItem::Disconnected { conn, .. }
+            | ReceiveItem::Admit { conn }
+            | ReceiveItem::Switch { conn, .. }
+            | ReceiveItem::Lifted { conn }
+            | ReceiveItem::Doomed { conn, .. } => (conn, &mut self.desk),
+        };
+        let Some(stream) = self.streams.get(conn) else { return };
+        match item {
+            ReceiveItem::Chunk { chunk, .. } => desk.feed(stream, &chunk, fabric),
+            ReceiveItem::Finished { .. } => {
+                stream.finished = true;
+                desk.resume(stream, fabric);
+            }
+            ReceiveItem::Admit { .. } => desk.admit(stream, fabric),
+            ReceiveItem::Switch { to, .. } => desk.switch(stream, to),
+            ReceiveItem::Lifted { .. } => desk.lifted(stream, fabric),
+            ReceiveItem::Doomed { reason, .. } => _ = stream.ending.get_or_insert(reason),
+            ReceiveItem::Disconnected { reason, .. } => desk.disconnected(stream, reason, fabric),
+            _ => {}
+        }
+        if stream.gone && stream.phase == Phase::Over {
+            self.streams.remove(conn);
+        }
+    }
+
+    /// Goes on with who waits for `shard`, first come first, until one finds no place again.
+    fn retry(&mut self, shard: ShardId, class: Class, fabric: &Fabric<S>) {
+        for _ in 0..self.desk.stalled[shard][class as usize].len() {
+            let Some(conn) = self.desk.stalled[shard][class as usize].pop_front() else { return };
+            let Some(stream) = self.streams.get(conn) else { continue };
+            stream.full = false;
+            self.desk.resume(stream, fabric);
+            if stream.full && stream.route == shard {
+                return;
+            }
+        }
+    }
+
+    /// Looks after everyone whose deadline has come.
+    fn tick(&mut self, fabric: &Fabric<S>) {
+        for index in 0..fabric.listeners.len() {
+            while let Some(conn) = self.desk.openings[index].pop_due(self.desk.now) {
+                if let Some(stream) = self.streams.get(conn).filter(|stream| !stream.spoken) {
+                    self.desk.end(stream, CloseReason::FirstMessageDeadline, fabric);
+                }
+            }
+            while let Some(conn) = self.desk.pings[index].pop_due(self.desk.now) {
+                if let Some(stream) = self.streams.get(conn).filter(|stream| !stream.is_ending()) {
+                    self.desk.check_life(stream, fabric);
+                }
+            }
+        }
+    }
+
+    fn shut_down(&mut self, fabric: &Fabric<S>) {
+        for conn in self.streams.ids() {
+            if let Some(stream) = self.streams.get(conn) {
+                self.desk.end(stream, CloseReason::Shutdown, fabric);
+            }
+        }
+    }
+}
+
+impl<S: Service> Desk<S> {
+    fn connected(
+        &mut self,
+        conn: ConnId,
+        listener: ListenerId,
+        peer: SocketAddr,
+        dial: Option<Dial>,
+        fabric: &Fabric<S>,
+    ) -> Stream {
+        let config = &fabric.listeners[listener.index()];
+        let route = dial.as_ref().map_or(config.door, |dial| dial.shard);
+        let begin = Begin { peer, token: dial.as_ref().map(|dial| dial.token) };
+        let mut stream = Stream::new(conn, listener, Class::of(config.link), route, begin);
+        let greets = config.channel.greets();
+        if greets || dial.is_none() {
+            self.openings[listener.index()].push(self.now, config.limits.first_message_deadline, conn);
+        }
+        match dial {
+            Some(dial) if greets => {
+                stream.phase = Phase::Answering;
+                self.raw(&stream, config.channel.hello(&dial.hello), fabric);
+            }
+            None if greets => stream.phase = Phase::Greeting,
+            _ => self.open(&mut stream, fabric),
+        }
+        if fabric.is_draining() {
+            self.end(&mut stream, CloseReason::Shutdown, fabric);
+        }
+        stream
+    }
+
+    /// Packets may come from now on; says so to the shard.
+    pub(crate) fn open(&mut self, stream: &mut Stream, fabric: &Fabric<S>) {
+        let (conn, listener) = (stream.id, stream.listener);
+        stream.phase = Phase::Open;
+        let config = &fabric.listeners[listener.index()];
+        if config.codec.ping().is_some() {
+            self.pings[listener.index()].push(self.now, config.limits.ping_interval, conn);
+        }
+        let Some(begin) = stream.begin.take() else { return };
+        let item = match begin.token {
+            Some(token) => LogicItem::Dialed { token, conn, listener },
+            None => LogicItem::Opened { conn, listener, peer: begin.peer, epoch: stream.epoch },
+        };
+        self.tell_shard(stream, item);
+    }
+
+    fn check_life(&mut self, stream: &mut Stream, fabric: &Fabric<S>) {
+        let config = &fabric.listeners[stream.listener.index()];
+        if std::mem::take(&mut stream.heard) || stream.paused {
+            stream.pings_missed = 0;
+        } else if stream.pings_missed >= config.limits.pings_missed_max {
+            return self.end(stream, CloseReason::PingTimeout, fabric);
+        } else if let Some(ping) = config.codec.ping() {
+            stream.pings_missed += 1;
+            self.raw(stream, ping, fabric);
+        }
+        self.pings[stream.listener.index()].push(self.now, config.limits.ping_interval, stream.id);
+    }
+
+    fn admit(&mut self, stream: &mut Stream, fabric: &Fabric<S>) {
+        if stream.phase == Phase::Knocked {
+            stream.phase = Phase::Open;
+            stream.unopened = true;
+            self.resume(stream, fabric);
+        }
+    }
+
+    /// The shard gave the stream away: nothing goes there any more but the barrier.
+    fn switch(&mut self, stream: &mut Stream, to: ShardId) {
+        if stream.phase == Phase::Over {
+            return;
+        }
+        stream.switches.push(to);
+        if stream.switches.len() == 1 {
+            self.barrier(stream);
+        }
+    }
+
+    fn barrier(&mut self, stream: &Stream) {
+        self.tell_shard(
+            stream,
+            LogicItem::Barrier { conn: stream.id, epoch: stream.epoch, lane: self.index },
+        );
+    }
+
+    fn lifted(&mut self, stream: &mut Stream, fabric: &Fabric<S>) {
+        if !stream.is_switching() {
+            return;
+        }
+        stream.route = stream.switches.remove(0);
+        stream.epoch += 1;
+        if stream.is_switching() {
+            self.barrier(stream);
+        } else if stream.is_ending() {
+            self.report(stream, fabric);
+        } else {
+            self.resume(stream, fabric);
+        }
+    }
+
+    fn disconnected(&mut self, stream: &mut Stream, reason: Reason, fabric: &Fabric<S>) {
+        let reason = *stream.ending.get_or_insert(CloseReason::from(reason));
+        fabric.listeners[stream.listener.index()].counters.closed(reason);
+        stream.gone = true;
+        stream.tail = Vec::new();
+        self.report(stream, fabric);
+    }
+
+    /// This layer ends the connection: behind what the service says to the packets before, the send stage
+    /// says the last word and closes.
+    pub(crate) fn end(&mut self, stream: &mut Stream, reason: CloseReason, fabric: &Fabric<S>) {
+        if stream.is_ending() {
+            return;
+        }
+        stream.ending = Some(reason);
+        stream.tail = Vec::new();
+        self.report(stream, fabric);
+    }
+
+    /// Reports the end to whoever knows of the connection; not while it is between two shards.
+    fn report(&mut self, stream: &mut Stream, fabric: &Fabric<S>) {
+        if stream.phase == Phase::Over || stream.is_switching() {
+            return;
+        }
+        let reason = stream.ending.expect("invariant: an end is decided before it is reported");
+        let (conn, epoch, finish) = (stream.id, stream.epoch, !stream.gone);
+        match stream.phase {
+            Phase::Knocked | Phase::Open => {
+                self.tell_shard(stream, LogicItem::Closed { conn, epoch, reason, finish });
+            }
+            Phase::Answering => {
+                handshake::dial_failed(self, stream, crate::DialError::Closed);
+                self.finish(stream, Bytes::new(), fabric);
+            }
+            Phase::Greeting | Phase::Over => {
+                let last_words = fabric.listeners[stream.listener.index()].farewell(reason);
+                self.finish(stream, last_words, fabric);
+            }
+        }
+        stream.phase = Phase::Over;
+    }
+
+    /// The last words of a connection that no service knows of.
+    pub(crate) fn finish(&mut self, stream: &Stream, last_words: Bytes, fabric: &Fabric<S>) {
+        let item = SendItem::Finish { conn: stream.id, last_words };
+        self.to_send[fabric.send_spread.lane(stream.id)].push((stream.class, item));
+    }
+
+    pub(crate) fn raw(&mut self, stream: &Stream, bytes: Bytes, fabric: &Fabric<S>) {
+        let item = SendItem::Raw { conn: stream.id, bytes };
+        self.to_send[fabric.send_spread.lane(stream.id)].push((stream.class, item));
+    }
+
+    pub(crate) fn tell_shard(&mut self, stream: &Stream, item: LogicItem<S>) {
+        self.to_logic[stream.route].push((stream.class, item));
+    }
+
+    fn flush(&mut self, fabric: &Fabric<S>, ready: &mut Ready) {
+        for (lane, items) in self.to_send.iter_mut().enumerate() {
+            fabric.to_send(lane, items, ready);
+        }
+        for (shard, items) in self.to_logic.iter_mut().enumerate() {
+            fabric.to_logic(shard, items, ready);
+        }
+        for (tally, listener) in self.tallies.iter_mut().zip(&fabric.listeners) {
+            let Tally { packets, bytes } = std::mem::take(tally);
+            if packets + bytes > 0 {
+                listener.counters.packets_in.fetch_add(packets, Relaxed);
+                listener.counters.bytes_in.fetch_add(bytes, Relaxed);
+            }
+        }
+        let lines = self.openings.iter().chain(&self.pings);
+        let deadline = lines.filter_map(Timeline::earliest).min();
+        fabric.set_deadline(LaneRef { stage: Stage::Receive, index: self.index }, deadline);
+    }
+}
+
+impl From<Reason> for CloseReason {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::PeerClosed => Self::PeerClosed,
+            Reason::PeerReset => Self::PeerReset,
+            Reason::Closed | Reason::Aborted | Reason::LingerTimeout => Self::Local,
+            Reason::SendQueueFull => Self::SlowConsumer,
+            Reason::Failed(kind) => Self::Failed(kind),
+            Reason::Shutdown => Self::Shutdown,
+        }
+    }
+}
+
+fn repeat<T: Default>(count: usize) -> Vec<T> {
+    std::iter::repeat_with(T::default).take(count).collect()
+}

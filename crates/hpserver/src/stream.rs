@@ -1,0 +1,177 @@
+//! The receiving half of one connection: where it stands, and the bytes that are no whole frame yet.
+//!
+//! It exists apart from `receive` so that what a connection waits for is plain state. A stream belongs to one
+//! receive lane for life and is touched by nothing else.
+//!
+//! Invariants: while it reads, its tail holds no whole frame; an idle connection holds no buffer; once it is
+//! `Over`, whoever had to hear of its end has heard.
+//! Limits: a tail of `receive_tail_bytes_max`; while it is held, reading is paused as soon as bytes remain.
+//! Read next: `receive`, which moves it; `seats`, the other half of a hand-over.
+
+use std::net::SocketAddr;
+
+use usher_completion::ConnId;
+
+use crate::{BadFrame, CloseReason, Codec, ListenerId, Partial, ShardId, lane::Class, table::Tenant};
+
+/// Where a connection stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Accepted; its first frame is awaited.
+    Greeting,
+    /// Its first frame is with the service.
+    Knocked,
+    /// Dialled; the first answer is awaited.
+    Answering,
+    /// Packets.
+    Open,
+    /// Nothing more is read, and its end was reported.
+    Over,
+}
+
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, in any combination")]
+pub(crate) struct Stream {
+    pub(crate) id: ConnId,
+    pub(crate) listener: ListenerId,
+    pub(crate) class: Class,
+    pub(crate) phase: Phase,
+    /// The shard that owns it, and how many times it was handed over.
+    pub(crate) route: ShardId,
+    pub(crate) epoch: u32,
+    /// The shards it goes to next, in order; the first one's barrier is on its way.
+    pub(crate) switches: Vec<ShardId>,
+    /// Its shard has no place.
+    pub(crate) full: bool,
+    /// Its worker was asked not to read it.
+    pub(crate) paused: bool,
+    /// The peer has finished sending.
+    pub(crate) finished: bool,
+    /// Layer 1 has let go of it; only its end is still to be reported.
+    pub(crate) gone: bool,
+    /// It was admitted, and `Opened` is still to be said.
+    pub(crate) unopened: bool,
+    /// A whole frame came.
+    pub(crate) spoken: bool,
+    /// Bytes came since it was last looked at, and how often none had.
+    pub(crate) heard: bool,
+    pub(crate) pings_missed: u32,
+    pub(crate) ending: Option<CloseReason>,
+    pub(crate) tail: Vec<u8>,
+    pub(crate) partial: Partial,
+    pub(crate) begin: Option<Box<Begin>>,
+}
+
+/// What is only needed until a connection is open.
+pub(crate) struct Begin {
+    pub(crate) peer: SocketAddr,
+    /// For a dialled one: the service's token.
+    pub(crate) token: Option<u64>,
+}
+
+impl Tenant for Stream {
+    fn id(&self) -> ConnId {
+        self.id
+    }
+}
+
+impl Stream {
+    pub(crate) fn new(id: ConnId, listener: ListenerId, class: Class, route: ShardId, begin: Begin) -> Self {
+        Self {
+            id,
+            listener,
+            class,
+            phase: Phase::Greeting,
+            route,
+            epoch: 0,
+            switches: Vec::new(),
+            full: false,
+            paused: false,
+            finished: false,
+            gone: false,
+            unopened: false,
+            spoken: false,
+            heard: false,
+            pings_missed: 0,
+            ending: None,
+            tail: Vec::new(),
+            partial: Partial::default(),
+            begin: Some(Box::new(begin)),
+        }
+    }
+
+    /// Its end is decided: nothing of it is read any more.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.is_some() || self.phase == Phase::Over
+    }
+
+    /// It waits for the service's answer, for a hand-over or for a place.
+    pub(crate) fn is_held(&self) -> bool {
+        self.full || self.is_switching() || self.phase == Phase::Knocked
+    }
+
+    pub(crate) fn is_reading(&self) -> bool {
+        !self.is_held() && !self.is_ending()
+    }
+
+    /// A barrier of it is on its way through the shard it leaves.
+    pub(crate) fn is_switching(&self) -> bool {
+        !self.switches.is_empty()
+    }
+
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        self.begin.as_ref().map(|begin| begin.peer)
+    }
+
+    pub(crate) fn token(&self) -> Option<u64> {
+        self.begin.as_ref().and_then(|begin| begin.token)
+    }
+
+    /// Moves bytes from `chunk` to the tail until the tail is one whole frame, or the chunk is used up. How
+    /// many were moved. Few more bytes are copied than the frame has: whatever follows it is read where it
+    /// lies.
+    pub(crate) fn bridge<P: 'static>(
+        &mut self,
+        codec: &dyn Codec<P>,
+        chunk: &[u8],
+    ) -> Result<usize, BadFrame> {
+        let before = self.tail.len();
+        let mut moved = 0;
+        while moved < chunk.len() {
+            let step = self.tail.len().max(64).min(chunk.len() - moved);
+            self.tail.extend_from_slice(&chunk[moved..moved + step]);
+            moved += step;
+            if let Some(frame) = codec.frame(&self.tail)? {
+                self.tail.truncate(frame.end);
+                return Ok(frame.end - before);
+            }
+        }
+        Ok(moved)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Framed;
+
+    #[test]
+    fn a_bridge_takes_the_rest_of_one_frame_and_no_more() {
+        let body = [7; 300];
+        let mut wire = vec![1, 44];
+        wire.extend(body);
+        let whole = wire.len();
+        wire.extend([0, 1, 9]);
+        for cut in 1..whole {
+            let begin = Begin { peer: "127.0.0.1:1".parse().unwrap(), token: None };
+            let mut stream = Stream::new(ConnId::from_bits(1), ListenerId(0), Class::Rest, 0, begin);
+            stream.tail.extend(&wire[..cut]);
+            assert_eq!(stream.bridge(&Framed::default(), &wire[cut..]), Ok(whole - cut), "cut at {cut}");
+            assert_eq!(stream.tail, wire[..whole]);
+        }
+    }
+
+    #[test]
+    fn an_idle_stream_is_small() {
+        assert!(size_of::<Stream>() <= 192, "{}", size_of::<Stream>());
+    }
+}

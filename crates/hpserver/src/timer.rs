@@ -1,0 +1,174 @@
+//! Time: the one thread that waits for it, and the lists of deadlines it is asked to wait for.
+//!
+//! It exists so that no other thread of this layer ever waits with a timeout. Each receive lane and each
+//! shard has one cell with its earliest deadline; the thread sleeps until the earliest of all and then
+//! sends that lane a tick. A stage's timeouts are constants, so its list of deadlines is a plain queue.
+//!
+//! Invariants: a deadline that is set is followed by a tick, not before it. While the thread looks through
+//! the cells it counts as awake at once, so a cell set behind its back wakes it.
+//! Limits: one cell a lane; a timeline is looked at `GRAIN` late, so that a burst of connections is few ticks.
+//! Read next: `receive` and `logic`, which set the cells.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+    },
+    thread::Thread,
+    time::{Duration, Instant},
+};
+
+use usher_completion::ConnId;
+
+/// The layer's clock: deadlines are its business, and this is where it reads the time.
+#[allow(clippy::disallowed_methods)]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+const NEVER: u64 = u64::MAX;
+const GRAIN: Duration = Duration::from_millis(10);
+
+pub(crate) struct Timer {
+    start: Instant,
+    cells: Box<[AtomicU64]>,
+    /// When the thread will look again; `NEVER` while it looks.
+    wakes_at: AtomicU64,
+    thread: OnceLock<Thread>,
+    stopped: AtomicBool,
+}
+
+impl Timer {
+    pub(crate) fn new(cells: usize) -> Self {
+        Self {
+            start: now(),
+            cells: (0..cells).map(|_| AtomicU64::new(NEVER)).collect(),
+            wakes_at: AtomicU64::new(NEVER),
+            thread: OnceLock::new(),
+            stopped: AtomicBool::new(false),
+        }
+    }
+
+    /// Sets a cell's deadline.
+    pub(crate) fn set(&self, cell: usize, deadline: Option<Instant>) {
+        let at = deadline.map_or(NEVER, |deadline| self.nanos(deadline));
+        if self.cells[cell].swap(at, SeqCst) != at && at < self.wakes_at.load(SeqCst) {
+            self.wake();
+        }
+    }
+
+    /// The thread: calls `tick` with each cell whose deadline has come, until `stop`.
+    pub(crate) fn run(&self, mut tick: impl FnMut(usize)) {
+        let _ = self.thread.set(std::thread::current());
+        while !self.stopped.load(SeqCst) {
+            self.wakes_at.store(NEVER, SeqCst);
+            let earliest = self.look(&mut tick);
+            self.wakes_at.store(earliest, SeqCst);
+            match earliest.checked_sub(self.nanos(now())) {
+                Some(_) if earliest == NEVER => std::thread::park(),
+                Some(left) => std::thread::park_timeout(Duration::from_nanos(left)),
+                None => {}
+            }
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, SeqCst);
+        self.wake();
+    }
+
+    /// Ticks what is due; the earliest of the rest.
+    fn look(&self, tick: &mut impl FnMut(usize)) -> u64 {
+        let now = self.nanos(now());
+        let mut earliest = NEVER;
+        for (index, cell) in self.cells.iter().enumerate() {
+            let at = cell.load(SeqCst);
+            if at > now {
+                earliest = earliest.min(at);
+            } else if cell.compare_exchange(at, NEVER, SeqCst, SeqCst).is_ok() {
+                tick(index);
+            } else {
+                earliest = now;
+            }
+        }
+        earliest
+    }
+
+    fn wake(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+
+    fn nanos(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.start).as_nanos()).unwrap_or(NEVER - 1)
+    }
+}
+
+/// Deadlines that are all the same time away when they are set, hence in order.
+#[derive(Debug, Default)]
+pub(crate) struct Timeline {
+    entries: VecDeque<(Instant, ConnId)>,
+}
+
+impl Timeline {
+    /// `Duration::MAX`, or anything beyond the clock, is never.
+    pub(crate) fn push(&mut self, now: Instant, after: Duration, conn: ConnId) {
+        if let Some(deadline) = now.checked_add(after) {
+            self.entries.push_back((deadline, conn));
+        }
+    }
+
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<ConnId> {
+        let (deadline, conn) = *self.entries.front()?;
+        (deadline <= now).then(|| self.entries.pop_front())?;
+        Some(conn)
+    }
+
+    /// When to look next: a grain after the earliest deadline, so that one tick serves a burst.
+    pub(crate) fn earliest(&self) -> Option<Instant> {
+        self.entries.front().map(|(deadline, _)| *deadline + GRAIN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+
+    use super::*;
+
+    #[test]
+    fn a_timeline_gives_what_is_due_in_order() {
+        let start = now();
+        let mut line = Timeline::default();
+        for id in 1..=3 {
+            line.push(start, Duration::from_secs(id), ConnId::from_bits(id));
+        }
+        line.push(start, Duration::MAX, ConnId::from_bits(4));
+        assert_eq!(line.pop_due(start), None);
+        let later = start + Duration::from_secs(2);
+        assert_eq!(line.pop_due(later), Some(ConnId::from_bits(1)));
+        assert_eq!(line.pop_due(later), Some(ConnId::from_bits(2)));
+        assert_eq!(line.pop_due(later), None);
+        assert_eq!(line.earliest(), Some(start + Duration::from_secs(3) + GRAIN));
+    }
+
+    #[test]
+    fn every_deadline_is_ticked_once_also_when_set_behind_the_threads_back() {
+        let timer = Arc::new(Timer::new(3));
+        let (ticks, ticked) = mpsc::channel();
+        let thread = {
+            let timer = Arc::clone(&timer);
+            std::thread::Builder::new().spawn(move || timer.run(|cell| ticks.send(cell).unwrap())).unwrap()
+        };
+        timer.set(2, Some(now() + Duration::from_secs(3600)));
+        for round in 0..2_000 {
+            timer.set(round % 2, Some(now()));
+            assert_eq!(ticked.recv_timeout(Duration::from_secs(20)), Ok(round % 2), "round {round}");
+        }
+        timer.stop();
+        thread.join().unwrap();
+        assert!(ticked.try_recv().is_err());
+    }
+}

@@ -1,0 +1,15 @@
+//! Layer 2's suite: every promise, on real sockets, for many arrangements of threads and lengths of queue.
+//!
+//! `rig` is the server under test, `client` its clients; each other module is one kind of promise. Every test ends
+//! with `Rig::finish`, which checks what must hold whatever happened: each connection has had exactly one
+//! `Closed`, no event came to a shard that did not own its connection, every pool got back what was taken.
+#![forbid(unsafe_code)]
+
+mod client;
+mod limits;
+mod lives;
+mod pressure;
+mod protocol;
+mod rig;
+mod shards;
+mod streams;

@@ -1,0 +1,140 @@
+//! Too much for someone: a slow shard, a slow client, a full queue before a link.
+
+use std::{io::Write, time::Duration};
+
+use usher_hpserver::{Bytes, CloseReason, ListenerConfig};
+
+use crate::{
+    client::Heard,
+    protocol::Talk,
+    rig::{Probe, Rig, Seen, Shape, listener, numbered, shapes},
+};
+
+fn small_sockets(shape: Shape, shards: usize) -> usher_hpserver::Config {
+    let mut config = shape.config(shards);
+    config.completion.socket_buffer_bytes = Some(16 * 1024);
+    config
+}
+
+/// A slow service needs a thread that it may hold up: the arrangements with logic threads.
+fn shapes_with_logic_threads() -> impl Iterator<Item = Shape> {
+    let threads = [(0, 2, 0), (1, 2, 1), (2, 2, 2)];
+    let shapes = threads.into_iter().flat_map(|threads| [1, 64].map(|queue| Shape { threads, queue }));
+    shapes.inspect(|shape| eprintln!("{shape:?}"))
+}
+
+/// A listener of that shard, whose clients may be as slow as they like.
+fn door(door: usize) -> ListenerConfig<Probe> {
+    let mut listener = ListenerConfig { door, ..listener(Talk::default()) };
+    listener.limits.high_water_bytes = usize::MAX;
+    listener
+}
+
+#[test]
+fn a_slow_shard_slows_its_own_clients_and_loses_nothing() {
+    for shape in shapes_with_logic_threads() {
+        let rig = Rig::new(small_sockets(shape, 2), vec![door(0), door(1)]);
+        let (mut slow, mut other) = (rig.client(0), rig.client(1));
+        rig.ledger.close_gate();
+        slow.send(b"g");
+        let (whole, mut written) = (16_000, 0);
+        let wire: Vec<u8> = (0..whole)
+            .flat_map(|number| slow.encode(&[numbered(number), vec![b'-'; 900]].concat()))
+            .collect();
+        slow.stream.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+        while let Ok(count) = slow.stream.write(&wire[written..]) {
+            written += count;
+            assert!(written < wire.len(), "nothing stopped the client");
+        }
+        for number in 0..100 {
+            other.echo(&numbered(number));
+        }
+        let taken = rig.remote().metrics().listeners[0].bytes_in;
+        assert!(taken < 3 << 20, "{taken} bytes were taken in for a shard that stands still");
+        rig.ledger.open_gate();
+        slow.stream.set_write_timeout(None).unwrap();
+        let mut writer = slow.stream.try_clone().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(move || writer.write_all(&wire[written..]).unwrap());
+            assert_eq!(slow.recv(), b"g"[..]);
+            for number in 0..whole {
+                assert_eq!(slow.recv()[..9], numbered(number));
+            }
+        });
+        let waits = rig.finish().metrics.receive.waits;
+        assert_eq!(waits, 0, "a receive lane never waits");
+    }
+}
+
+#[test]
+fn a_client_that_does_not_read_is_closed_and_nobody_else_notices() {
+    for shape in shapes() {
+        let rig = Rig::new(small_sockets(shape, 1), vec![listener(Talk::default())]);
+        let (mut deaf, deaf_conn) = rig.known_client(0);
+        let mut member = rig.client(0);
+        for client in [&mut deaf, &mut member] {
+            client.send(b"j\x01");
+            client.echo(b"e");
+        }
+        let text = [b'-'; 900];
+        let mut rounds = 0;
+        while rig.remote().metrics().listeners[0].closed["slow_consumer"] == 0 {
+            for _ in 0..100 {
+                member.send(&[&b"p\x01"[..], &text].concat());
+                assert_eq!(member.recv(), text[..]);
+            }
+            rounds += 1;
+            assert!(rounds < 300, "27 MB wait for a client that does not read");
+        }
+        rig.wait_for(&Seen::Closed(deaf_conn, CloseReason::SlowConsumer));
+        while deaf.hear() != Heard::Reset {}
+        member.echo(b"e");
+        assert_eq!(rig.finish().metrics.listeners[0].closed["slow_consumer"], 1);
+    }
+}
+
+#[test]
+fn a_client_that_reads_late_but_in_time_gets_everything() {
+    for shape in shapes() {
+        let mut config = listener(Talk::default());
+        config.limits.high_water_bytes = 64 << 20;
+        let rig = Rig::new(small_sockets(shape, 1), vec![config]);
+        let mut client = rig.client(0);
+        let count = 12_000_u64;
+        client.send(&[&b"m"[..], &count.to_be_bytes()].concat());
+        rig.wait_metrics(|metrics| metrics.listeners[0].packets_out == count);
+        (0..count).for_each(|index| assert_eq!(client.recv(), crate::rig::answer(index)));
+        client.echo(b"e");
+        rig.finish();
+    }
+}
+
+#[test]
+fn a_link_goes_ahead_of_a_full_queue() {
+    for shape in shapes_with_logic_threads() {
+        let link = ListenerConfig { link: true, ..listener(Talk::default()) };
+        let mut config = shape.config(1);
+        config.batch_items_max = 1;
+        let rig = Rig::new(config, vec![listener(Talk::default()), link]);
+        let (mut client, mut link) = (rig.client(0), rig.client(1));
+        client.echo(b"e");
+        link.echo(b"e");
+        rig.ledger.close_gate();
+        client.send(b"g");
+        (0..200).for_each(|_| client.send(b"srest"));
+        // Whoever waits for places is called when half are free, so a full queue is half full at least.
+        let full = (shape.queue as u64).div_ceil(2);
+        rig.wait_metrics(|metrics| metrics.logic.length >= full);
+        link.send(b"slink");
+        rig.wait_metrics(|metrics| metrics.listeners[1].packets_in == 2);
+        rig.ledger.open_gate();
+        let first = rig.wait(|seen| match seen {
+            Seen::Packet(0, bytes) => Some(bytes.clone()),
+            _ => None,
+        });
+        assert_eq!(first, Bytes::from("link"));
+        client.send(b"slast");
+        rig.wait_for(&Seen::Packet(0, "last".into()));
+        rig.finish();
+    }
+}
