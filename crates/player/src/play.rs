@@ -111,8 +111,7 @@ impl Player {
             turn.ledger().step(Step::Action, took);
         }
         if self.phase == Phase::Playing {
-            // The first one anywhere in the interval, so that a crowd that came together does not talk together.
-            turn.alarm_within(Alarm::Chat, (Duration::ZERO, turn.shared.config.chat_interval));
+            plan_chat(turn);
         }
     }
 }

@@ -131,7 +131,8 @@ pub(crate) fn pack<T: Serialize>(message: &T, packing: Packing) -> Result<Vec<u8
 pub(crate) fn unpack<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, CodecError> {
     let mut reader = rmp_serde::Deserializer::from_read_ref(body);
     reader.set_max_depth(DEPTH_MAX);
-    let value = T::deserialize(&mut reader).map_err(|error| CodecError::Malformed(std::format!("{error}")))?;
+    let value =
+        T::deserialize(&mut reader).map_err(|error| CodecError::Malformed(std::format!("{error}")))?;
     // Only at the end of the body is there no further value to begin.
     match IgnoredAny::deserialize(&mut reader) {
         Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(value),

@@ -104,7 +104,11 @@ async fn ready(State(state): State<Arc<AdminState>>) -> Response {
     if state.is_ready() {
         return "ready\n".into_response();
     }
-    let why = if state.draining.load(Ordering::Acquire) { "draining\n" } else { "not registered with the manager\n" };
+    let why = if state.draining.load(Ordering::Acquire) {
+        "draining\n"
+    } else {
+        "not registered with the manager\n"
+    };
     (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
 }
 

@@ -288,7 +288,11 @@ impl Collector for Page {
 }
 
 fn encode_value(metric: &mut MetricEncoder<'_>, counter: bool, value: u64) -> fmt::Result {
-    if counter { metric.encode_counter::<NoLabelSet, u64, u64>(&value, None) } else { metric.encode_gauge(&value) }
+    if counter {
+        metric.encode_counter::<NoLabelSet, u64, u64>(&value, None)
+    } else {
+        metric.encode_gauge(&value)
+    }
 }
 
 #[cfg(test)]

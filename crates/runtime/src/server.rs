@@ -255,7 +255,7 @@ fn ticket_keys(common: &Common) -> anyhow::Result<TicketKeys> {
         match TicketKeys::generate().write_file(path) {
             Ok(()) => tracing::info!(path = %path.display(), "made new ticket keys"),
             Err(error) if path.exists() => {
-                tracing::debug!(%error, "another server was first to make the keys")
+                tracing::debug!(%error, "another server was first to make the keys");
             }
             Err(error) => return Err(error.into()),
         }

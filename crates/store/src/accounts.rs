@@ -17,9 +17,9 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
+use usher_secure::AccountId;
 use usher_secure::limits::{NAME_BYTES_MAX, PASSWORD_BYTES_MAX};
 use usher_secure::private_file::{self, PrivateFileError};
-use usher_secure::AccountId;
 
 /// Accounts in one file.
 pub const ACCOUNTS_MAX: usize = 100_000;
