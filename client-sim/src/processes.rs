@@ -8,8 +8,7 @@
 
 use crate::args::SimArgs;
 use crate::outcome::Outcome;
-use crate::progress::Now;
-use crate::run::LOOK_EVERY;
+use crate::progress::{LOOK_EVERY, Now};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use serde_json::{Value, json};

@@ -7,6 +7,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::Duration;
 
+/// How often progress is looked at.
+pub const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Where there is no terminal, a line this often.
 pub const LINE_EVERY: Duration = Duration::from_secs(2);
 

@@ -9,7 +9,7 @@ use crate::args::SimArgs;
 use crate::book::Book;
 use crate::outcome::Outcome;
 use crate::processes;
-use crate::progress::{Now, Progress};
+use crate::progress::{LOOK_EVERY, Now, Progress};
 use crate::report::{Report, ServerUsage};
 use anyhow::Context;
 use serde::Deserialize;
@@ -28,8 +28,6 @@ use usher_runtime::{clock, logs, process};
 
 /// How long the last connections may take to close.
 pub const CLOSE_MAX: Duration = Duration::from_secs(2);
-/// How often progress is looked at.
-pub const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Sockets a player may hold at once: its room's and a visit's.
 const SOCKETS_PER_PLAYER: f64 = 1.05;
 

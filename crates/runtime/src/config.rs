@@ -1,264 +1,27 @@
 //! Config files: what every server has in common, and errors that name file, line and field.
 //!
 //! Why: a wrong config must be found by its reader in seconds, before anything is started.
-//! Owns: the sections `[server]`, `[cluster]`, `[limits]`, `[stages]`, `[log]`, loading, and finding the line
-//! of a field. Does not own: what a kind of server adds; that is its own section in its own crate.
+//! Owns: loading, the checks of what all servers have in common, and finding the line of a field.
+//! Does not own: what a kind of server adds; that is its own section in its own crate.
 //! Invariants: unknown fields are refused; raw sections are as parsed, a server's `Config` is checked once.
 //! Read next: `deploy/local/*.toml`, where every default is written out.
 
+mod error;
+mod sections;
+
+pub use error::ConfigError;
+pub use sections::{
+    ClusterSection, Engine, LimitsSection, LogSection, Sections, ServerSection, StagesSection,
+};
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use usher_proto::limits::NAME_BYTES_MAX;
 use usher_proto::{ServerKind, ServerName, WorldId};
-
-/// A config that cannot be used: the operator's to mend.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigError {
-    /// The file.
-    pub file: PathBuf,
-    /// The line, from 1; none if the field is missing or the file cannot be read.
-    pub line: Option<usize>,
-    /// The field, as `section.key`; empty if the file is no TOML.
-    pub field: String,
-    /// What is wrong and how to mend it.
-    pub message: String,
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
-        if let Some(line) = self.line {
-            write!(f, ":{line}")?;
-        }
-        if !self.field.is_empty() {
-            write!(f, ": {}", self.field)?;
-        }
-        write!(f, ": {}", self.message)
-    }
-}
-
-impl std::error::Error for ConfigError {}
-
-/// `[server]`: which process this is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServerSection {
-    /// Unique in the cluster.
-    pub name: String,
-    /// Where players (a manager: servers) connect. Port 0 takes any free one.
-    pub listen: SocketAddr,
-    /// Where they are told to connect; the bound address if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub advertise: Option<String>,
-    /// The admin port.
-    #[serde(default = "defaults::admin")]
-    pub admin: SocketAddr,
-}
-
-/// `[cluster]`: facts that must agree everywhere.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClusterSection {
-    /// The cluster's name; a ticket of another is refused.
-    pub name: String,
-    /// The world of this server.
-    #[serde(default = "defaults::world")]
-    pub world: u16,
-    /// The ticket keys, relative to the config file.
-    pub key_file: PathBuf,
-    /// Make the key file if it is not there.
-    #[serde(default)]
-    pub create_key: bool,
-    /// The manager's address; a manager itself has none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub manager: Option<String>,
-    /// Without a sign of life for so long, a server is gone.
-    #[serde(default = "defaults::lease_ms")]
-    pub lease_ms: u64,
-    /// A ticket's life.
-    #[serde(default = "defaults::ticket_ttl_s")]
-    pub ticket_ttl_s: u64,
-    /// A session's life, over all its tickets.
-    #[serde(default = "defaults::session_max_s")]
-    pub session_max_s: u64,
-    /// A reservation's life.
-    #[serde(default = "defaults::reservation_ttl_ms")]
-    pub reservation_ttl_ms: u64,
-    /// How far the clocks of servers may differ.
-    #[serde(default = "defaults::clock_skew_max_ms")]
-    pub clock_skew_max_ms: u64,
-    /// Redirects a client may be given in a row.
-    #[serde(default = "defaults::redirects_max")]
-    pub redirects_max: u8,
-}
-
-/// `[limits]`: what this server takes on.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LimitsSection {
-    /// Served at once before clients are redirected.
-    pub serve_max: u32,
-    /// Begun to serve in a second before clients are redirected.
-    pub serve_per_second_max: u32,
-    /// Connections that nothing passes; 1.25 x `serve_max` if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub connections_max: Option<u32>,
-    /// For a new connection's first whole frame.
-    pub first_message_deadline_ms: u64,
-    /// Silence after which a connection is pinged.
-    pub ping_interval_ms: u64,
-    /// Pings without a sign of life, after which it is closed.
-    pub pings_missed_max: u32,
-    /// Bytes that may wait for a connection whose socket refused bytes.
-    pub high_water_bytes: usize,
-    /// How long a close waits for the other end.
-    pub linger_timeout_ms: u64,
-    /// How long an outgoing connection may take.
-    pub connect_timeout_ms: u64,
-    /// How long a drain may take before the rest is cut.
-    pub drain_timeout_s: u64,
-}
-
-impl Default for LimitsSection {
-    fn default() -> Self {
-        Self {
-            serve_max: 10_000,
-            serve_per_second_max: 2_000,
-            connections_max: None,
-            first_message_deadline_ms: 5_000,
-            ping_interval_ms: 20_000,
-            pings_missed_max: 3,
-            high_water_bytes: 256 * 1024,
-            linger_timeout_ms: 1_000,
-            connect_timeout_ms: 3_000,
-            drain_timeout_s: 120,
-        }
-    }
-}
-
-impl LimitsSection {
-    /// `connections_max`, or what it is when absent.
-    pub fn connections_max(&self) -> u32 {
-        self.connections_max.unwrap_or(self.serve_max.saturating_add(self.serve_max / 4))
-    }
-}
-
-/// `[stages]`: threads and queues.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct StagesSection {
-    /// `auto` or `mio`.
-    pub engine: Engine,
-    /// Layer-1 workers.
-    pub workers: usize,
-    /// Threads that deframe and decode; 0: on the workers.
-    pub receive_threads: usize,
-    /// Threads that run the machines; 0: in the stage before.
-    pub logic_threads: usize,
-    /// Threads that encode and send; 0: in the stage before.
-    pub send_threads: usize,
-    /// Items that may wait in each queue.
-    pub queue_items_max: usize,
-    /// One receive buffer.
-    pub receive_buffer_bytes: usize,
-    /// Receive buffers, over all workers.
-    pub receive_buffers_max: usize,
-}
-
-/// Which system interface layer 1 uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Engine {
-    /// The best that works here; the log says which and why.
-    Auto,
-    /// Readiness turned into completions.
-    Mio,
-}
-
-impl Default for StagesSection {
-    fn default() -> Self {
-        Self {
-            engine: Engine::Auto,
-            workers: 1,
-            receive_threads: 0,
-            logic_threads: 0,
-            send_threads: 0,
-            queue_items_max: 4096,
-            receive_buffer_bytes: 16 * 1024,
-            receive_buffers_max: 1024,
-        }
-    }
-}
-
-/// `[log]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LogSection {
-    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter by module; `RUST_LOG` wins.
-    pub level: String,
-    /// One JSON object a line.
-    pub json: bool,
-}
-
-impl Default for LogSection {
-    fn default() -> Self {
-        Self { level: "info".into(), json: false }
-    }
-}
-
-mod defaults {
-    use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-
-    pub(super) fn admin() -> SocketAddr {
-        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)
-    }
-    pub(super) fn lease_ms() -> u64 {
-        4_000
-    }
-    pub(super) fn ticket_ttl_s() -> u64 {
-        2 * 60 * 60
-    }
-    pub(super) fn session_max_s() -> u64 {
-        24 * 60 * 60
-    }
-    pub(super) fn reservation_ttl_ms() -> u64 {
-        5_000
-    }
-    pub(super) fn clock_skew_max_ms() -> u64 {
-        2_000
-    }
-    pub(super) fn world() -> u16 {
-        1
-    }
-    pub(super) fn redirects_max() -> u8 {
-        3
-    }
-}
-
-/// The sections that every server's file has.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Sections {
-    /// What the file is for.
-    pub kind: ServerKind,
-    /// `[server]`.
-    pub server: ServerSection,
-    /// `[cluster]`.
-    pub cluster: ClusterSection,
-    /// `[limits]`.
-    #[serde(default)]
-    pub limits: LimitsSection,
-    /// `[stages]`.
-    #[serde(default)]
-    pub stages: StagesSection,
-    /// `[log]`.
-    #[serde(default)]
-    pub log: LogSection,
-}
 
 /// A kind's own section, named after the kind.
 #[derive(Deserialize)]
