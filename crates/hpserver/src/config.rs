@@ -66,7 +66,8 @@ pub struct ListenerConfig<S: Service> {
 pub struct Limits {
     /// Open at once; one more is sent the codec's farewell and closed.
     pub connections_max: usize,
-    /// How long a new connection may take for its first whole frame; `Duration::MAX`: any time.
+    /// How long a new connection may take for its first message, its first frame included, and a dialled one
+    /// for its answer; `Duration::MAX`: any time. Pings do not count.
     pub first_message_deadline: Duration,
     /// How long a connection may be silent before it is pinged; `Duration::MAX`: for ever.
     pub ping_interval: Duration,

@@ -8,7 +8,8 @@
 //! and closes. Dialling: 1. the hello is sent; 2. the first answer is a welcome or a refusal.
 //!
 //! Invariants: until a connection is open no packet of it reaches a service.
-//! Limit: `first_message_deadline`, on both sides.
+//! Limit: `first_message_deadline`: accepting, for the first frame and the first message together; dialling, for
+//! the answer.
 //! Read next: `channel`.
 
 use bytes::Bytes;
@@ -52,6 +53,7 @@ fn greet<S: Service>(desk: &mut Desk<S>, stream: &mut Stream, body: &[u8], fabri
 }
 
 fn answer<S: Service>(desk: &mut Desk<S>, stream: &mut Stream, body: &[u8], fabric: &Fabric<S>) {
+    stream.spoken = true;
     match fabric.listeners[stream.listener.index()].channel.answered(body) {
         Ok(Answer::Welcome) => desk.open(stream, fabric),
         Ok(Answer::Refused(packet)) => {

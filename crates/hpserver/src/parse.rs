@@ -95,7 +95,6 @@ impl<S: Service> Desk<S> {
             if !done {
                 break;
             }
-            stream.spoken = true;
             taken += frame.end;
         }
         if pinged && let Some(pong) = config.codec.pong() {
@@ -111,6 +110,7 @@ impl<S: Service> Desk<S> {
         }
         let decoded = fabric.listeners[stream.listener.index()].codec.decode(&mut stream.partial, body);
         if let Ok(Decoded::Packet(packet)) = decoded {
+            stream.spoken = true;
             self.tallies[stream.listener.index()].packets += 1;
             let (conn, epoch) = (stream.id, stream.epoch);
             self.tell_shard(stream, LogicItem::Packet { conn, epoch, packet, relayed: false });

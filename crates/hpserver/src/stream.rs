@@ -50,7 +50,7 @@ pub(crate) struct Stream {
     pub(crate) gone: bool,
     /// It was admitted, and `Opened` is still to be said.
     pub(crate) unopened: bool,
-    /// A whole frame came.
+    /// What its opening deadline is for came: its first message, or the answer to a dial.
     pub(crate) spoken: bool,
     /// Bytes came since it was last looked at, and how often none had.
     pub(crate) heard: bool,
