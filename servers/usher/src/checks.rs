@@ -1,0 +1,196 @@
+//! What must hold for the demo to be called well done.
+//!
+//! Why: a demo that cannot fail shows nothing.
+//! Owns: the list of checks, and what is watched while the players play. Invariants: every check is made from
+//! figures that a server or client-sim gave; none is assumed.
+//! Limits: the last connections and claims have [`SETTLE_MAX`] to go.
+//! Read next: `demo`.
+
+use crate::cluster::Cluster;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+use usher_client_sim::Report;
+use usher_proto::ServerKind;
+use usher_runtime::clock;
+
+/// How long the cluster may take to come to rest after the last player left.
+const SETTLE_MAX: Duration = Duration::from_secs(10);
+/// How long between two looks while it does.
+const SETTLE_LOOK: Duration = Duration::from_millis(100);
+
+/// The part of `/api/cluster` that is watched.
+#[derive(Clone, Debug, Default, Deserialize)]
+struct ClusterSeen {
+    players_in_rooms: u64,
+    reservations_outstanding: u64,
+    servers: Vec<ServerSeen>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct ServerSeen {
+    name: String,
+    connections_peak: u64,
+    connections_max: u64,
+}
+
+/// What was seen while the players played.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    /// Somebody pressed Ctrl-C.
+    pub(crate) interrupted: bool,
+    /// The most players that presence ever had in rooms.
+    in_rooms_peak: u64,
+    /// While the rooms held everybody, login and hall held nobody.
+    short_ones_closed: bool,
+    /// Each server's most connections, and what it may have.
+    connections: BTreeMap<String, (u64, u64)>,
+}
+
+fn cluster_seen(cluster: &Cluster) -> Option<ClusterSeen> {
+    let admin = cluster.servers.first()?.ready.admin;
+    let text =
+        ureq::get(format!("http://{admin}/api/cluster")).call().ok()?.body_mut().read_to_string().ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// The open player connections of a server, from its metrics.
+fn connections(admin: SocketAddr) -> Option<u64> {
+    let page = ureq::get(format!("http://{admin}/metrics")).call().ok()?.body_mut().read_to_string().ok()?;
+    let line = page.lines().find_map(|line| line.strip_prefix("usher_connections{listener=\"players\"} "));
+    line?.trim().parse().ok()
+}
+
+fn short_connections(cluster: &Cluster) -> Option<u64> {
+    let short = [ServerKind::Login, ServerKind::Hall];
+    let servers = short.into_iter().flat_map(|kind| cluster.of_kind(kind));
+    servers.map(|server| connections(server.ready.admin)).sum()
+}
+
+impl Watch {
+    /// One look at the cluster, on which `players` are expected.
+    pub(crate) fn look(&mut self, cluster: &Cluster, players: u64) {
+        let Some(seen) = cluster_seen(cluster) else { return };
+        self.in_rooms_peak = self.in_rooms_peak.max(seen.players_in_rooms);
+        for server in seen.servers {
+            let peak = self.connections.entry(server.name).or_default();
+            *peak = (peak.0.max(server.connections_peak), server.connections_max);
+        }
+        if seen.players_in_rooms == players && !self.short_ones_closed {
+            self.short_ones_closed = short_connections(cluster) == Some(0);
+        }
+    }
+}
+
+/// The checks and how they came out.
+pub(crate) struct Checks(Vec<Check>);
+
+struct Check {
+    what: &'static str,
+    holds: bool,
+    found: String,
+}
+
+impl Checks {
+    /// The checks on what the players met and what was seen meanwhile.
+    pub(crate) fn of(report: &Report, watch: &Watch) -> Self {
+        let delivered = report.delivered;
+        let over: Vec<_> = watch.connections.iter().filter(|(_, (peak, max))| peak > max).collect();
+        let mut checks = Self(Vec::new());
+        checks.add(
+            "everyone was seated",
+            report.seated == report.players,
+            format!("{} of {}", report.seated, report.players),
+        );
+        checks.add(
+            "nobody failed",
+            report.failed == 0 && report.errors.is_empty(),
+            format!("{} failed", report.failed),
+        );
+        checks.add(
+            "every chat came once, in order",
+            report.is_delivered_whole(),
+            format!("{} of {} delivered", delivered.received, delivered.expected),
+        );
+        checks.add(
+            "login and hall closed every visit while the rooms were full",
+            watch.short_ones_closed,
+            if watch.short_ones_closed { "0 open" } else { "not seen" }.into(),
+        );
+        checks.add(
+            "presence equalled the seated",
+            watch.in_rooms_peak == report.seated,
+            format!("{} in rooms at the peak", watch.in_rooms_peak),
+        );
+        checks.add(
+            "no server went over its connections_max",
+            over.is_empty() && !watch.connections.is_empty(),
+            if over.is_empty() {
+                format!("{} servers watched", watch.connections.len())
+            } else {
+                format!("{over:?}")
+            },
+        );
+        if watch.interrupted {
+            checks.add("it ran to its end", false, "interrupted".into());
+        }
+        checks
+    }
+
+    fn add(&mut self, what: &'static str, holds: bool, found: String) {
+        self.0.push(Check { what, holds, found });
+    }
+
+    /// Waits until nobody is left anywhere, and says so.
+    pub(crate) fn after_the_last_left(&mut self, cluster: &Cluster) {
+        let deadline = clock::instant() + SETTLE_MAX;
+        loop {
+            let (seen, open) = (cluster_seen(cluster), short_connections(cluster));
+            let left = seen.as_ref().map(|seen| (seen.players_in_rooms, seen.reservations_outstanding));
+            let settled = left == Some((0, 0)) && open == Some(0);
+            if settled || clock::instant() > deadline {
+                let found = format!("in rooms and reserved {left:?}, open at login and hall {open:?}");
+                let found = if settled { "0 players, 0 reservations, 0 visits".into() } else { found };
+                return self.add("afterwards nothing was left", settled, found);
+            }
+            std::thread::park_timeout(SETTLE_LOOK);
+        }
+    }
+
+    /// The pools of a server that has stopped.
+    pub(crate) fn pools(&mut self, name: &str, ended_well: bool, pools: &Value) {
+        let balanced = ["contexts", "buffers"].into_iter().all(|pool| {
+            let count = |field| pools.get(pool).and_then(|pool| pool.get(field)).and_then(Value::as_u64);
+            count("taken").is_some() && count("taken") == count("returned")
+        });
+        if let Some(check) = self.0.iter_mut().find(|check| check.what == POOLS) {
+            check.holds &= balanced && ended_well;
+            if !(balanced && ended_well) {
+                check.found = format!("{name}: {pools}");
+            }
+        } else {
+            let holds = balanced && ended_well;
+            let found = if holds { "taken = returned".into() } else { format!("{name}: {pools}") };
+            self.add(POOLS, holds, found);
+        }
+    }
+
+    /// Whether all of them hold.
+    pub(crate) fn all_hold(&self) -> bool {
+        self.0.iter().all(|check| check.holds)
+    }
+}
+
+const POOLS: &str = "every pool of every server got everything back";
+
+impl fmt::Display for Checks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Check { what, holds, found } in &self.0 {
+            writeln!(f, "  {} {what:<62}{found}", if *holds { "ok  " } else { "FAIL" })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,125 @@
+//! The demo's cluster: its configs, written for so many players at such a rate.
+//!
+//! Why: every port is 0 and every limit follows from the two numbers, so that the demo runs anywhere and its
+//! redirects happen by arithmetic.
+//! Owns: the folder of configs. Invariants: all players start at login-1 and hall-1, which serve
+//! [`FIRST_SHARE`] of the rate; the seconds take everybody; there are seats for a fifth more than come.
+//! Read next: `demo`.
+
+use crate::process::ServerProcess;
+use anyhow::Context;
+use std::fs;
+use std::path::{Path, PathBuf};
+use usher_proto::ServerKind;
+
+/// Of the arrivals a second, what the first login and the first hall serve.
+pub(crate) const FIRST_SHARE: f64 = 0.6;
+/// People in one room.
+const ROOM_CAPACITY: u32 = 400;
+/// People one room process takes, well below the files a process may open.
+const ROOM_SERVER_PLAYERS: u32 = 16_000;
+
+/// A running cluster.
+pub(crate) struct Cluster {
+    folder: PathBuf,
+    /// The manager first, then in the order they were started.
+    pub(crate) servers: Vec<ServerProcess>,
+}
+
+impl Cluster {
+    /// Starts one manager, two logins, two halls and as many room servers as the players need.
+    pub(crate) fn start(players: u32, rate: f64) -> anyhow::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("usher-demo-{}", std::process::id()));
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let mut cluster = Self { folder, servers: Vec::new() };
+        cluster.add(ServerKind::Manager, "manager", "", "[manager]\nhalls_order = \"name\"\n")?;
+        let manager = format!("manager = \"{}\"\n", cluster.servers[0].ready.address);
+        let per_second = |share: f64| {
+            let limit = (rate * share).ceil().max(1.0);
+            format!("[limits]\nserve_max = 4000\nserve_per_second_max = {limit}\n")
+        };
+        let rooms = Rooms::for_players(players);
+        for server in 1..=rooms.servers {
+            cluster.add(ServerKind::Room, &format!("room-{server}"), &manager, &rooms.sections(rate))?;
+        }
+        for (number, share) in [(1, FIRST_SHARE), (2, 2.0)] {
+            cluster.add(ServerKind::Hall, &format!("hall-{number}"), &manager, &per_second(share))?;
+        }
+        for (number, share) in [(1, FIRST_SHARE), (2, 2.0)] {
+            let sections = per_second(share) + "[login]\nguests = true\n";
+            cluster.add(ServerKind::Login, &format!("login-{number}"), &manager, &sections)?;
+        }
+        Ok(cluster)
+    }
+
+    fn add(&mut self, kind: ServerKind, name: &str, manager: &str, sections: &str) -> anyhow::Result<()> {
+        let path = self.folder.join(format!("{name}.toml"));
+        let text = format!(
+            "kind = \"{}\"\n[server]\nname = \"{name}\"\nlisten = \"127.0.0.1:0\"\n[cluster]\nname = \"demo\"\n\
+             key_file = \"cluster.key\"\ncreate_key = true\n{manager}[log]\nlevel = \"warn\"\n{sections}",
+            kind.as_str()
+        );
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        self.servers.push(ServerProcess::start(kind, &path)?);
+        Ok(())
+    }
+
+    /// The servers of a kind.
+    pub(crate) fn of_kind(&self, kind: ServerKind) -> impl Iterator<Item = &ServerProcess> {
+        self.servers.iter().filter(move |server| server.kind == kind)
+    }
+
+    /// Where the demo may keep its files.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for server in &mut self.servers {
+            server.kill();
+        }
+        if let Err(error) = fs::remove_dir_all(&self.folder) {
+            tracing::warn!(%error, folder = %self.folder.display(), "the demo's files are left behind");
+        }
+    }
+}
+
+/// How many rooms on how many servers.
+struct Rooms {
+    servers: u32,
+    rooms_each: u32,
+}
+
+impl Rooms {
+    fn for_players(players: u32) -> Self {
+        let seats = players + players.div_ceil(5);
+        let servers = seats.div_ceil(ROOM_SERVER_PLAYERS).max(2);
+        Self { servers, rooms_each: seats.div_ceil(servers * ROOM_CAPACITY).max(1) }
+    }
+
+    fn sections(&self, rate: f64) -> String {
+        let players = self.rooms_each * ROOM_CAPACITY;
+        let per_second = (rate * 2.0).ceil().max(1.0);
+        format!(
+            "[limits]\nserve_max = {players}\nserve_per_second_max = {per_second}\n\
+             [[room.rooms]]\nname = \"Gomoku\"\ngame = \"gomoku\"\ncount = {}\ncapacity = {ROOM_CAPACITY}\n",
+            self.rooms_each
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_a_seat_for_everybody_and_a_fifth_more() {
+        for players in [1, 400, 5_000, 12_000, 60_000] {
+            let rooms = Rooms::for_players(players);
+            assert!(rooms.servers * rooms.rooms_each * ROOM_CAPACITY >= players + players / 5, "{players}");
+            assert!(rooms.rooms_each * ROOM_CAPACITY <= ROOM_SERVER_PLAYERS + ROOM_CAPACITY, "{players}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! `usher demo`: a whole cluster, thousands of players, and a verdict.
+//!
+//! Why: the main job of this stack, to be seen in a minute, on real sockets and real processes.
+//! Owns: the order of events and what is shown. Does not own: what counts as well done; that is `checks`.
+//! Invariants: everything started here ends here; the exit code is the verdict.
+//! Limits: a server has [`STOP_MAX`] to stop, the cluster [`LINKED_MAX`] to find its manager.
+//! Read next: `cluster`, `checks`.
+
+use crate::checks::{Checks, Watch};
+use crate::cluster::Cluster;
+use crate::process::{own_command, signal};
+use anyhow::{Context, bail};
+use clap::Args;
+use rustix::process::Signal;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+use usher_client_sim::Report;
+use usher_proto::ServerKind;
+use usher_runtime::config::LogSection;
+use usher_runtime::signals::{self, StopRequested};
+use usher_runtime::{clock, logs, process};
+
+/// How long a server may take to drain and stop.
+const STOP_MAX: Duration = Duration::from_secs(20);
+/// How long the servers may take to find their manager.
+const LINKED_MAX: Duration = Duration::from_secs(10);
+/// How often the cluster is looked at while players play.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// What the demo is told.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DemoArgs {
+    /// How many players
+    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..=200_000))]
+    players: u32,
+    /// Arrivals a second
+    #[arg(long, value_name = "R", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: u32,
+    /// How long they play after the last one is seated
+    #[arg(long, value_name = "S", default_value_t = 10)]
+    seconds: u64,
+    /// Write the report to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// All chance of the players comes from here
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+/// Runs the demo; whether all was well.
+pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<bool> {
+    logs::init(&LogSection { level: "warn".into(), json: false });
+    process::raise_file_limit();
+    let stops = signals::listen().context("cannot listen for signals")?;
+    let mut cluster = Cluster::start(args.players, f64::from(args.rate))?;
+    introduce(args, &cluster);
+    wait_until_linked(&cluster, &stops)?;
+    let mut watch = Watch::default();
+    let report = play(args, &cluster, &mut watch, &stops)?;
+    let mut checks = Checks::of(&report, &watch);
+    checks.after_the_last_left(&cluster);
+    stop(&mut cluster, &mut checks)?;
+    if let Some(path) = &args.json {
+        let json = serde_json::to_string_pretty(&report)? + "\n";
+        fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    println!("{}\n{checks}", report.table());
+    println!(
+        "{}",
+        if checks.all_hold() { CLOSING_WORDS } else { "\n  Not everything was as it should be.\n" }
+    );
+    Ok(checks.all_hold())
+}
+
+const CLOSING_WORDS: &str = "
+  Every player came to login-1 and hall-1 first; what they could not take was led elsewhere.
+  Keep a cluster running with `usher up` and send players with `usher client-sim --login 127.0.0.1:7100`.
+";
+
+fn introduce(args: &DemoArgs, cluster: &Cluster) {
+    println!(
+        "\n  Usher demo: {} players, {} arriving a second, seed {}\n",
+        args.players, args.rate, args.seed
+    );
+    for server in &cluster.servers {
+        let (kind, ready) = (server.kind.as_str(), &server.ready);
+        println!("  {:<10}{kind:<9}{:<22} http://{}/metrics", ready.name, ready.address, ready.admin);
+    }
+    println!();
+}
+
+fn wait_until_linked(cluster: &Cluster, stops: &Receiver<StopRequested>) -> anyhow::Result<()> {
+    let deadline = clock::instant() + LINKED_MAX;
+    let is_ready = |admin| ureq::get(format!("http://{admin}/readyz")).call().is_ok();
+    while !cluster.servers.iter().all(|server| is_ready(server.ready.admin)) {
+        if clock::instant() > deadline {
+            bail!("not every server found its manager within {LINKED_MAX:?}");
+        }
+        if stops.recv_timeout(Duration::from_millis(20)).is_ok() {
+            bail!("stopped");
+        }
+    }
+    Ok(())
+}
+
+fn play(
+    args: &DemoArgs,
+    cluster: &Cluster,
+    watch: &mut Watch,
+    stops: &Receiver<StopRequested>,
+) -> anyhow::Result<Report> {
+    let json = cluster.folder().join("report.json");
+    let mut players = start_players(args, cluster, &json)?;
+    let ended = loop {
+        match stops.recv_timeout(LOOK_EVERY) {
+            Ok(StopRequested) => {
+                watch.interrupted = true;
+                signal(&players, Signal::TERM);
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+        }
+        watch.look(cluster, u64::from(args.players));
+        if let Some(status) = players.try_wait()? {
+            break status;
+        }
+    };
+    let text =
+        fs::read_to_string(&json).with_context(|| format!("the players ended without a report: {ended}"))?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+fn start_players(args: &DemoArgs, cluster: &Cluster, json: &Path) -> anyhow::Result<Child> {
+    let logins: Vec<_> =
+        cluster.of_kind(ServerKind::Login).map(|login| login.ready.address.clone()).collect();
+    own_command()?
+        .args(["client-sim", "--quiet", "--die-with-parent", "--play", "gomoku"])
+        .args(["--players", &args.players.to_string(), "--rate", &args.rate.to_string()])
+        .args(["--seconds", &args.seconds.to_string(), "--seed", &args.seed.to_string()])
+        .args(["--admin", &cluster.servers[0].ready.admin.to_string()])
+        .arg("--json")
+        .arg(json)
+        .arg("--login")
+        .args(logins)
+        .stdin(Stdio::null())
+        .spawn()
+        .context("cannot start the players")
+}
+
+/// Stops everything, the manager last, and checks that every pool got everything back.
+fn stop(cluster: &mut Cluster, checks: &mut Checks) -> anyhow::Result<()> {
+    let (manager, others) = cluster.servers.split_at_mut(1);
+    for servers in [others, manager] {
+        for server in servers.iter() {
+            server.terminate();
+        }
+        for server in servers {
+            let (ended_well, pools) = server.stopped(STOP_MAX)?;
+            checks.pools(&server.ready.name, ended_well, &pools);
+        }
+    }
+    Ok(())
+}

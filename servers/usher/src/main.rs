@@ -1,0 +1,115 @@
+//! `usher`: every server, the simulated players and the demo in one binary.
+//!
+//! Why: one file to copy to a machine, one command to see everything work.
+//! Owns: the commands. Does not own: what they do; each is a crate of its own or a module here.
+//! Invariants: exit codes are 0 well, 1 failed, 2 bad usage or config.
+//! Read next: [`demo`], [`up`].
+#![forbid(unsafe_code)]
+
+mod checks;
+mod cluster;
+mod demo;
+mod process;
+mod up;
+
+use clap::{Parser, Subcommand};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use usher_client_sim::SimArgs;
+use usher_hall::Hall;
+use usher_login::Login;
+use usher_manager::Manager;
+use usher_proto::ServerKind;
+use usher_room::Room;
+use usher_runtime::app::{self, ServerArgs};
+use usher_runtime::config::{ConfigError, ConfigFile};
+use usher_runtime::{App, logs};
+
+#[derive(Parser)]
+#[command(
+    name = "usher",
+    version,
+    about = "A layered game-server stack: login, hall, room, and a manager that leads players to their seats"
+)]
+#[command(
+    after_help = "Start here: usher demo\n\nExit codes: 0 ended well, 1 failed, 2 bad usage or config."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start a whole cluster, play thousands of players through it, show what they met
+    Demo(demo::DemoArgs),
+    /// Start every server of a folder of configs and keep them running
+    Up(up::UpArgs),
+    /// Say whether a config file can be used
+    CheckConfig {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Run a manager
+    Manager(ServerArgs),
+    /// Run a login server
+    Login(ServerArgs),
+    /// Run a hall server
+    Hall(ServerArgs),
+    /// Run a room server
+    Room(ServerArgs),
+    /// Play simulated players through a running cluster
+    ClientSim(SimArgs),
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Demo(args) => failed_is_1(demo::run(&args)),
+        Command::Up(args) => up::run(&args),
+        Command::CheckConfig { file } => check_config(&file),
+        Command::Manager(args) => app::run::<Manager>(&args),
+        Command::Login(args) => app::run::<Login>(&args),
+        Command::Hall(args) => app::run::<Hall>(&args),
+        Command::Room(args) => app::run::<Room>(&args),
+        Command::ClientSim(args) => usher_client_sim::main(&args),
+    }
+}
+
+fn failed_is_1(ended: anyhow::Result<bool>) -> ExitCode {
+    match ended {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check_config(path: &Path) -> ExitCode {
+    logs::init(&usher_runtime::config::LogSection::default());
+    match checked(path) {
+        Ok(kind) => {
+            println!("{}: a good {} config", path.display(), kind.as_str());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Reads a config as its kind of server would.
+fn checked(path: &Path) -> Result<ServerKind, ConfigError> {
+    let file = ConfigFile::read(path)?;
+    let kind = file.kind()?;
+    match kind {
+        ServerKind::Manager => drop(Manager::load(&file)?),
+        ServerKind::Login => drop(Login::load(&file)?),
+        ServerKind::Hall => drop(Hall::load(&file)?),
+        ServerKind::Room => drop(Room::load(&file)?),
+    }
+    Ok(kind)
+}

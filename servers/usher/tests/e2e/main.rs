@@ -1,0 +1,21 @@
+//! The real binaries, end to end: every server a process of its own, on loopback, port 0.
+//!
+//! Why: machines are proven in the simulator; here it is shown that the processes around them do the same on
+//! real sockets, to strangers, to abuse, and when one of them is killed.
+//! Owns: nothing but tests. [`cluster`] starts processes, [`wire`] speaks to them as a player does, [`page`]
+//! reads what they say of themselves.
+//! Invariants: everything is waited for by a deadline; every process ends with its test.
+//! Read next: [`wire`], then [`door`].
+
+mod abuse;
+mod accounts;
+mod cluster;
+mod commands;
+mod crashes;
+mod door;
+mod links;
+mod page;
+mod slow;
+mod stopping;
+mod up;
+mod wire;

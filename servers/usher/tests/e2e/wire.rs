@@ -1,0 +1,240 @@
+//! A player's end of a connection, as plain as it can be: blocking, one frame after the other.
+//!
+//! Why: the tests say things no honest client says, and must see exactly what is answered.
+//! Owns: first frame, packets, and the four steps of the way to a seat.
+//! Invariants: a silent server fails the test after [`PATIENCE`]; pings are answered and not shown.
+//! Read next: `usher_proto::first_frame`, `usher_proto::codec`.
+
+use crate::page::PATIENCE;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use usher_proto::codec::{self, Unfinished};
+use usher_proto::first_frame::{ANSWER_WELCOME, FirstFrame, Role};
+use usher_proto::message::{
+    ChatAccepted, ChatSaid, CloseReason, Credentials, Directory, Enter, Entered, GetDirectory, LogIn,
+    LoggedIn, Pong, Renewed, SeatNo, Sit, Speaker,
+};
+use usher_proto::{GameId, Message, RoomNo, WorldId};
+
+/// The one game there is.
+pub(crate) const GOMOKU: GameId = GameId(1);
+
+/// What came next on a connection.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// This.
+    Said(Message),
+    /// The orderly end of the stream.
+    Ended,
+    /// A reset.
+    Reset,
+}
+
+/// A connection.
+pub(crate) struct Wire {
+    stream: TcpStream,
+    unfinished: Unfinished,
+}
+
+/// A body as a frame.
+pub(crate) fn framed(body: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(body.len()).unwrap();
+    [&length.to_be_bytes()[..], body].concat()
+}
+
+/// A message as frames.
+pub(crate) fn packets(message: impl Into<Message>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    codec::encode(&message.into(), |header, body| bytes.extend(framed(&[&header[..], body].concat())))
+        .unwrap();
+    bytes
+}
+
+fn may_be_heard(speaker: Speaker) -> bool {
+    matches!(speaker, Speaker::Anyone | Speaker::Server | Speaker::Manager)
+}
+
+impl Wire {
+    pub(crate) fn connect(address: &str) -> Self {
+        let stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("{address}: {error}"));
+        Self::over(stream)
+    }
+
+    pub(crate) fn over(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, unfinished: Unfinished::default() }
+    }
+
+    /// Says a first frame; the answer if it is not a welcome.
+    pub(crate) fn greet(mut self, first_frame: &[u8]) -> Result<Self, Message> {
+        self.write(&framed(first_frame));
+        let body = self.read_frame().unwrap_or_else(|error| panic!("no answer to the first frame: {error}"));
+        if body == [ANSWER_WELCOME] {
+            return Ok(self);
+        }
+        Err(self.decode(&body).expect("a refusal fits one frame"))
+    }
+
+    pub(crate) fn try_write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        self.try_write(bytes).unwrap_or_else(|error| panic!("cannot say anything: {error}"));
+    }
+
+    pub(crate) fn say(&mut self, message: impl Into<Message>) {
+        self.write(&packets(message));
+    }
+
+    pub(crate) fn hear(&mut self) -> Heard {
+        loop {
+            let body = match self.read_frame() {
+                Ok(body) => body,
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Heard::Ended,
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Heard::Reset,
+                Err(error) => panic!("nothing heard: {error}"),
+            };
+            match self.decode(&body) {
+                Some(Message::Ping(_)) => self.say(Pong {}),
+                Some(message) => return Heard::Said(message),
+                None => {}
+            }
+        }
+    }
+
+    /// Hears on until `pick` takes something; everything else is let by.
+    pub(crate) fn await_said<T>(&mut self, what: &str, mut pick: impl FnMut(&Message) -> Option<T>) -> T {
+        loop {
+            match self.hear() {
+                Heard::Said(message) => match pick(&message) {
+                    Some(picked) => return picked,
+                    None => {
+                        assert!(!matches!(message, Message::Closing(_)), "waited for {what}: {message:?}")
+                    }
+                },
+                ended => panic!("waited for {what}: {ended:?}"),
+            }
+        }
+    }
+
+    /// The last reason given before the end of the stream, which must be an orderly one.
+    pub(crate) fn last_word(&mut self) -> Option<CloseReason> {
+        let mut reason = None;
+        loop {
+            match self.hear() {
+                Heard::Said(Message::Closing(closing)) => reason = Some(closing.reason),
+                Heard::Said(_) => assert_eq!(reason, None, "something was said after the last word"),
+                Heard::Ended => return reason,
+                Heard::Reset => panic!("reset after {reason:?}"),
+            }
+        }
+    }
+
+    /// Says a chat and waits for its number.
+    pub(crate) fn chat(&mut self, text: &str) -> u64 {
+        self.say(usher_proto::message::Chat { request: 1, text: text.into() });
+        self.await_said("the chat's number", |message| match message {
+            Message::ChatAccepted(ChatAccepted { seq, .. }) => Some(*seq),
+            _ => None,
+        })
+    }
+
+    /// Waits until somebody has said this.
+    pub(crate) fn hear_chat(&mut self, wanted: &str) -> u64 {
+        self.await_said(wanted, |message| match message {
+            Message::ChatSaid(ChatSaid { seq, text, .. }) if text == wanted => Some(*seq),
+            _ => None,
+        })
+    }
+
+    /// Sits down anywhere.
+    pub(crate) fn sit(&mut self) -> SeatNo {
+        self.say(Sit { table: None, seat: None });
+        self.await_said("a seat", |message| match message {
+            Message::Seated(seated) => Some(seated.at),
+            _ => None,
+        })
+    }
+
+    fn read_frame(&mut self) -> std::io::Result<Vec<u8>> {
+        let mut length = [0; 2];
+        self.stream.read_exact(&mut length)?;
+        let mut body = vec![0; usize::from(u16::from_be_bytes(length))];
+        self.stream.read_exact(&mut body)?;
+        Ok(body)
+    }
+
+    fn decode(&mut self, body: &[u8]) -> Option<Message> {
+        codec::decode(may_be_heard, &mut self.unfinished, body)
+            .unwrap_or_else(|error| panic!("a server said what cannot be read: {error}: {body:02x?}"))
+    }
+}
+
+/// A first frame without reservation.
+pub(crate) fn first_frame(role: Role, ticket: &[u8]) -> Vec<u8> {
+    FirstFrame { role, ticket, reservation: b"", noise: b"" }.to_bytes()
+}
+
+/// Connects and shows a ticket; what was said instead of a welcome.
+pub(crate) fn greet(address: &str, role: Role, ticket: &[u8]) -> Result<Wire, Message> {
+    Wire::connect(address).greet(&first_frame(role, ticket))
+}
+
+/// A whole visit to a login server.
+pub(crate) fn log_in(address: &str, credentials: Credentials) -> LoggedIn {
+    let mut wire = greet(address, Role::Login, b"").expect("a login takes everybody");
+    wire.say(LogIn { world: WorldId(1), credentials });
+    let logged_in = wire.await_said("a login", |message| match message {
+        Message::LoggedIn(logged_in) => Some(logged_in.clone()),
+        _ => None,
+    });
+    assert_eq!(wire.last_word(), Some(CloseReason::Finished));
+    logged_in
+}
+
+/// Under an account that has its own name as password.
+pub(crate) fn named(name: &str) -> Credentials {
+    Credentials::Named { name: name.into(), password: name.into() }
+}
+
+/// A whole visit to a hall.
+pub(crate) fn visit_hall(address: &str, ticket: &[u8]) -> (Renewed, Directory) {
+    let mut wire = greet(address, Role::Hall, ticket).expect("a hall takes whoever has a ticket");
+    wire.say(GetDirectory { game: None });
+    let mut renewed = None;
+    let directory = wire.await_said("the directory", |message| match message {
+        Message::Renewed(said) => {
+            renewed = Some(said.clone());
+            None
+        }
+        Message::Directory(directory) => Some(directory.clone()),
+        _ => None,
+    });
+    assert_eq!(wire.last_word(), Some(CloseReason::Finished));
+    (renewed.expect("the renewed ticket comes before the directory"), directory)
+}
+
+/// Into a room, or what was said instead.
+pub(crate) fn enter(address: &str, ticket: &[u8], room: Option<u16>) -> Result<(Wire, Entered), Message> {
+    let mut wire = greet(address, Role::Room, ticket)?;
+    wire.say(Enter { game: GOMOKU, room: room.map(RoomNo), last_seq: None });
+    match wire.hear() {
+        Heard::Said(Message::Entered(entered)) => Ok((wire, entered)),
+        Heard::Said(other) => Err(other),
+        ended => panic!("wanted to enter: {ended:?}"),
+    }
+}
+
+/// A guest's whole way to a seat.
+pub(crate) fn seat_guest(login: &str) -> Wire {
+    let guest = log_in(login, Credentials::Guest);
+    let (renewed, directory) = visit_hall(&guest.halls[0].0, &guest.ticket);
+    let ticket = renewed.ticket.expect("the session is young");
+    let room = directory.rooms.first().expect("there is a room with space");
+    let (mut wire, _) = enter(&room.address.0, &ticket, Some(room.room.0)).expect("there is space");
+    wire.sit();
+    wire
+}
