@@ -112,7 +112,7 @@ impl Wire {
                 Heard::Said(message) => match pick(&message) {
                     Some(picked) => return picked,
                     None => {
-                        assert!(!matches!(message, Message::Closing(_)), "waited for {what}: {message:?}")
+                        assert!(!matches!(message, Message::Closing(_)), "waited for {what}: {message:?}");
                     }
                 },
                 ended => panic!("waited for {what}: {ended:?}"),
