@@ -6,7 +6,7 @@
 //! Limits: [`FILE_BYTES_MAX`]; larger files are refused.
 //! Read next: [`crate::keys`].
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -51,20 +51,35 @@ pub fn read(path: &Path) -> Result<String, PrivateFileError> {
     Ok(text)
 }
 
-/// Writes a new text file that only its owner may read. An existing file is left alone: an error.
+/// Writes a new text file that only its owner may read. An existing file is left alone: an error. The file
+/// appears whole: whoever finds it may read it.
 pub fn write(path: &Path, text: &str) -> Result<(), PrivateFileError> {
+    let draft = draft_of(path);
+    let written = write_new(&draft, text).and_then(|()| fs::hard_link(&draft, path));
+    // A draft that could not be removed is as private as the file itself.
+    let _ = fs::remove_file(&draft);
+    written.map_err(|source| PrivateFileError::Io { file: path.to_owned(), source })
+}
+
+/// Beside the file, so that it can be linked; one for each process.
+fn draft_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    name.into()
+}
+
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-        .map_err(|source| PrivateFileError::Io { file: path.to_owned(), source })
+    let mut file = options.open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }
 
 #[cfg(unix)]
-fn check_mode(path: &Path, metadata: &std::fs::Metadata) -> Result<(), PrivateFileError> {
+fn check_mode(path: &Path, metadata: &fs::Metadata) -> Result<(), PrivateFileError> {
     let mode = std::os::unix::fs::MetadataExt::mode(metadata) & 0o777;
     if mode & 0o077 != 0 {
         return Err(PrivateFileError::Mode { file: path.to_owned(), mode });
@@ -73,7 +88,7 @@ fn check_mode(path: &Path, metadata: &std::fs::Metadata) -> Result<(), PrivateFi
 }
 
 #[cfg(not(unix))]
-fn check_mode(_: &Path, _: &std::fs::Metadata) -> Result<(), PrivateFileError> {
+fn check_mode(_: &Path, _: &fs::Metadata) -> Result<(), PrivateFileError> {
     Ok(())
 }
 
