@@ -30,6 +30,14 @@ struct Own<S> {
     own: S,
 }
 
+/// Connections of one process that its config may ask for.
+const CONNECTIONS_MAX: usize = 1_000_000;
+/// Threads of one stage.
+const THREADS_MAX: usize = 64;
+/// One receive buffer.
+const RECEIVE_BUFFER_BYTES_MAX: usize = 1 << 20;
+/// Four renewals in less are more than a busy machine can promise.
+const LEASE_MS_MIN: u64 = 200;
 /// The keys a file may have beside its kind's own section.
 const COMMON_KEYS: [&str; 6] = ["kind", "server", "cluster", "limits", "stages", "log"];
 
@@ -188,6 +196,27 @@ impl ConfigFile {
         if let Some((field, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
             return Err(self.wrong(field, "must be at least 1"));
         }
+        let at_most = [
+            ("limits.connections_max", limits.connections_max() as usize, CONNECTIONS_MAX),
+            ("stages.workers", stages.workers, THREADS_MAX),
+            ("stages.receive_threads", stages.receive_threads, THREADS_MAX),
+            ("stages.logic_threads", stages.logic_threads, THREADS_MAX),
+            ("stages.send_threads", stages.send_threads, THREADS_MAX),
+            ("stages.receive_buffer_bytes", stages.receive_buffer_bytes, RECEIVE_BUFFER_BYTES_MAX),
+        ];
+        if let Some((field, _, max)) = at_most.iter().find(|(_, value, max)| value > max) {
+            return Err(self.wrong(field, format!("must be at most {max}")));
+        }
+        if sections.cluster.lease_ms < LEASE_MS_MIN {
+            return Err(self.wrong("cluster.lease_ms", format!("must be at least {LEASE_MS_MIN}")));
+        }
+        if stages.receive_buffers_max < stages.workers {
+            return Err(self.wrong("stages.receive_buffers_max", "must be at least one for each worker"));
+        }
+        if sections.server.listen.ip().is_unspecified() && sections.server.advertise.is_none() {
+            let message = "is missing: clients cannot connect to a wildcard such as server.listen";
+            return Err(self.wrong("server.advertise", message));
+        }
         if limits.connections_max() < limits.serve_max {
             return Err(self.wrong("limits.connections_max", "must not be less than limits.serve_max"));
         }
@@ -288,6 +317,9 @@ mod tests {
             ("kind = \"room\"", "kind = \"hall\"", Some(1), "kind"),
             ("manager = \"127.0.0.1:7000\"\n", "", None, "cluster.manager"),
             ("[limits]", "[limitz]", Some(12), "limitz"),
+            ("[limits]", "[stages]\nworkers = 65\n[limits]", Some(13), "stages.workers"),
+            ("127.0.0.1:0", "0.0.0.0:0", None, "server.advertise"),
+            ("[limits]\n", "lease_ms = 100\n[limits]\n", Some(12), "cluster.lease_ms"),
             ("[limits]\nserve_max", "[room]\nfloor", Some(13), "room.floor"),
         ];
         for (from, to, line, field) in cases {

@@ -35,6 +35,9 @@ impl Default for Section {
     }
 }
 
+/// A day: whoever stays longer has a new session anyway.
+const DIRECTORY_REFRESH_S_MAX: u64 = 24 * 60 * 60;
+
 /// A hall's config, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -55,8 +58,9 @@ impl App for Hall {
             let message = format!("must be from 1 to {DIRECTORY_ROOMS_MAX}");
             return Err(file.wrong("hall.directory_rooms_max", message));
         }
-        if section.directory_refresh_s == 0 {
-            return Err(file.wrong("hall.directory_refresh_s", "must be at least 1"));
+        if !(1..=DIRECTORY_REFRESH_S_MAX).contains(&section.directory_refresh_s) {
+            let message = format!("must be from 1 to {DIRECTORY_REFRESH_S_MAX}");
+            return Err(file.wrong("hall.directory_refresh_s", message));
         }
         Ok(Config { common, section })
     }

@@ -89,7 +89,7 @@ impl App for Manager {
                     lease: node.lease,
                     clock_skew_max: millis(cluster.clock_skew_max_ms),
                     reservation_ttl: node.reservation_ttl,
-                    fence_ttl: Duration::from_secs(cluster.ticket_ttl_s),
+                    fence_ttl: Duration::from_secs(cluster.session_max_s),
                     servers_max: section.servers_max,
                     presence_max: section.presence_max,
                     halls_order: match section.halls_order {

@@ -67,6 +67,9 @@ pub struct Rooms {
     pub turn_time_ms: Option<u64>,
 }
 
+/// People in one room: tables are numbered by 16 bits, and a table has at least two seats.
+const CAPACITY_MAX: u32 = 100_000;
+
 fn capacity() -> u32 {
     400
 }
@@ -137,8 +140,14 @@ fn specs(file: &ConfigFile, group: &Rooms) -> Result<Vec<RoomSpec>, ConfigError>
         let known: Vec<_> = GameKind::ALL.iter().map(|kind| kind.name()).collect();
         file.wrong("room.rooms.game", format!("`{}` is no game; there are: {}", group.game, known.join(", ")))
     })?;
-    if group.capacity == 0 || group.count == 0 {
-        return Err(file.wrong("room.rooms.capacity", "capacity and count must be at least 1"));
+    if group.count == 0 {
+        return Err(file.wrong("room.rooms.count", "must be at least 1"));
+    }
+    if !(1..=CAPACITY_MAX).contains(&group.capacity) {
+        return Err(file.wrong("room.rooms.capacity", format!("must be from 1 to {CAPACITY_MAX}")));
+    }
+    if group.turn_time_ms == Some(0) {
+        return Err(file.wrong("room.rooms.turn_time_ms", "must be at least 1"));
     }
     let spec = |number: u32| {
         let name = format!("{} {number}", group.name);

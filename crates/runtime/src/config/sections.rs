@@ -73,7 +73,7 @@ pub struct LimitsSection {
     /// Connections that nothing passes; 1.25 x `serve_max` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections_max: Option<u32>,
-    /// For a new connection's first whole frame.
+    /// For a new connection's first message, its first frame included.
     pub first_message_deadline_ms: u64,
     /// Silence after which a connection is pinged.
     pub ping_interval_ms: u64,
