@@ -16,6 +16,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use usher_runtime::clock;
 use usher_runtime::signals::StopRequested;
 
 /// One line of progress.
@@ -52,7 +53,7 @@ pub fn lead(
         children.push(start(args, part, parts, &sender)?);
     }
     let mut latest = vec![Now::default(); children.len()];
-    let (mut sum, mut ended) = (Outcome::default(), 0);
+    let (mut sum, mut ended, mut shown_at) = (Outcome::default(), 0, clock::instant());
     while ended < children.len() {
         if stops.try_recv().is_ok() {
             children.iter().for_each(interrupt);
@@ -64,13 +65,15 @@ pub fn lead(
                 sum.add(*outcome);
             }
             Ok(Word::Ended(part, None)) => bail!("player process {part} ended without an outcome"),
-            Err(_) => {
-                let mut now = Now::default();
-                for part in &latest {
-                    now.add(*part);
-                }
-                show(now);
+            Err(_) => {}
+        }
+        if clock::instant() >= shown_at + LOOK_EVERY {
+            shown_at = clock::instant();
+            let mut now = Now::default();
+            for part in &latest {
+                now.add(*part);
             }
+            show(now);
         }
     }
     for mut child in children {

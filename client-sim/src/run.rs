@@ -5,6 +5,7 @@
 //! Limits: the last connections have [`CLOSE_MAX`] to close.
 //! Read next: `processes`, for more players than one process has files for.
 
+use crate::admin;
 use crate::args::SimArgs;
 use crate::book::Book;
 use crate::outcome::Outcome;
@@ -12,9 +13,7 @@ use crate::processes;
 use crate::progress::{LOOK_EVERY, Now, Progress};
 use crate::report::{Report, ServerUsage};
 use anyhow::Context;
-use serde::Deserialize;
 use std::fs;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -60,11 +59,16 @@ fn play(args: &SimArgs) -> anyhow::Result<bool> {
         parts => processes::lead(args, parts, &stops, |now| progress.show(now, LOOK_EVERY))?,
     };
     progress.end();
-    let servers = match args.admin {
-        Some(admin) => server_usage(admin).with_context(|| format!("cannot ask the manager at {admin}"))?,
-        None => Vec::new(),
-    };
-    finish(args, &Report::new(&outcome, args.seed, servers))
+    finish(args, &Report::new(&outcome, args.seed, servers(args)))
+}
+
+/// What the servers used, where they can be asked. A manager that is gone does not cost the report.
+fn servers(args: &SimArgs) -> Vec<ServerUsage> {
+    let Some(manager) = args.admin else { return Vec::new() };
+    admin::server_usage(manager).unwrap_or_else(|error| {
+        tracing::warn!(%manager, "the manager cannot be asked what its servers used: {error:#}");
+        Vec::new()
+    })
 }
 
 fn finish(args: &SimArgs, report: &Report) -> anyhow::Result<bool> {
@@ -136,33 +140,4 @@ fn config(args: &SimArgs, first_index: u32) -> Config {
         seed: args.seed.wrapping_add(u64::from(first_index)),
         ..Config::default()
     }
-}
-
-/// What `/api/cluster` says of each server; the rest of it is for others.
-#[derive(Deserialize)]
-struct ClusterUsage {
-    servers: Vec<UsageView>,
-}
-
-#[derive(Deserialize)]
-struct UsageView {
-    name: String,
-    cpu_ms: u64,
-    rss_kib: u64,
-    rss_kib_peak: u64,
-    connections_peak: u64,
-}
-
-/// Asks the manager what its servers use.
-pub fn server_usage(admin: SocketAddr) -> anyhow::Result<Vec<ServerUsage>> {
-    let json = ureq::get(format!("http://{admin}/api/cluster")).call()?.body_mut().read_to_string()?;
-    let cluster: ClusterUsage = serde_json::from_str(&json)?;
-    let usage = |view: UsageView| ServerUsage {
-        name: view.name,
-        cpu_s: view.cpu_ms as f64 / 1000.0,
-        rss_kib: view.rss_kib,
-        rss_kib_peak: view.rss_kib_peak,
-        connections_peak: view.connections_peak,
-    };
-    Ok(cluster.servers.into_iter().map(usage).collect())
 }
