@@ -42,7 +42,7 @@ impl AdminState {
     }
 
     fn is_ready(&self) -> bool {
-        !self.draining.load(Ordering::Acquire) && (self.is_manager() || self.shown.is_registered())
+        !self.draining.load(Ordering::Acquire) && (self.is_manager() || self.shown.was_registered())
     }
 
     /// The manager itself, as one more server of its cluster.
@@ -128,10 +128,9 @@ async fn cluster(State(state): State<Arc<AdminState>>) -> Response {
 
 /// Refuses what a page of another origin could have sent through somebody's browser.
 async fn only_ours(bound: SocketAddr, request: Request, next: Next) -> Response {
-    let own = [bound.to_string(), format!("localhost:{}", bound.port())];
     let is_own = |value: &HeaderValue, prefix: &str| {
         let name = value.to_str().ok().and_then(|text| text.strip_prefix(prefix));
-        name.is_some_and(|name| own.iter().any(|own| own == name))
+        name.is_some_and(|name| is_own_name(name, bound))
     };
     let headers = request.headers();
     let host = headers.get(HOST).is_some_and(|host| is_own(host, ""));
@@ -140,4 +139,36 @@ async fn only_ours(bound: SocketAddr, request: Request, next: Next) -> Response 
         return next.run(request).await;
     }
     (StatusCode::FORBIDDEN, format!("ask as http://{bound}\n")).into_response()
+}
+
+/// Whether a page called by this name is ours. Bound to a wildcard, every number of this machine is: a page of
+/// somebody else has a name, and no browser calls it by a number.
+fn is_own_name(name: &str, bound: SocketAddr) -> bool {
+    let number = name.parse::<SocketAddr>().ok();
+    number == Some(bound)
+        || name == format!("localhost:{}", bound.port())
+        || (bound.ip().is_unspecified() && number.is_some_and(|number| number.port() == bound.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_ours_by_its_number_and_not_by_another_name() {
+        let cases = [
+            ("127.0.0.1:9000", "127.0.0.1:9000", true),
+            ("127.0.0.1:9000", "localhost:9000", true),
+            ("127.0.0.1:9000", "localhost:9001", false),
+            ("127.0.0.1:9000", "10.0.0.7:9000", false),
+            ("127.0.0.1:9000", "evil.example:9000", false),
+            ("0.0.0.0:9000", "10.0.0.7:9000", true),
+            ("0.0.0.0:9000", "10.0.0.7:9001", false),
+            ("0.0.0.0:9000", "evil.example:9000", false),
+            ("[::]:9000", "[fd00::7]:9000", true),
+        ];
+        for (bound, name, ours) in cases {
+            assert_eq!(is_own_name(name, bound.parse().unwrap()), ours, "{name} at {bound}");
+        }
+    }
 }

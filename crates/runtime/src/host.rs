@@ -102,6 +102,7 @@ impl<M: Machine + Send + 'static> Host<M> {
     }
 
     fn step(&mut self, input: Input<M::Note>, actions: &mut Actions<Self>) {
+        self.figures_at.get_or_insert_with(|| clock::instant() + FIGURES_EVERY);
         self.parts.machine.handle(self.parts.clock.now(), input, &mut self.outbox);
         while !self.outbox.is_empty() {
             let mut answers = Vec::new();
@@ -205,7 +206,6 @@ impl<M: Machine + Send + 'static> Host<M> {
             return self.step(Input::Dialed { token, conn: id }, actions);
         }
         tracing::info!("link to the manager is up");
-        self.parts.shown.link_is(Some(id));
         if let Some(link) = &mut self.link {
             link.up(id);
         }
@@ -231,7 +231,7 @@ impl<M: Machine + Send + 'static> Host<M> {
         match message {
             Message::Registered(_) => {
                 link.registered();
-                self.parts.shown.registered();
+                self.parts.shown.link_is(Some(id));
             }
             Message::RegisterDenied(denied) => {
                 tracing::error!(reason = ?denied.reason, "the manager does not take this server");
@@ -315,7 +315,6 @@ impl<M: Machine + Send + 'static> Service for Host<M> {
             Event::Told { from, note } => self.note(from, note, actions),
             Event::Deadline => self.deadline(actions),
         }
-        self.figures_at.get_or_insert_with(|| clock::instant() + FIGURES_EVERY);
     }
 
     fn next_deadline(&self) -> Option<Instant> {

@@ -28,7 +28,7 @@ pub struct Shown {
     figures: Mutex<BTreeMap<usize, Vec<(&'static str, u64)>>>,
     closed: Mutex<BTreeMap<&'static str, u64>>,
     link: AtomicU64,
-    registered: AtomicBool,
+    was_registered: AtomicBool,
     /// The machine has said that nobody is left.
     pub drained: AtomicBool,
 }
@@ -50,23 +50,19 @@ impl Shown {
         *locked(&self.closed).entry(reason.as_str()).or_default() += 1;
     }
 
-    /// Notes the link's connection, or that there is none.
+    /// Notes the connection on which the manager has registered this server, or that there is none.
     pub(crate) fn link_is(&self, conn: Option<ConnId>) {
-        self.registered.store(false, Ordering::Release);
         self.link.store(conn.map_or(0, |conn| conn.0.wrapping_add(1)), Ordering::Release);
+        self.was_registered.fetch_or(conn.is_some(), Ordering::AcqRel);
     }
 
-    /// Notes that the manager knows this server, until the link breaks.
-    pub(crate) fn registered(&self) {
-        self.registered.store(true, Ordering::Release);
+    /// Whether the manager has taken this server since it started. A manager that is away does not change it:
+    /// what has begun to serve goes on.
+    pub fn was_registered(&self) -> bool {
+        self.was_registered.load(Ordering::Acquire)
     }
 
-    /// Whether the manager knows this server.
-    pub fn is_registered(&self) -> bool {
-        self.registered.load(Ordering::Acquire)
-    }
-
-    /// The link's connection, while it is up.
+    /// The connection on which this server is registered, while it is up.
     pub fn link(&self) -> Option<ConnId> {
         match self.link.load(Ordering::Acquire) {
             0 => None,
@@ -322,12 +318,10 @@ mod tests {
     #[test]
     fn the_link_is_known_by_its_connection_even_if_that_is_number_zero() {
         let shown = Shown::default();
+        assert_eq!((shown.link(), shown.was_registered()), (None, false));
         shown.link_is(Some(ConnId(0)));
-        assert_eq!(shown.link(), Some(ConnId(0)));
-        assert!(!shown.is_registered());
-        shown.registered();
-        assert!(shown.is_registered());
+        assert_eq!((shown.link(), shown.was_registered()), (Some(ConnId(0)), true));
         shown.link_is(None);
-        assert_eq!((shown.link(), shown.is_registered()), (None, false));
+        assert_eq!((shown.link(), shown.was_registered()), (None, true));
     }
 }

@@ -27,15 +27,20 @@ use std::time::{Duration, Instant};
 use usher_hpserver::{
     Config, ConnId, Limits, ListenerConfig, ListenerId, Remote, Server, ShutdownReport, completion,
 };
-use usher_proto::first_frame::Role;
+use usher_proto::first_frame::{FIRST_FRAME_BYTES_MAX, Role};
 use usher_proto::message::Renew;
 use usher_proto::{Address, Machine, NodeConfig, ShardId};
 use usher_secure::{TicketKeys, TicketPolicy};
 
 /// How long the last bytes may take to leave when a server stops.
 pub const FLUSH_MAX: Duration = Duration::from_secs(2);
-/// How often the lease is renewed; the lease is four of these by default.
-const RENEW_EVERY: Duration = Duration::from_secs(1);
+/// How often the lease is renewed while it runs.
+const RENEWALS_PER_LEASE: u32 = 4;
+/// Contexts beside those of `connections_max`: for the connections that are being turned away, and
+/// [`LINKS_MAX`] that only links may take. Less than the files that are kept free.
+const CONTEXTS_RESERVED: usize = 64;
+/// Links to the manager: the one, and the one before it that is still closing.
+const LINKS_MAX: usize = 4;
 /// How often a draining server looks whether it is empty.
 const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The listener of players (a manager's: of servers) and the one that dials.
@@ -155,8 +160,9 @@ impl<M: Machine + Send + 'static> Running<M> {
         end: Option<Instant>,
         is_over: impl Fn() -> bool,
     ) -> bool {
-        let pause = if end.is_some() { DRAIN_LOOK_EVERY } else { RENEW_EVERY };
-        let sleep_max = millis(self.common.sections.cluster.lease_ms) / 2;
+        let renew_every = self.node.lease / RENEWALS_PER_LEASE;
+        let pause = if end.is_some() { DRAIN_LOOK_EVERY } else { renew_every };
+        let sleep_max = self.node.lease / 2;
         let (mut renewed, mut looked) = (clock::instant(), clock::instant());
         while !is_over() && end.is_none_or(|end| clock::instant() < end) {
             match stops.recv_timeout(pause) {
@@ -169,7 +175,7 @@ impl<M: Machine + Send + 'static> Running<M> {
                 let _ = self.remote.tell(0, HostNote::Woke); // refused only by a server that has stopped
             }
             looked = now;
-            if now - renewed >= RENEW_EVERY {
+            if now - renewed >= renew_every {
                 renewed = now;
                 self.renew();
             }
@@ -309,8 +315,8 @@ fn layer_2(common: &Common, shards: usize) -> Config {
                 Engine::Mio => completion::Engine::Mio,
             },
             workers: stages.workers,
-            // Links and the connections that are turned away at the limit need contexts too.
-            connections_max: limits.connections_max() as usize + process::FILES_RESERVED as usize,
+            connections_max: limits.connections_max() as usize + CONTEXTS_RESERVED,
+            outgoing_reserved: LINKS_MAX,
             receive_buffer_bytes: stages.receive_buffer_bytes,
             receive_buffers_max: stages.receive_buffers_max,
             linger_timeout: millis(limits.linger_timeout_ms),
@@ -360,6 +366,7 @@ fn hp_limits(limits: &LimitsSection) -> Limits {
     Limits {
         connections_max: limits.connections_max() as usize,
         first_message_deadline: millis(limits.first_message_deadline_ms),
+        first_frame_bytes_max: FIRST_FRAME_BYTES_MAX,
         ping_interval: millis(limits.ping_interval_ms),
         pings_missed_max: limits.pings_missed_max,
         high_water_bytes: limits.high_water_bytes,
