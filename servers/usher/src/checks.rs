@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
-use usher_client_sim::Report;
+use usher_client_sim::{Report, admin};
 use usher_proto::ServerKind;
 use usher_runtime::clock;
 
@@ -51,15 +51,13 @@ pub(crate) struct Watch {
 }
 
 fn cluster_seen(cluster: &Cluster) -> Option<ClusterSeen> {
-    let admin = cluster.servers.first()?.ready.admin;
-    let text =
-        ureq::get(format!("http://{admin}/api/cluster")).call().ok()?.body_mut().read_to_string().ok()?;
-    serde_json::from_str(&text).ok()
+    let manager = cluster.servers.first()?.ready.admin;
+    serde_json::from_str(&admin::get(manager, "/api/cluster").ok()?).ok()
 }
 
 /// The open player connections of a server, from its metrics.
-fn connections(admin: SocketAddr) -> Option<u64> {
-    let page = ureq::get(format!("http://{admin}/metrics")).call().ok()?.body_mut().read_to_string().ok()?;
+fn connections(server: SocketAddr) -> Option<u64> {
+    let page = admin::get(server, "/metrics").ok()?;
     let line = page.lines().find_map(|line| line.strip_prefix("usher_connections{listener=\"players\"} "));
     line?.trim().parse().ok()
 }

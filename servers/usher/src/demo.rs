@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
-use usher_client_sim::Report;
+use usher_client_sim::{Report, admin};
 use usher_proto::ServerKind;
 use usher_runtime::config::LogSection;
 use usher_runtime::signals::{self, StopRequested};
@@ -39,8 +39,8 @@ pub(crate) struct DemoArgs {
     /// Arrivals a second
     #[arg(long, value_name = "R", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
-    /// How long they play after the last one is seated
-    #[arg(long, value_name = "S", default_value_t = 10)]
+    /// How long they play after the last one is seated; the checks need to see it
+    #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(3..=86_400))]
     seconds: u64,
     /// Write the report to this file, as JSON
     #[arg(long, value_name = "FILE")]
@@ -86,15 +86,14 @@ fn introduce(args: &DemoArgs, cluster: &Cluster) {
         args.players, args.rate, args.seed
     );
     for server in &cluster.servers {
-        let (kind, ready) = (server.kind.as_str(), &server.ready);
-        println!("  {:<10}{kind:<9}{:<22} http://{}/metrics", ready.name, ready.address, ready.admin);
+        println!("  {server}");
     }
     println!();
 }
 
 fn wait_until_linked(cluster: &Cluster, stops: &Receiver<StopRequested>) -> anyhow::Result<()> {
     let deadline = clock::instant() + LINKED_MAX;
-    let is_ready = |admin| ureq::get(format!("http://{admin}/readyz")).call().is_ok();
+    let is_ready = |address| admin::get(address, "/readyz").is_ok();
     while !cluster.servers.iter().all(|server| is_ready(server.ready.admin)) {
         if clock::instant() > deadline {
             bail!("not every server found its manager within {LINKED_MAX:?}");

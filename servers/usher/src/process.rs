@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::Value;
+use std::fmt;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
@@ -41,6 +42,13 @@ pub(crate) struct ServerProcess {
     pub(crate) ready: Ready,
     child: Child,
     lines: Receiver<String>,
+}
+
+impl fmt::Display for ServerProcess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, Ready { name, address, admin }) = (self.kind.as_str(), &self.ready);
+        write!(f, "{name:<10}{kind:<9}{address:<22} http://{admin}/metrics")
+    }
 }
 
 impl ServerProcess {

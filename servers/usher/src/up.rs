@@ -23,6 +23,8 @@ use usher_runtime::{clock, logs, process};
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// And at most.
 const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// A server that ran for so long is steady: its next end is its first.
+const STEADY_AFTER: Duration = Duration::from_secs(60);
 /// How often the servers are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -111,6 +113,9 @@ fn keep(servers: &mut [Kept], stops: &Receiver<StopRequested>) -> anyhow::Result
 fn look_after(server: &mut Kept) -> anyhow::Result<()> {
     let now = clock::instant();
     if let Some(process) = &mut server.process {
+        if now >= server.start_at + STEADY_AFTER {
+            server.pause = PAUSE_MIN;
+        }
         if let Some(status) = process.ended()? {
             tracing::warn!(name = process.ready.name, %status, again_in = ?server.pause, "a server ended unasked");
             server.process = None;
@@ -119,7 +124,10 @@ fn look_after(server: &mut Kept) -> anyhow::Result<()> {
         }
     } else if server.start_at <= now {
         match ServerProcess::start(server.kind, &server.config) {
-            Ok(process) => server.process = Some(process),
+            Ok(process) => {
+                server.process = Some(process);
+                server.start_at = now;
+            }
             Err(error) => {
                 tracing::error!("{error:#}");
                 server.start_at = now + server.pause;
@@ -133,14 +141,7 @@ fn show(servers: &[Kept]) {
     println!();
     for server in servers {
         if let Some(process) = &server.process {
-            let ready = &process.ready;
-            println!(
-                "  {:<10}{:<9}{:<22} http://{}/metrics",
-                ready.name,
-                server.kind.as_str(),
-                ready.address,
-                ready.admin
-            );
+            println!("  {process}");
         }
     }
     let address = |kind| {
