@@ -29,6 +29,8 @@ pub const OTHER_ROOMS_MAX: usize = 8;
 pub const SEATS_MAX: usize = 8;
 /// An action of a game, in bytes.
 pub const ACTION_BYTES_MAX: usize = 64;
+/// What a game tells a seat of one action, in bytes.
+pub const EVENT_BYTES_MAX: usize = 256;
 /// What a seat may see of a table's game, in bytes.
 pub const VIEW_BYTES_MAX: usize = 1024;
 /// Rooms in one process.

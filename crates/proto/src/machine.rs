@@ -294,9 +294,9 @@ pub struct Grant {
 pub struct ClusterView {
     /// Everyone known, by name.
     pub servers: Vec<ServerView>,
-    /// Players in presence.
+    /// Accounts in at least one room.
     pub players_online: u64,
-    /// Of those, players in a room.
+    /// Places they have in rooms: an account in rooms of two games counts twice.
     pub players_in_rooms: u64,
     /// Reservations given and not yet redeemed or expired.
     pub reservations_outstanding: u64,

@@ -69,6 +69,8 @@ pub enum CloseReason {
     Unexpected,
     /// No first message within `first_message_deadline`.
     FirstMessageDeadline,
+    /// Let in, and in no room for `door_timeout`.
+    Idle,
     /// No sign of life over several pings.
     PingTimeout,
     /// The client did not read what it was sent.
@@ -100,6 +102,7 @@ impl CloseReason {
             Self::BadFrame => "bad_frame",
             Self::Unexpected => "unexpected",
             Self::FirstMessageDeadline => "first_message_deadline",
+            Self::Idle => "idle",
             Self::PingTimeout => "ping_timeout",
             Self::SlowConsumer => "slow_consumer",
             Self::ConnectionsFull => "connections_full",

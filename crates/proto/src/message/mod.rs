@@ -127,7 +127,7 @@ messages! {
     // hall
     0x0201 GetDirectory      Map   64      Client;
     0x0202 Directory         Map   131_072  Server;
-    0x0203 Renewed           Map   1024    Server;
+    0x0203 Renewed           Map   2048    Server;
     // room
     0x0301 Enter             Map   64      Client;
     0x0302 Entered           Map   256     Server;
@@ -147,7 +147,7 @@ messages! {
     0x0405 Stood             Map   64      Server;
     0x0406 TableState        Map   2048    Server;
     0x0407 Act               Array 128     Client;
-    0x0408 Acted             Array 160     Server;
+    0x0408 Acted             Array 320     Server;
     0x0409 ActDenied         Map   256     Server;
     0x040a HandEnded         Map   256     Server;
     0x040b PlayerSat         Array 64      Server;
@@ -169,7 +169,7 @@ messages! {
     0x100e Evict             Array 64      Manager;
     0x100f Evicted           Array 64      Node;
     0x1010 Locate            Array 64      Node;
-    0x1011 Located           Map   512     Manager;
+    0x1011 Located           Map   2048    Manager;
     0x1012 RoomsOf           Map   131_072  Manager;
     0x1013 RoomsGone         Map   128     Manager;
     0x1014 Halls             Map   2048    Manager;
@@ -183,6 +183,9 @@ impl Spec {
         SPECS.get(at)
     }
 }
+
+#[cfg(all(test, feature = "codec"))]
+mod largest;
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,8 @@
 //! Why: no second socket, so no state to reconcile between two.
 //! Invariants: an action names hand and turn; one that is not for the current turn changes nothing and is
 //! answered with the table's state. What a seat may not see is not in what it is sent.
-//! Limits: [`crate::limits::ACTION_BYTES_MAX`], [`crate::limits::VIEW_BYTES_MAX`]; the game defines the bytes.
+//! Limits: [`crate::limits::ACTION_BYTES_MAX`], [`crate::limits::EVENT_BYTES_MAX`],
+//! [`crate::limits::VIEW_BYTES_MAX`], [`crate::limits::SEATS_MAX`]; the game defines the bytes.
 //! Read next: `usher-games`.
 
 use super::room::SeatNo;

@@ -1,0 +1,213 @@
+//! Every message at its largest, against the limit of its opcode.
+//!
+//! Why: a message that may be said and does not fit is a connection closed by our own bug.
+//! Owns: the largest of each; a message without one fails the test.
+//! Limits assumed where no constant says so: 256 games in a directory's totals, 4 seats kept (one a game),
+//! texts of a game's own of 128 bytes, 8 protocol versions.
+//! Read next: [`super`], the table.
+
+use super::*;
+use crate::ids::*;
+use crate::limits::*;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use serde_bytes::ByteBuf;
+
+const GAMES_MAX: usize = 256;
+const SEATS_KEPT_MAX: usize = 4;
+const GAME_TEXT_BYTES_MAX: usize = 128;
+const VERSIONS_MAX: usize = 8;
+
+fn text(bytes: usize) -> String {
+    "x".repeat(bytes)
+}
+
+fn bytes(count: usize) -> ByteBuf {
+    vec![0xff; count].into()
+}
+
+fn address() -> Address {
+    Address(text(ADDRESS_BYTES_MAX))
+}
+
+fn name() -> ServerName {
+    ServerName(text(NAME_BYTES_MAX))
+}
+
+const WORLD: WorldId = WorldId(u16::MAX);
+const GAME: GameId = GameId(u16::MAX);
+const ROOM: RoomNo = RoomNo(u16::MAX);
+const TABLE: TableNo = TableNo(u16::MAX);
+const ACCOUNT: AccountId = AccountId(u64::MAX);
+const GENERATION: Generation = Generation(u64::MAX);
+const AT: SeatNo = SeatNo { table: TABLE, seat: u8::MAX };
+const WHO: Identity =
+    Identity { world: WORLD, account: ACCOUNT, session: SessionId(u64::MAX), generation: GENERATION };
+
+fn door() -> Vec<Message> {
+    vec![
+        Ping {}.into(),
+        Pong {}.into(),
+        Redirect { address: address(), reservation: bytes(RESERVATION_BYTES_MAX) }.into(),
+        Busy { retry_after_ms: u32::MAX }.into(),
+        Refused { versions: vec![u8::MAX; VERSIONS_MAX] }.into(),
+        Closing { reason: CloseReason::FirstMessageDeadline }.into(),
+    ]
+}
+
+fn login() -> Vec<Message> {
+    let credentials = Credentials::Named { name: text(NAME_BYTES_MAX), password: text(PASSWORD_BYTES_MAX) };
+    let logged_in = LoggedIn {
+        identity: WHO,
+        session_key: bytes(32),
+        ticket: bytes(TICKET_BYTES_MAX),
+        ticket_ttl_s: u32::MAX,
+        halls: vec![address(); HALLS_MAX],
+    };
+    vec![
+        LogIn { world: WORLD, credentials }.into(),
+        logged_in.into(),
+        LogInDenied { reason: LogInDenial::WrongCredentials }.into(),
+    ]
+}
+
+fn seats_kept() -> Vec<SeatKept> {
+    vec![SeatKept { address: address(), room: ROOM, game: GAME }; SEATS_KEPT_MAX]
+}
+
+fn hall() -> Vec<Message> {
+    let (population, capacity) = (u32::MAX, u32::MAX);
+    let name = text(NAME_BYTES_MAX);
+    let room = RoomEntry { address: address(), room: ROOM, name, game: GAME, population, capacity };
+    let total = GameTotal { game: GAME, rooms: u32::MAX, population, capacity };
+    let (ticket, directory_refresh_s) = (Some(bytes(TICKET_BYTES_MAX)), u32::MAX);
+    vec![
+        GetDirectory { game: Some(GAME) }.into(),
+        Directory { rooms: vec![room; DIRECTORY_ROOMS_MAX], totals: vec![total; GAMES_MAX] }.into(),
+        Renewed { ticket, directory_refresh_s, seats: seats_kept() }.into(),
+    ]
+}
+
+fn room() -> Vec<Message> {
+    let (request, seq, name) = (u32::MAX, u64::MAX, text(NAME_BYTES_MAX));
+    let entered = Entered { room: ROOM, name, seq, population: u32::MAX, seat: Some(AT) };
+    vec![
+        Enter { game: GAME, room: Some(ROOM), last_seq: Some(seq) }.into(),
+        entered.into(),
+        EnterDenied { reason: EnterDenial::Elsewhere { address: address(), room: ROOM } }.into(),
+        EnterDenied { reason: EnterDenial::Full(vec![ROOM; OTHER_ROOMS_MAX]) }.into(),
+        Leave {}.into(),
+        Left { seq }.into(),
+        Chat { request, text: text(CHAT_BYTES_MAX) }.into(),
+        ChatAccepted { request, seq }.into(),
+        ChatSaid { seq, from: ACCOUNT, text: text(CHAT_BYTES_MAX) }.into(),
+        ChatGap { first: seq, last: seq }.into(),
+        ChatDenied { request, reason: ChatDenial::NotInside }.into(),
+    ]
+}
+
+fn table() -> Vec<Message> {
+    let (hand, turn, to_act) = (u64::MAX, u32::MAX, Some(u8::MAX));
+    let state = TableState {
+        table: TABLE,
+        hand,
+        playing: true,
+        turn,
+        seats: vec![Some(ACCOUNT); SEATS_MAX],
+        to_act,
+        turn_left_ms: u32::MAX,
+        view: bytes(VIEW_BYTES_MAX),
+    };
+    let illegal = ActDenial::Illegal(text(GAME_TEXT_BYTES_MAX));
+    let (scores, reason) = (vec![i32::MIN; SEATS_MAX], text(GAME_TEXT_BYTES_MAX));
+    vec![
+        Sit { table: Some(TABLE), seat: Some(u8::MAX) }.into(),
+        Seated { at: AT }.into(),
+        SitDenied { reason: SitDenial::AlreadySeated }.into(),
+        Stand {}.into(),
+        Stood { from: Some(AT) }.into(),
+        state.into(),
+        Act { hand, turn, action: bytes(ACTION_BYTES_MAX) }.into(),
+        Acted { hand, turn, seat: u8::MAX, action: bytes(EVENT_BYTES_MAX), to_act }.into(),
+        ActDenied { hand, turn, reason: illegal }.into(),
+        HandEnded { hand, scores, reason }.into(),
+        PlayerSat { at: AT, account: ACCOUNT }.into(),
+        PlayerStood { at: AT, account: ACCOUNT }.into(),
+    ]
+}
+
+fn rooms() -> Vec<RoomReport> {
+    let (population, capacity, name) = (u32::MAX, u32::MAX, text(NAME_BYTES_MAX));
+    vec![RoomReport { room: ROOM, name, game: GAME, population, capacity }; ROOMS_MAX]
+}
+
+fn node() -> Vec<Message> {
+    let request = u64::MAX;
+    let register = Register {
+        kind: ServerKind::Login,
+        name: name(),
+        incarnation: u64::MAX,
+        world: WORLD,
+        address: address(),
+        clock_unix_ms: u64::MAX,
+        serve_max: u32::MAX,
+        serve_per_second_max: u32::MAX,
+        connections_max: u32::MAX,
+        rooms: rooms(),
+        players: u32::MAX,
+    };
+    let player = PlayerPresent { identity: WHO, game: GAME, room: ROOM, entered_unix_ms: u64::MAX };
+    let renew = Renew {
+        connections: u32::MAX,
+        connections_peak: u32::MAX,
+        cpu_ms: u64::MAX,
+        rss_kib: u64::MAX,
+        rss_kib_peak: u64::MAX,
+    };
+    let populations = vec![(ROOM, u32::MAX); ROOMS_MAX];
+    let load = Load { serving: u32::MAX, served_per_second: u32::MAX, draining: true, rooms: populations };
+    vec![
+        register.into(),
+        Present { players: vec![player; PRESENT_PLAYERS_MAX] }.into(),
+        renew.into(),
+        load.into(),
+        Redeemed { reservations: vec![ReservationId(u64::MAX); REDEEMED_MAX] }.into(),
+        Arbitrate { request, session: Some(WHO.session), hops_left: u8::MAX }.into(),
+        Claim { request, identity: WHO, game: GAME, room: ROOM }.into(),
+        Release { request, identity: WHO, game: GAME, room: ROOM }.into(),
+        Evicted { world: WORLD, account: ACCOUNT, below: GENERATION }.into(),
+        Locate { request, identity: WHO }.into(),
+    ]
+}
+
+fn manager() -> Vec<Message> {
+    let request = u64::MAX;
+    let verdict = Verdict::Elsewhere { address: address(), room: ROOM };
+    vec![
+        Registered { lease_ms: u32::MAX }.into(),
+        RegisterDenied { reason: RegisterDenial::NameTaken }.into(),
+        Arbitrated { request, to: Some((address(), bytes(RESERVATION_BYTES_MAX))) }.into(),
+        Claimed { request, verdict }.into(),
+        Released { request }.into(),
+        Evict { world: WORLD, account: ACCOUNT, below: GENERATION }.into(),
+        Located { request, seats: seats_kept() }.into(),
+        RoomsOf { server: name(), address: address(), rooms: rooms() }.into(),
+        RoomsGone { server: name() }.into(),
+        Halls { addresses: vec![address(); HALLS_MAX] }.into(),
+        DrainOrder {}.into(),
+    ]
+}
+
+#[test]
+fn every_message_at_its_largest_fits_its_limit() {
+    let largest = [door(), login(), hall(), room(), table(), node(), manager()].concat();
+    for spec in SPECS {
+        let of_opcode: Vec<_> = largest.iter().filter(|it| it.spec() == spec).collect();
+        assert!(!of_opcode.is_empty(), "there is no largest {}", spec.name);
+        for message in of_opcode {
+            let packed_bytes = message.pack().unwrap().len();
+            assert!(packed_bytes <= spec.bytes_max, "a {} of {packed_bytes} bytes", spec.name);
+        }
+    }
+}
