@@ -63,7 +63,7 @@ impl Admission {
             connections_max: config.connections_max,
             redirects_max: config.redirects_max,
             // Twice, because a seal's expiry is by the manager's clock and ours may run behind it.
-            remembered_for: config.reservation_ttl * 2,
+            remembered_for: config.reservation_ttl.saturating_mul(2),
             rate: Rate::new(config.serve_per_second_max),
             served: LastSecond::default(),
             used: HashSet::with_hasher(FixedState::with_seed(config.started_unix_ms)),

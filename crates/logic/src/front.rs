@@ -5,8 +5,8 @@
 //! figures of all that. Does not own the visits: its machine counts them and says so in each call.
 //! Invariants: every knock is answered by one `Admit` or one `Refuse`, at once or within the arbitration
 //! timeout.
-//! Limits: `arbitrations_max` knocks wait for the manager; beyond them, without a link, or when the manager
-//! does not answer, a client is told Busy.
+//! Limits: `arbitrations_max` knocks wait for the manager; beyond them, without a link, when the manager does
+//! not answer, or when a login knows no hall, a client is told Busy.
 //! Read next: [`crate::admission`], [`crate::login`].
 
 use crate::admission::{Admission, Decision};
@@ -65,6 +65,7 @@ struct Counts {
     busy_full: u64,
     busy_nobody: u64,
     busy_timeout: u64,
+    busy_halls: u64,
     draining: u64,
 }
 
@@ -91,9 +92,7 @@ impl Front {
     /// Answers a knock while `serving` visits are on. True if it was let in.
     pub(crate) fn knock<N>(&mut self, now: Time, caller: Caller, serving: u32, out: &mut Outbox<N>) -> bool {
         let Caller { conn, session, reservation } = caller;
-        if self.draining {
-            self.counts.draining += 1;
-            out.push(Output::Refuse(conn, Closing { reason: CloseReason::Draining }.into()));
+        if self.turn_away_if_draining(conn, out) {
             return false;
         }
         match self.admission.decide(now, serving, reservation.as_ref()) {
@@ -109,6 +108,14 @@ impl Front {
             }
         }
         false
+    }
+
+    /// Answers a knock at a server that knows no hall to send anybody on to: nobody is let in yet.
+    pub(crate) fn knock_without_halls<N>(&mut self, conn: ConnId, out: &mut Outbox<N>) {
+        if !self.turn_away_if_draining(conn, out) {
+            self.counts.busy_halls += 1;
+            self.refuse_busy(conn, out);
+        }
     }
 
     /// The manager's answer to an arbitration; one that waits no more is ignored.
@@ -165,11 +172,11 @@ impl Front {
         [self.uplink.next_timeout(), self.arbitrations.next_timeout()].into_iter().flatten().min()
     }
 
-    /// A time spread evenly by so many percent to either side.
+    /// A time spread evenly by so many percent to either side; saturates.
     pub(crate) fn jittered(&mut self, base: Duration, percent: u32) -> Duration {
         let spread = u64::from(2 * percent + 1);
         let part = u64::from(self.rng.next_u32()) * spread / (1 << u32::BITS);
-        base * (100 - percent + part as u32) / 100
+        base.saturating_mul(100 - percent + part as u32) / 100
     }
 
     pub(crate) fn check_invariants(&self, serving: u32) {
@@ -188,9 +195,19 @@ impl Front {
         visit("usher_busy_total{cause=\"full\"}", self.counts.busy_full);
         visit("usher_busy_total{cause=\"nobody\"}", self.counts.busy_nobody);
         visit("usher_busy_total{cause=\"timeout\"}", self.counts.busy_timeout);
+        visit("usher_busy_total{cause=\"halls\"}", self.counts.busy_halls);
         visit("usher_draining_refused_total", self.counts.draining);
         visit("usher_arbitrations_waiting", self.arbitrations.len() as u64);
         visit("usher_link_up", u64::from(self.uplink.is_up()));
+    }
+
+    /// Whether this server is being emptied; who knocks is told so.
+    fn turn_away_if_draining<N>(&mut self, conn: ConnId, out: &mut Outbox<N>) -> bool {
+        if self.draining {
+            self.counts.draining += 1;
+            out.push(Output::Refuse(conn, Closing { reason: CloseReason::Draining }.into()));
+        }
+        self.draining
     }
 
     fn arbitrate<N>(

@@ -4,7 +4,8 @@
 //! A visit: `LogIn` in; the world is asked to check it; `LoggedIn` or `LogInDenied` out; closed.
 //! Owns: the visits, the order of halls to try. Does not own accounts, keys or clocks: the world answers
 //! [`Question::LogIn`]. The wait for a visitor's first message is the transport's deadline.
-//! Invariants: a visitor gets one answer; a second message is a reason to close.
+//! Invariants: a visitor gets one answer; a second message is a reason to close; while no hall is known, nobody
+//! is let in.
 //! Limits: those of [`crate::front`]; names and passwords by `usher_proto::limits`.
 //! Read next: [`crate::front`], then [`crate::hall`].
 
@@ -27,7 +28,8 @@ pub struct LoginConfig {
     pub node: NodeConfig,
     /// Knocks that wait for the manager.
     pub arbitration: ArbitrationConfig,
-    /// Halls to name while the manager has not said which are up: the first [`HALLS_MAX`] count.
+    /// Halls to name while the manager has not said which are up: the first [`HALLS_MAX`] count. Without any,
+    /// clients are told Busy until it has.
     pub halls: Vec<Address>,
 }
 
@@ -88,9 +90,16 @@ impl Login {
         let (conn, serving) = (caller.conn, self.serving());
         if *peer != Peer::Stranger {
             out.push(Output::Refuse(conn, Closing { reason: CloseReason::WrongRole }.into()));
+        } else if self.known_halls().is_empty() {
+            self.front.knock_without_halls(conn, out);
         } else if self.front.knock(now, caller, serving, out) {
             self.visits.insert(conn, Visit::Admitted);
         }
+    }
+
+    /// The manager's list, else the config's.
+    fn known_halls(&self) -> &[Address] {
+        if self.halls.is_empty() { &self.configured_halls } else { &self.halls }
     }
 
     fn connected(&mut self, conn: ConnId) {
@@ -151,13 +160,12 @@ impl Login {
     fn grant(&mut self, conn: ConnId, grant: Grant, out: &mut Outbox<()>) {
         self.logged_in += 1;
         let Grant { identity, session_key, ticket, ticket_ttl } = grant;
-        let halls = if self.halls.is_empty() { &self.configured_halls } else { &self.halls };
         let logged_in = LoggedIn {
             identity,
             session_key: session_key.into(),
             ticket: ticket.into(),
             ticket_ttl_s: u32::try_from(ticket_ttl.as_secs()).unwrap_or(u32::MAX),
-            halls: halls.clone(),
+            halls: self.known_halls().to_vec(),
         };
         out.send(conn, logged_in);
         self.close(conn, CloseReason::Finished, out);

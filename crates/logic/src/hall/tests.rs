@@ -337,3 +337,25 @@ fn a_drained_hall_ends_when_the_last_visit_has() {
     bench.say(1, get_directory());
     assert_eq!(bench.disconnect(1).drained(), 1);
 }
+
+#[test]
+fn times_beyond_reason_saturate() {
+    let node = NodeConfig {
+        busy_retry: Duration::MAX,
+        reservation_ttl: Duration::MAX,
+        serve_max: 1,
+        ..NodeConfig::new(ServerKind::Hall)
+    };
+    let config = HallConfig { node, directory_refresh: Duration::MAX, ..HallConfig::default() };
+    let mut bench = Bench::new(Hall::new(config, 7));
+    bench.connect(1, player(1));
+    let Some(Message::Busy(busy)) = bench.knock(2, player(2), None).refused(2) else {
+        panic!("one too many")
+    };
+    assert_eq!(busy.retry_after_ms, u32::MAX);
+    let (id, _) = bench.say(1, get_directory()).asked().unwrap();
+    match &bench.step(Input::Answer { id, answer: sealed() }).to(1)[0] {
+        Message::Renewed(renewed) => assert_eq!(renewed.directory_refresh_s, u32::MAX),
+        other => panic!("{other:?}"),
+    }
+}

@@ -294,6 +294,28 @@ fn the_managers_halls_come_before_the_configs() {
 }
 
 #[test]
+fn a_login_that_knows_no_hall_lets_nobody_in_yet() {
+    let mut bench = Bench::new(Login::new(LoginConfig { halls: vec![], ..config(100) }, 7));
+    bench.link_up();
+    let waits: Vec<_> = (1..=20)
+        .map(|conn| match bench.knock(conn, Peer::Stranger, None).refused(conn) {
+            Some(Message::Busy(busy)) => busy.retry_after_ms,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(waits.iter().all(|wait| (250..=750).contains(wait)) && waits.iter().any(|it| *it != waits[0]));
+    assert_eq!(bench.figure("usher_busy_total{cause=\"halls\"}"), 20);
+    assert_eq!(bench.figure("usher_serving"), 0);
+    bench.manager_says(Halls { addresses: vec!["x:1".into()] });
+    assert!(bench.knock(30, Peer::Stranger, None).admitted(30));
+    bench.manager_says(Halls { addresses: vec![] });
+    assert!(bench.knock(31, Peer::Stranger, None).told_busy(31));
+    bench.step(Input::Drain);
+    let refused = bench.knock(32, Peer::Stranger, None).refused(32);
+    assert_eq!(refused, Some(Closing { reason: CloseReason::Draining }.into()));
+}
+
+#[test]
 fn a_denied_registration_is_as_no_link() {
     let mut bench = linked(0);
     redirected(&mut bench, 1);

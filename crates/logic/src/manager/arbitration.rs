@@ -30,10 +30,9 @@ impl Kept {
         self.for_sessions.len() + self.for_strangers.len()
     }
 
-    pub(super) fn redeem(&mut self, id: ReservationId) {
-        if self.for_sessions.remove(&id).is_none() {
-            self.for_strangers.remove(&id);
-        }
+    /// Whether the place was still kept.
+    pub(super) fn redeem(&mut self, id: ReservationId) -> bool {
+        self.for_sessions.remove(&id).or_else(|| self.for_strangers.remove(&id)).is_some()
     }
 
     pub(super) fn expire(&mut self, now: Time) {

@@ -26,7 +26,8 @@ pub struct Config {
     pub clock_skew_max: Duration,
     /// How long a reservation is good for.
     pub reservation_ttl: Duration,
-    /// How long an account that is nowhere keeps its older logins out; a ticket's lifetime covers them all.
+    /// How long an account that is nowhere keeps its older logins out: `session_max`, for a ticket is sealed anew
+    /// until then.
     pub fence_ttl: Duration,
     /// Servers known; a further one is closed with `ConnectionsFull`. Twice as many links are let in, for those
     /// that come back before the old link is seen to break.
@@ -50,7 +51,7 @@ impl Default for Config {
             lease: Duration::from_secs(4),
             clock_skew_max: Duration::from_secs(2),
             reservation_ttl: Duration::from_secs(5),
-            fence_ttl: Duration::from_secs(2 * 60 * 60),
+            fence_ttl: Duration::from_secs(24 * 60 * 60),
             servers_max: 1000,
             presence_max: 10_000_000,
             fences_max: 1_000_000,

@@ -224,7 +224,7 @@ impl Manager {
             Message::Renew(renew) => server.renew = renew,
             Message::Redeemed(Redeemed { reservations }) => {
                 for reservation in reservations {
-                    server.kept.redeem(reservation);
+                    server.redeem(reservation);
                 }
             }
             Message::Load(load) => self.load(id, &load, out),

@@ -16,7 +16,7 @@ use super::arbitration::Kept;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use usher_proto::message::{Load, Register, Renew, RoomReport};
-use usher_proto::{ConnId, GameId, RoomNo, ServerKind, ServerName, Time, WorldId};
+use usher_proto::{ConnId, GameId, ReservationId, RoomNo, ServerKind, ServerName, Time, WorldId};
 
 /// One presentation of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,6 +107,17 @@ impl Server {
         };
         used_ppm(serving, self.facts.serve_max)
             .max(used_ppm(served_per_second, self.facts.serve_per_second_max))
+    }
+
+    /// A place that was kept is used. It counts as served at once, so that it is never counted as neither; the
+    /// next report knows of it.
+    pub(super) fn redeem(&mut self, reservation: ReservationId) {
+        if self.kept.redeem(reservation)
+            && let Some(reported) = &mut self.reported
+        {
+            reported.serving = reported.serving.saturating_add(1);
+            reported.served_per_second = reported.served_per_second.saturating_add(1);
+        }
     }
 
     /// Takes a load report over. Draining is never taken back.

@@ -85,8 +85,12 @@ pub struct RoomConfig {
     pub next_hand_delay: Duration,
     /// Claims and releases that may wait for the manager; over it, who wants to enter is told Busy.
     pub claims_pending_max: u32,
-    /// How long somebody waits for the manager's verdict before being told Busy.
+    /// How long somebody waits for the manager's verdict before being told Busy; well below the time after which
+    /// a client takes silence for a failure.
     pub claim_timeout: Duration,
+    /// How long somebody may stay at the door, in no room, before being closed with `Idle`. Counts from the
+    /// knock, and anew from leaving a room.
+    pub door_timeout: Duration,
 }
 
 impl Default for RoomConfig {
@@ -100,7 +104,8 @@ impl Default for RoomConfig {
             replay_max: 100,
             next_hand_delay: Duration::from_secs(3),
             claims_pending_max: 8192,
-            claim_timeout: Duration::from_secs(30),
+            claim_timeout: Duration::from_secs(10),
+            door_timeout: Duration::from_secs(30),
         }
     }
 }

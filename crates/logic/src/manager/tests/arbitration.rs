@@ -157,6 +157,22 @@ fn a_redeemed_reservation_is_no_load_any_more_and_an_unredeemed_one_expires() {
 }
 
 #[test]
+fn a_redeemed_place_counts_as_used_until_the_next_report_and_never_as_free() {
+    let mut cluster = Cluster::new();
+    let asker = cluster.halls(&["hall-1"])[0];
+    let target = cluster.loaded(ServerKind::Hall, "hall-2", load(98, 0));
+    let ids: Vec<_> = (0..2).map(|_| cluster.arbitrate(asker, SESSION).expect("there is room").id).collect();
+    assert_eq!(cluster.arbitrate(asker, SESSION), None);
+    // Twice the same, and one nobody gave: each place is used once.
+    cluster.say(target, Redeemed { reservations: vec![ids[0], ids[0], ReservationId(1)] });
+    cluster.say(target, Redeemed { reservations: vec![ids[1]] });
+    assert_eq!(cluster.outstanding(), 0);
+    assert_eq!(cluster.arbitrate(asker, SESSION), None, "both places are used");
+    cluster.say(target, load(98, 0));
+    assert!(cluster.arbitrate(asker, SESSION).is_some(), "the report knows better");
+}
+
+#[test]
 fn an_expired_reservation_makes_room_in_the_very_moment() {
     let mut cluster = Cluster::new();
     let asker = cluster.halls(&["hall-1"])[0];

@@ -1,4 +1,4 @@
-//! Every way out: leaving, dropping, being evicted, giving up a claim, draining.
+//! Every way out: leaving, dropping, being evicted or replaced, idling, giving up a claim, draining.
 //!
 //! Why: each of them frees a place, and the manager must hear of each once; so they meet in one file.
 //! Invariants: only the floor ends a stay, the door asks it to; news of a stay whose connection is not the
@@ -32,7 +32,7 @@ impl Door {
     }
 
     /// Somebody left a room and is at the door again.
-    pub(super) fn handed_back(&mut self, conn: ConnId, note: RoomNote, out: &mut Out) {
+    pub(super) fn handed_back(&mut self, now: Time, conn: ConnId, note: RoomNote, out: &mut Out) {
         let RoomNote::Left { identity, room, seq } = note else { return };
         let superseded = self.is_superseded(&identity);
         let ended = self.vacate(&identity, room, conn);
@@ -42,16 +42,16 @@ impl Door {
             self.counts.evicted += 1;
             self.close(conn, CloseReason::Evicted, out);
         } else if !asked || !self.uplink.is_up() {
-            self.say_left(conn, out);
+            self.say_left(now, conn, out);
         }
         self.review_evictions(identity.account, out);
     }
 
     /// The manager knows, or cannot be asked: whoever waits for that is out, and may enter again.
-    pub(super) fn say_left(&mut self, conn: ConnId, out: &mut Out) {
+    pub(super) fn say_left(&mut self, now: Time, conn: ConnId, out: &mut Out) {
         let Some(At::Leaving { seq }) = self.guests.get(conn).map(|guest| guest.at) else { return };
         out.send(conn, Left { seq });
-        self.guests.put(conn, At::Door);
+        self.guests.put_back(conn, now + self.config.door_timeout);
         if self.draining {
             self.close(conn, CloseReason::Draining, out);
         }
@@ -71,6 +71,28 @@ impl Door {
             self.withdraw(number, out);
         }
         out.close(conn, reason);
+    }
+
+    /// A ticket is good for any number of connections, but not for holding places in the server with them: when
+    /// this login knocks again, its connections that are at the door and want nothing go.
+    pub(super) fn replace_idle(&mut self, identity: &Identity, out: &mut Out) {
+        for conn in self.guests.of(identity.account) {
+            let Some(guest) = self.guests.get(conn).filter(|guest| guest.identity == *identity) else {
+                continue;
+            };
+            if matches!(guest.at, At::Knocked | At::Door) {
+                self.counts.replaced += 1;
+                self.close(conn, CloseReason::Replaced, out);
+            }
+        }
+    }
+
+    /// Whoever has been at the door for too long goes, also out of a claim.
+    pub(super) fn show_idle_out(&mut self, now: Time, out: &mut Out) {
+        while let Some(conn) = self.guests.overdue(now) {
+            self.counts.idle += 1;
+            self.close(conn, CloseReason::Idle, out);
+        }
     }
 
     pub(super) fn give_up_claims(&mut self, now: Time, out: &mut Out) {
@@ -186,7 +208,7 @@ impl Door {
         }
         for conn in self.guests.all() {
             let at = self.guests.get(conn).map(|guest| guest.at);
-            if matches!(at, Some(At::Knocked | At::Door | At::Claiming(_))) {
+            if at.is_some_and(At::is_waiting) {
                 self.close(conn, CloseReason::Draining, out);
             }
         }

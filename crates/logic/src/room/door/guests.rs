@@ -2,7 +2,8 @@
 //!
 //! Why: what counts as served is this table; an eviction must find every connection of an account.
 //! Owns: one [`Guest`] for each admitted connection, until it is gone.
-//! Invariants: a connection that was told to close stays here until its disconnection, and says nothing more.
+//! Invariants: a connection that was told to close stays here until its disconnection, and says nothing more;
+//! whoever waits at the door has a deadline, and nobody else has.
 //! Limits: admission bounds it by `connections_max`.
 //! Read next: [`super::places`].
 
@@ -10,7 +11,7 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use usher_proto::{AccountId, ConnId, Identity};
+use usher_proto::{AccountId, ConnId, Identity, Time};
 
 /// Where a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,13 @@ pub(super) enum At {
     Closing,
 }
 
+impl At {
+    /// In no room, and not on the way out of one.
+    pub(super) fn is_waiting(self) -> bool {
+        matches!(self, Self::Knocked | Self::Door | Self::Claiming(_))
+    }
+}
+
 /// One connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Guest {
@@ -39,6 +47,8 @@ pub(super) struct Guest {
     pub(super) identity: Identity,
     /// Where.
     pub(super) at: At,
+    /// When it has waited at the door for too long.
+    deadline: Option<Time>,
 }
 
 /// All of them.
@@ -46,34 +56,68 @@ pub(super) struct Guest {
 pub(super) struct Guests {
     by_conn: HashMap<ConnId, Guest, FixedState>,
     by_account: BTreeSet<(AccountId, ConnId)>,
+    deadlines: BTreeSet<(Time, ConnId)>,
 }
 
 impl Guests {
     pub(super) fn new(seed: u64) -> Self {
-        Self { by_conn: HashMap::with_hasher(FixedState::with_seed(seed)), by_account: BTreeSet::new() }
+        Self {
+            by_conn: HashMap::with_hasher(FixedState::with_seed(seed)),
+            by_account: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+        }
     }
 
     pub(super) fn len(&self) -> u32 {
         self.by_conn.len() as u32
     }
 
-    pub(super) fn add(&mut self, conn: ConnId, identity: Identity) {
-        self.by_conn.insert(conn, Guest { identity, at: At::Knocked });
+    /// Somebody was admitted, and waits at the door until `deadline` at the latest.
+    pub(super) fn add(&mut self, conn: ConnId, identity: Identity, deadline: Time) {
+        self.by_conn.insert(conn, Guest { identity, at: At::Knocked, deadline: None });
         self.by_account.insert((identity.account, conn));
+        self.wait_until(conn, Some(deadline));
     }
 
     pub(super) fn get(&self, conn: ConnId) -> Option<Guest> {
         self.by_conn.get(&conn).copied()
     }
 
-    /// Does nothing if the connection is gone.
+    /// Does nothing if the connection is gone. A deadline lasts as long as the waiting.
     pub(super) fn put(&mut self, conn: ConnId, at: At) {
-        if let Some(guest) = self.by_conn.get_mut(&conn) {
-            guest.at = at;
+        let Some(guest) = self.by_conn.get_mut(&conn) else { return };
+        guest.at = at;
+        if !at.is_waiting() {
+            self.wait_until(conn, None);
         }
     }
 
+    /// Somebody is back at the door from a room, and its time there begins anew.
+    pub(super) fn put_back(&mut self, conn: ConnId, deadline: Time) {
+        self.put(conn, At::Door);
+        self.wait_until(conn, Some(deadline));
+    }
+
+    fn wait_until(&mut self, conn: ConnId, deadline: Option<Time>) {
+        let Some(guest) = self.by_conn.get_mut(&conn) else { return };
+        if let Some(before) = core::mem::replace(&mut guest.deadline, deadline) {
+            self.deadlines.remove(&(before, conn));
+        }
+        self.deadlines.extend(deadline.map(|deadline| (deadline, conn)));
+    }
+
+    /// One connection that has waited at the door for too long; put it elsewhere before asking for the next.
+    pub(super) fn overdue(&self, now: Time) -> Option<ConnId> {
+        self.deadlines.first().filter(|&&(deadline, _)| deadline <= now).map(|&(_, conn)| conn)
+    }
+
+    /// When the next one will have waited for too long.
+    pub(super) fn next_timeout(&self) -> Option<Time> {
+        self.deadlines.first().map(|&(deadline, _)| deadline)
+    }
+
     pub(super) fn remove(&mut self, conn: ConnId) -> Option<Guest> {
+        self.wait_until(conn, None);
         let guest = self.by_conn.remove(&conn)?;
         self.by_account.remove(&(guest.identity.account, conn));
         Some(guest)
@@ -93,7 +137,16 @@ impl Guests {
     pub(super) fn check_invariants(&self) {
         assert_eq!(self.by_conn.len(), self.by_account.len());
         for &(account, conn) in &self.by_account {
-            assert_eq!(self.by_conn[&conn].identity.account, account);
+            let guest = &self.by_conn[&conn];
+            assert_eq!(guest.identity.account, account);
+            assert_eq!(
+                guest.deadline.is_some(),
+                guest.at.is_waiting(),
+                "{conn} waits without end, or not at all"
+            );
+            assert!(guest.deadline.is_none_or(|deadline| self.deadlines.contains(&(deadline, conn))));
         }
+        let with_deadline = self.by_conn.values().filter(|guest| guest.deadline.is_some()).count();
+        assert_eq!(self.deadlines.len(), with_deadline);
     }
 }

@@ -32,10 +32,10 @@ impl Door {
     }
 
     /// Also when the manager does not want this server: it goes on as if there were no link.
-    pub(super) fn link_down(&mut self, out: &mut Out) {
+    pub(super) fn link_down(&mut self, now: Time, out: &mut Out) {
         self.uplink.down();
         for conn in self.requests.take_leaving() {
-            self.say_left(conn, out);
+            self.say_left(now, conn, out);
         }
         // A manager that still wants them out says so again.
         for waits in self.evictions.values_mut() {
@@ -46,9 +46,9 @@ impl Door {
     pub(super) fn manager_said(&mut self, now: Time, message: Message, out: &mut Out) {
         match message {
             Message::Registered(_) | Message::Closing(_) => {}
-            Message::RegisterDenied(_) => self.link_down(out),
+            Message::RegisterDenied(_) => self.link_down(now, out),
             Message::Claimed(claimed) => self.claimed(now, claimed.request, claimed.verdict, out),
-            Message::Released(released) => self.released(released.request, out),
+            Message::Released(released) => self.released(now, released.request, out),
             Message::Evict(order) => {
                 if order.world == self.config.node.world {
                     self.evict(order.account, order.below, true, out);
@@ -95,11 +95,11 @@ impl Door {
         self.deny(conn, denial, out);
     }
 
-    fn released(&mut self, number: u64, out: &mut Out) {
+    fn released(&mut self, now: Time, number: u64, out: &mut Out) {
         let Some(&Request { what: What::Release { conn }, .. }) = self.requests.get(number) else { return };
         self.requests.remove(number);
         if let Some(conn) = conn {
-            self.say_left(conn, out);
+            self.say_left(now, conn, out);
         }
     }
 }

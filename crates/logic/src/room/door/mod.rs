@@ -8,7 +8,8 @@
 //! Way out: the floor hands the connection back or says that its player is gone; then the place is free and
 //! the manager is told until it acknowledged.
 //! Limits: admission's three, `claims_pending_max`, and the rooms' capacities. Who has a place here is let in
-//! above the first two of admission's: that is no new load.
+//! above the first two of admission's: that is no new load. One login has one connection that idles at the
+//! door, the latest, and no longer than `door_timeout`.
 //! Read next: `exits.rs` for leaving and evictions, `link.rs` for the manager.
 
 mod exits;
@@ -64,6 +65,8 @@ struct Counts {
     refused_busy: u64,
     refused_draining: u64,
     evicted: u64,
+    replaced: u64,
+    idle: u64,
 }
 
 /// How somebody gets into a room.
@@ -101,16 +104,17 @@ impl Door {
                 self.manager_said(now, message, out);
             }
             Input::Message { conn, message } => self.guest_said(now, conn, message, out),
-            Input::Disconnected { conn } if self.uplink.is_link(conn) => self.link_down(out),
+            Input::Disconnected { conn } if self.uplink.is_link(conn) => self.link_down(now, out),
             Input::Disconnected { conn } => self.disconnected(conn, out),
             Input::LinkUp { conn } => self.link_up(now, conn, out),
-            Input::LinkDown => self.link_down(out),
-            Input::HandedOver { conn, note } => self.handed_back(conn, note, out),
+            Input::LinkDown => self.link_down(now, out),
+            Input::HandedOver { conn, note } => self.handed_back(now, conn, note, out),
             Input::Told { note, .. } => self.told(note, out),
             Input::Drain => self.drain(out),
             Input::Timeout | Input::Answer { .. } | Input::Dialed { .. } | Input::DialFailed { .. } => {}
         }
         self.give_up_claims(now, out);
+        self.show_idle_out(now, out);
         let load = (self.guests.len(), self.draining);
         self.uplink.end_step(now, &mut self.admission, load, || self.places.take_changed(), out);
         if self.draining && !self.drained && self.guests.len() == 0 && self.places.is_empty() {
@@ -120,14 +124,18 @@ impl Door {
     }
 
     pub(super) fn next_timeout(&self) -> Option<Time> {
-        self.uplink.next_timeout().into_iter().chain(self.requests.next_timeout()).min()
+        [self.uplink.next_timeout(), self.requests.next_timeout(), self.guests.next_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn knock(&mut self, now: Time, conn: ConnId, peer: &Peer, kept: Option<&Reservation>, out: &mut Out) {
         let refusal = match peer {
             Peer::Player(identity) => match self.admit(now, identity, kept) {
                 Ok(()) => {
-                    self.guests.add(conn, *identity);
+                    self.replace_idle(identity, out);
+                    self.guests.add(conn, *identity, now + self.config.door_timeout);
                     out.push(Output::Admit(conn));
                     return;
                 }
@@ -163,8 +171,8 @@ impl Door {
 
     /// `busy_retry`, half of it up or down, so that those refused together do not come back together.
     fn retry_after_ms(&mut self) -> u32 {
-        let mean = self.config.node.busy_retry.as_millis() as u32;
-        mean / 2 + self.jitter.next_u32() % mean.max(1)
+        let mean = u32::try_from(self.config.node.busy_retry.as_millis()).unwrap_or(u32::MAX);
+        (mean / 2).saturating_add(self.jitter.next_u32() % mean.max(1))
     }
 
     fn connected(&mut self, conn: ConnId) {
@@ -214,7 +222,7 @@ impl Door {
         if self.is_superseded(identity) {
             return Err(EnterDenial::Superseded);
         }
-        let mine = self.residences_in(identity, wish);
+        let mine = self.residence_of(identity, wish);
         match (mine, wish.room) {
             (Some((room, resident)), wished) if wished.is_none_or(|wished| wished == room) => {
                 return Ok(Way::Back(room, resident));
@@ -233,7 +241,7 @@ impl Door {
     }
 
     /// The room of the wished game where this very login is.
-    fn residences_in(&self, identity: &Identity, wish: &Enter) -> Option<(RoomNo, Resident)> {
+    fn residence_of(&self, identity: &Identity, wish: &Enter) -> Option<(RoomNo, Resident)> {
         let mut residences = self.places.residences(identity.account);
         residences.find(|&(room, resident)| {
             resident.identity == *identity && self.places.game_of(room) == Some(wish.game)
@@ -342,5 +350,7 @@ impl Door {
         visit("usher_refused_total{reason=\"busy\"}", self.counts.refused_busy);
         visit("usher_refused_total{reason=\"draining\"}", self.counts.refused_draining);
         visit("usher_evicted_total", self.counts.evicted);
+        visit("usher_replaced_total", self.counts.replaced);
+        visit("usher_idle_closed_total", self.counts.idle);
     }
 }

@@ -168,7 +168,7 @@ fn nobody_waits_for_the_manager_for_ever() {
     let mut house = House::dark(config(1, 1), run);
     house.connect(1, who(1, 1));
     house.enter(1, 0);
-    house.pass(29_999);
+    house.pass(9_999);
     assert_eq!(house.heard(1), []);
     house.pass(1);
     assert_eq!(house.heard(1), denied(EnterDenial::Busy));
@@ -176,7 +176,7 @@ fn nobody_waits_for_the_manager_for_ever() {
     house.link_up();
     assert!(!house.told_manager().iter().any(|it| matches!(it, Message::Claim(_) | Message::Release(_))));
     house.enter(1, 0);
-    house.pass(30_000);
+    house.pass(10_000);
     assert_eq!(house.heard(1), denied(EnterDenial::Busy));
     let asked = house.told_manager();
     assert!(matches!(asked[..], [Message::Claim(_), Message::Release(_)]), "{asked:?}");

@@ -87,10 +87,10 @@ fn an_eviction_of_who_is_not_here_is_answered_at_once() {
 fn an_eviction_reaches_every_connection_of_the_account() {
     let mut house = House::dark(config(2, 4), run);
     house.link_up();
-    house.connect(1, who(1, 1));
     house.connect(2, who(1, 1));
-    house.connect(3, who(1, 3));
     house.enter(2, 1);
+    house.connect(1, who(1, 1));
+    house.connect(3, who(1, 3));
     house.told_manager();
     house.manager_says(evict(1, 2));
     let closed = Some(CloseReason::Evicted);
@@ -173,8 +173,8 @@ fn of_two_claims_of_one_login_the_second_keeps_what_the_first_gives_up() {
     house.link_up();
     house.told_manager();
     house.connect(1, who(1, 1));
-    house.connect(2, who(1, 1));
     house.enter(1, 0);
+    house.connect(2, who(1, 1));
     house.enter(2, 0);
     let requests: Vec<_> = house
         .told_manager()

@@ -2,7 +2,7 @@
 //!
 //! Read next: `house.rs`.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use usher_proto::message::{Claimed, Evict, Registered, Released, Verdict};
 use usher_proto::{AccountId, Address, Identity, Message, RoomNo};
@@ -12,6 +12,8 @@ use usher_proto::{AccountId, Address, Identity, Message, RoomNo};
 pub(super) struct Presence {
     newest: BTreeMap<AccountId, Identity>,
     pub(super) rooms: BTreeMap<AccountId, (Identity, RoomNo)>,
+    /// Whose newest login was granted the room where the older one sat, which goes when it is taken over.
+    took_over: BTreeSet<AccountId>,
 }
 
 impl Presence {
@@ -19,6 +21,7 @@ impl Presence {
         match message {
             Message::Register(_) => {
                 self.rooms.clear();
+                self.took_over.clear();
                 alloc::vec![Registered { lease_ms: 4000 }.into()]
             }
             Message::Present(present) => {
@@ -30,10 +33,8 @@ impl Presence {
                 core::iter::once(claimed).chain(evict).collect()
             }
             Message::Release(release) => {
-                if self.rooms.get(&release.identity.account) == Some(&(release.identity, release.room)) {
-                    self.rooms.remove(&release.identity.account);
-                }
-                alloc::vec![Released { request: release.request }.into()]
+                let released = Released { request: release.request }.into();
+                core::iter::once(released).chain(self.release(release.identity, release.room)).collect()
             }
             _ => Vec::new(),
         }
@@ -53,6 +54,16 @@ impl Presence {
         }
     }
 
+    /// A login that took a seat over may have left before the room knew of it; the older one goes too.
+    fn release(&mut self, identity: Identity, room: RoomNo) -> Option<Message> {
+        let account = identity.account;
+        if self.rooms.get(&account) != Some(&(identity, room)) {
+            return None;
+        }
+        self.rooms.remove(&account);
+        self.took_over.remove(&account).then(|| evict(identity))
+    }
+
     /// Presence says so; whichever login of the account is older is shown out if it is in another room.
     fn settle(&mut self, identity: Identity, room: RoomNo) -> Option<Message> {
         let account = identity.account;
@@ -62,6 +73,15 @@ impl Presence {
         }
         self.newest.insert(account, identity);
         let before = self.rooms.insert(account, (identity, room));
+        match before {
+            Some((older, there)) if there == room && identity.is_newer_than(&older) => {
+                self.took_over.insert(account);
+            }
+            Some((same, there)) if (same, there) == (identity, room) => {}
+            _ => {
+                self.took_over.remove(&account);
+            }
+        }
         before
             .filter(|&(older, other)| other != room && identity.is_newer_than(&older))
             .map(|_| evict(identity))

@@ -7,6 +7,7 @@ mod draining;
 mod entering;
 mod evicting;
 mod house;
+mod idling;
 mod link;
 mod manager;
 mod play;
