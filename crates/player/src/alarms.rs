@@ -28,7 +28,12 @@ pub(crate) enum Alarm {
     Leave,
 }
 
-const KINDS: usize = 6;
+impl Alarm {
+    /// Every kind, in the order of their numbers.
+    const ALL: [Self; 6] = [Self::Journey, Self::Move, Self::Chat, Self::Drop, Self::Refresh, Self::Leave];
+}
+
+const KINDS: usize = Alarm::ALL.len();
 
 #[derive(Debug)]
 pub(crate) struct Alarms {
@@ -55,9 +60,14 @@ impl Alarms {
     }
 
     pub(crate) fn clear_all(&mut self, player: u32) {
-        for alarm in [Alarm::Journey, Alarm::Move, Alarm::Drop, Alarm::Refresh, Alarm::Leave] {
+        for alarm in Alarm::ALL {
             self.clear(player, alarm);
         }
+    }
+
+    /// Whether the player has an alarm set, of any kind.
+    pub(crate) fn has_any(&self, player: u32) -> bool {
+        self.set[player as usize].iter().any(Option::is_some)
     }
 
     pub(crate) fn next(&self) -> Option<Time> {
@@ -102,5 +112,22 @@ mod unit {
         assert_eq!(alarms.ring(Time(50)), Some((1, Alarm::Journey)));
         assert_eq!(alarms.ring(Time(50)), None);
         alarms.check_invariants();
+    }
+
+    #[test]
+    fn clearing_all_leaves_no_kind_and_nobody_else_without() {
+        let mut alarms = Alarms::new(2);
+        for (at, alarm) in (1..).zip(Alarm::ALL) {
+            assert_eq!(alarm as u64 + 1, at, "the order of the list is that of the numbers");
+            alarms.set(0, alarm, Time(at));
+            alarms.set(1, alarm, Time(at));
+        }
+        alarms.clear_all(0);
+        alarms.check_invariants();
+        assert!(!alarms.has_any(0) && alarms.has_any(1));
+        for alarm in Alarm::ALL {
+            assert_eq!(alarms.ring(Time(50)), Some((1, alarm)));
+        }
+        assert!(!alarms.has_any(1));
     }
 }

@@ -239,8 +239,10 @@ impl<L: Ledger> Machine for Crowd<L> {
         self.shared.alarms.check_invariants();
         let held = self.players.iter().map(Player::connections).sum::<usize>();
         assert_eq!(held, self.shared.callers.len(), "every connection in the map is held by its player");
-        let done = self.players.iter().filter(|player| player.is_done()).count();
-        assert_eq!(done, self.shared.finished as usize, "who is done is counted once");
+        let done = (0..).zip(&self.players).filter(|(_, player)| player.is_done());
+        let idle = done.clone().filter(|&(index, _)| !self.shared.alarms.has_any(index)).count();
+        assert_eq!(done.count(), self.shared.finished as usize, "who is done is counted once");
+        assert_eq!(idle, self.shared.finished as usize, "who is done has no alarm");
         assert!(self.shared.finished <= self.shared.settled, "who is done has settled");
     }
 

@@ -3,8 +3,9 @@
 //! Why: this is the client's half of redirection; written once, followed by every simulated client.
 //! The way: login -> hall -> room -> seat -> (play) -> stand -> leave. Redirected: there, with the
 //! reservation; no answer there: the next address of the list it had before, without it. Busy: again after the
-//! wait. Room full: another of that server on the same connection, then the hall. Room lost while playing: the
-//! hall, for the seat that was kept or any other.
+//! wait; so is a login that names no hall. Room full: another of that server on the same connection, then the
+//! hall. Connection lost while seated: the same server again, for the seat that is kept there; if it does not
+//! answer, the hall, for that seat or any other.
 //! Limits: `rules.rs`; beyond them the player fails, with the reason.
 //! Read next: `play.rs`.
 
@@ -115,14 +116,19 @@ impl Player {
     /// No answer, or the connection broke before what was wanted came.
     pub(crate) fn missed<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, kind: ServerKind) {
         if kind == ServerKind::Room {
-            self.avoid = self.place.map(|place| place.address);
-            return self.return_to_hall(turn, unreachable(kind));
+            return self.avoid_server(turn);
         }
         if !self.may_try_again(turn, kind) {
             return self.fail(turn, unreachable(kind));
         }
         self.list_at = self.list_at.wrapping_add(1);
         self.wait(turn, NEXT_ADDRESS_WAIT, Next::Try(kind));
+    }
+
+    /// The room's server did not answer, or is being emptied: any other is better.
+    pub(crate) fn avoid_server<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
+        self.avoid = self.place.map(|place| place.address);
+        self.return_to_hall(turn, unreachable(ServerKind::Room));
     }
 
     /// Comes back after what it was told, with jitter; to a room by way of the hall, for a fresh directory.
@@ -143,6 +149,7 @@ impl Player {
                 self.log_in_again(turn, reason);
             }
             CloseReason::Finished
+            | CloseReason::Idle
             | CloseReason::ConnectionsFull
             | CloseReason::PingTimeout
             | CloseReason::SlowConsumer
@@ -155,10 +162,13 @@ impl Player {
     fn turned_away<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, kind: ServerKind, reason: CloseReason) {
         // The connection may be up (a message) or never have been (a refused dial).
         turn.hang_up(&mut self.conn);
-        if matches!(self.phase, Phase::Dialing(_)) {
-            self.missed(turn, kind);
-        } else {
-            self.lost(turn, reason.as_str());
+        match (self.phase, reason) {
+            (Phase::Dialing(_), _) => self.missed(turn, kind),
+            (Phase::Sitting | Phase::Playing, CloseReason::Draining | CloseReason::ServerStopping) => {
+                self.note_drop(turn, reason.as_str());
+                self.avoid_server(turn);
+            }
+            _ => self.lost(turn, reason.as_str()),
         }
     }
 
@@ -171,7 +181,7 @@ impl Player {
     }
 
     /// A room that cannot be had: a fresh directory, after a moment.
-    fn return_to_hall<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, reason: &'static str) {
+    pub(crate) fn return_to_hall<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, reason: &'static str) {
         self.put_play_down(turn);
         self.returns += 1;
         if self.returns > RETURNS_MAX {
@@ -184,6 +194,9 @@ impl Player {
 /// A server's good answers.
 impl Player {
     pub(crate) fn on_logged_in<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, granted: LoggedIn) {
+        if granted.halls.is_empty() {
+            return self.on_busy(turn, ServerKind::Login, BUSY_WAIT_MS);
+        }
         self.time_step(turn, Step::Login);
         self.busies = 0;
         self.account = granted.identity.account;
@@ -258,8 +271,8 @@ impl Player {
                 None => self.return_to_hall(turn, "elsewhere"),
             },
             EnterDenial::NoSuchRoom => self.return_to_hall(turn, "no_such_room"),
-            EnterDenial::Draining => self.missed(turn, ServerKind::Room),
-            EnterDenial::Busy => self.on_busy(turn, ServerKind::Room, BUSY_ROOM_WAIT_MS),
+            EnterDenial::Draining => self.avoid_server(turn),
+            EnterDenial::Busy => self.on_busy(turn, ServerKind::Room, BUSY_WAIT_MS),
             EnterDenial::Superseded => self.fail(turn, CloseReason::Evicted.as_str()),
             EnterDenial::AlreadyInside => self.fail(turn, "already_inside"),
         }
@@ -282,10 +295,14 @@ impl Player {
         self.enter(turn);
     }
 
-    /// Presence says this session is in that room: there, unless its server is the one that went silent.
+    /// Presence says this session is in that room: there, unless its server is the one that went silent. Where
+    /// it has stayed before it is tried again all the same, for no other room lets it in.
     fn on_elsewhere<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, place: Place) {
         let here = self.place.is_some_and(|here| here.address == place.address);
         self.returns += 1;
+        if self.stay.as_ref().is_some_and(|(stayed, _)| *stayed == place) {
+            self.avoid = None;
+        }
         if self.returns > RETURNS_MAX || self.avoid == Some(place.address) {
             return self.return_to_hall(turn, "elsewhere");
         }
@@ -303,7 +320,7 @@ impl Player {
     pub(crate) fn on_seated<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, seat: SeatNo) {
         self.phase = Phase::Playing;
         self.seat = Some(seat);
-        (self.busies, self.returns, self.avoid) = (0, 0, None);
+        (self.busies, self.returns, self.avoid, self.logged_in_again) = (0, 0, None, false);
         turn.clear(Alarm::Journey);
         if core::mem::take(&mut self.cut_off) {
             turn.ledger().reconnected();
@@ -329,8 +346,8 @@ impl Player {
     }
 }
 
-/// Where a room server names no wait of its own.
-const BUSY_ROOM_WAIT_MS: u32 = 500;
+/// Where a server names no wait of its own.
+const BUSY_WAIT_MS: u32 = 500;
 
 /// Leaving.
 impl Player {
@@ -356,7 +373,7 @@ impl Player {
 }
 
 /// The reason of a failure where nobody answered.
-fn unreachable(kind: ServerKind) -> &'static str {
+pub(crate) fn unreachable(kind: ServerKind) -> &'static str {
     match kind {
         ServerKind::Login => "login_unreachable",
         ServerKind::Hall => "hall_unreachable",

@@ -1,4 +1,4 @@
-//! What a seated player does: chats, plays, drops its connection and comes back.
+//! What a seated player does: chats, plays, loses or drops its connection and comes back.
 //!
 //! Why: servers are judged under play, and what they send is checked while it lasts.
 //! Owns: pace (from the crowd's dice), the hand as this seat sees it, the check of chats and moves.
@@ -207,7 +207,7 @@ pub(crate) fn plan_drop<L: Ledger>(turn: &mut Turn<'_, L>) {
     }
 }
 
-/// Dropping the connection on purpose, to come back on the ticket.
+/// Dropping the connection on purpose, and coming back on the ticket.
 impl Player {
     pub(crate) fn on_drop_alarm<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
         let acting = self.hand.as_ref().is_some_and(|hand| hand.acted.is_some());
@@ -215,6 +215,11 @@ impl Player {
             return turn.alarm_within(Alarm::Drop, DROP_AGAIN);
         }
         self.cut_off = true;
+        self.resume_later(turn);
+    }
+
+    /// Back to its seat, which is kept for a while, on a new connection.
+    pub(crate) fn resume_later<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
         self.put_play_down(turn);
         turn.hang_up(&mut self.conn);
         self.phase = Phase::Waiting(Next::Resume);

@@ -12,6 +12,7 @@
 use crate::addresses::AddressNo;
 use crate::alarms::Alarm;
 use crate::delivery::Stay;
+use crate::journey::unreachable;
 use crate::ledger::{Ledger, Step};
 use crate::play::Hand;
 use crate::refresh::Visit;
@@ -80,10 +81,11 @@ pub(crate) struct Player {
     pub(crate) list_at: u8,
     /// Redirects and misses of this visit.
     pub(crate) tries: u8,
-    /// Busy answers in a row.
+    /// Busy answers since its last login or seat.
     pub(crate) busies: u8,
     /// Returns to the hall since the last seat.
     pub(crate) returns: u8,
+    /// A ticket was refused since the last seat, and it logged in again.
     pub(crate) logged_in_again: bool,
     /// Its time to leave came while it could not.
     pub(crate) going: bool,
@@ -128,11 +130,6 @@ impl Player {
     /// How many connections it holds.
     pub(crate) fn connections(&self) -> usize {
         usize::from(self.conn.is_some()) + usize::from(self.visit.conn.is_some())
-    }
-
-    /// In a room, and not on its way out.
-    fn is_inside(&self) -> bool {
-        matches!(self.phase, Phase::Sitting | Phase::Playing)
     }
 
     fn is_leaving(&self) -> bool {
@@ -243,13 +240,29 @@ impl Player {
         if self.is_leaving() {
             return self.finish(turn);
         }
-        if self.is_inside() {
-            turn.ledger().dropped(reason);
-            self.cut_off = true;
+        match self.phase {
+            Phase::Playing => {
+                self.note_drop(turn, reason);
+                self.resume_later(turn);
+            }
+            // Its server may well live: only a dial that fails says otherwise.
+            Phase::Sitting => {
+                self.note_drop(turn, reason);
+                self.return_to_hall(turn, unreachable(ServerKind::Room));
+            }
+            Phase::Entering => self.return_to_hall(turn, unreachable(ServerKind::Room)),
+            _ => {
+                if let Some(kind) = self.dealing_with() {
+                    self.missed(turn, kind);
+                }
+            }
         }
-        if let Some(kind) = self.dealing_with() {
-            self.missed(turn, kind);
-        }
+    }
+
+    /// It was in a room, and its connection ended without its doing.
+    pub(crate) fn note_drop<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, reason: &'static str) {
+        turn.ledger().dropped(reason);
+        self.cut_off = true;
     }
 
     pub(crate) fn on_message<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, message: Message) {

@@ -104,6 +104,29 @@ fn busy_is_waited_for_ten_times() {
 }
 
 #[test]
+fn a_login_that_names_no_hall_is_as_busy() {
+    let no_halls = || LoggedIn { halls: vec![], ..logged_in() };
+    let mut stage = Stage::new(one_player(Play::Idle));
+    for _ in 0..9 {
+        let dial = stage.dial_to("login-1");
+        let conn = stage.accept(&dial);
+        assert!(matches!(stage.heard(conn), Message::LogIn(_)));
+        stage.say(conn, no_halls());
+        assert!(stage.closed.contains(&conn));
+        let told_at = stage.now;
+        let again = stage.dial_to("login-1");
+        assert!(within(stage.now - told_at, 500, 750));
+        stage.dials.push_front(again);
+    }
+    assert_eq!((stage.failure(), stage.tally().steps.len()), (None, 0));
+    let dial = stage.dial();
+    let conn = stage.accept(&dial);
+    stage.heard(conn);
+    stage.say(conn, no_halls());
+    assert_eq!(stage.failure(), Some("busy"), "the tenth in a row");
+}
+
+#[test]
 fn a_full_room_leads_to_its_neighbours_and_then_to_the_hall() {
     let mut stage = Stage::new(one_player(Play::Idle));
     stage.login();
@@ -180,6 +203,31 @@ fn a_refused_ticket_is_got_anew_once() {
         stage.refuse(&dial, closing(reason));
         assert_eq!(stage.failure(), Some(reason.as_str()));
     }
+}
+
+#[test]
+fn a_seat_makes_up_for_former_refusals() {
+    let expired = || closing(CloseReason::TicketExpired);
+    let config = Config { play_for: Duration::from_secs(1000), ..one_player(Play::Idle) };
+    let mut stage = Stage::new(config);
+    for _ in 0..3 {
+        for _ in 0..9 {
+            let dial = stage.dial_to("login-1");
+            stage.refuse(&dial, Busy { retry_after_ms: 500 });
+        }
+        stage.login();
+        stage.hall(&[("room-1", 3)]);
+        let (conn, _) = stage.knock_room("room-1");
+        stage.seat(conn, 3, 0);
+        stage.cut(conn);
+        let dial = stage.dial_to("room-1");
+        stage.refuse(&dial, expired());
+    }
+    assert_eq!(stage.failure(), None, "each evening its ticket may expire");
+    stage.login();
+    let dial = stage.dial_to("hall-1");
+    stage.refuse(&dial, expired());
+    assert_eq!(stage.failure(), Some("ticket_expired"), "but not the fresh one");
 }
 
 #[test]

@@ -89,8 +89,12 @@ fn a_vanished_room_leads_through_the_hall_to_another() {
     stage.say(conn, ChatSaid { seq: 1, from: ACCOUNT, text: text(ACCOUNT, 1) });
     stage.cut(conn);
     let cut_at = stage.now;
+    let dial = stage.dial_to("room-1");
+    assert!(within(stage.now - cut_at, 100, 300));
+    stage.miss(&dial);
+    let missed_at = stage.now;
     let dial = stage.dial_to("hall-1");
-    assert!(within(stage.now - cut_at, 500, 1000));
+    assert!(within(stage.now - missed_at, 500, 1000));
     // The hall has not heard yet, and says the seat is kept there: anywhere else is better.
     let kept = SeatKept { address: "room-1".into(), room: RoomNo(3), game: GameId(1) };
     stage.hall_at(&dial, &[("room-1", 3), ("room-2", 0)], vec![kept]);
@@ -105,22 +109,81 @@ fn a_vanished_room_leads_through_the_hall_to_another() {
 }
 
 #[test]
-fn a_seat_that_was_kept_is_taken_again() {
+fn a_lost_connection_leads_straight_back_to_the_seat_that_is_kept() {
+    type Loss = fn(&mut Stage, ConnId);
+    let losses: [(&str, Loss); 3] = [
+        ("closed", |stage, conn| stage.cut(conn)),
+        ("ping_timeout", |stage, conn| stage.say(conn, closing(CloseReason::PingTimeout))),
+        ("slow_consumer", |stage, conn| stage.say(conn, closing(CloseReason::SlowConsumer))),
+    ];
+    for (reason, lose) in losses {
+        let (mut stage, conn) = Stage::seated(one_player(Play::Idle));
+        stage.say(conn, ChatSaid { seq: 1, from: ACCOUNT, text: text(ACCOUNT, 1) });
+        lose(&mut stage, conn);
+        let (again, enter) = stage.knock_room("room-1");
+        assert_eq!((enter.room, enter.last_seq), (Some(RoomNo(3)), Some(1)));
+        stage.say(again, entered(3, 1, Some(SEAT)));
+        stage.say(again, ChatSaid { seq: 2, from: ACCOUNT, text: text(ACCOUNT, 2) });
+        stage.out(again, 2);
+        let tally = stage.tally();
+        assert_eq!((tally.reconnects, tally.drops[reason], tally.failed()), (1, 1, 0));
+        assert_eq!((tally.delivery.expected, tally.delivery.received), (2, 2));
+    }
+}
+
+#[test]
+fn who_is_turned_out_of_an_emptied_server_goes_elsewhere() {
+    for reason in [CloseReason::Draining, CloseReason::ServerStopping] {
+        let (mut stage, conn) = Stage::seated(one_player(Play::Idle));
+        stage.say(conn, closing(reason));
+        stage.hall(&[("room-1", 3), ("room-2", 0)]);
+        let (conn, _) = stage.knock_room("room-2");
+        stage.seat(conn, 0, 0);
+        assert_eq!((stage.tally().reconnects, stage.tally().drops[reason.as_str()]), (1, 1));
+    }
+}
+
+#[test]
+fn sent_back_to_its_own_room_a_player_goes_there_though_it_did_not_answer_before() {
     let (mut stage, conn) = Stage::seated(one_player(Play::Idle));
     stage.cut(conn);
-    let dial = stage.dial_to("hall-1");
-    stage.hall_at(&dial, &[("room-1", 3)], vec![]);
+    let dial = stage.dial_to("room-1");
+    stage.miss(&dial);
+    stage.hall(&[("room-1", 3), ("room-2", 0)]);
+    let (other, _) = stage.knock_room("room-2");
+    let reason = EnterDenial::Elsewhere { address: "room-1".into(), room: RoomNo(3) };
+    stage.say(other, EnterDenied { reason });
     let (again, enter) = stage.knock_room("room-1");
-    assert_eq!(enter.last_seq, Some(0));
+    assert_eq!((enter.room, enter.last_seq), (Some(RoomNo(3)), Some(0)));
     stage.say(again, entered(3, 0, Some(SEAT)));
-    assert_eq!(stage.tally().reconnects, 1);
-    assert_eq!(stage.crowd.progress().in_seat, 1);
+    assert_eq!((stage.tally().reconnects, stage.crowd.progress().in_seat), (1, 1));
+}
+
+#[test]
+fn a_connection_lost_on_the_way_in_does_not_condemn_its_server() {
+    for is_inside in [false, true] {
+        let mut stage = Stage::new(one_player(Play::Idle));
+        stage.login();
+        stage.hall(&[("room-1", 3)]);
+        let (conn, _) = stage.knock_room("room-1");
+        if is_inside {
+            stage.say(conn, entered(3, 0, None));
+            assert_eq!(stage.heard(conn), Sit { table: None, seat: None }.into());
+        }
+        stage.cut(conn);
+        let kept = SeatKept { address: "room-1".into(), room: RoomNo(3), game: GameId(1) };
+        let dial = stage.dial_to("hall-1");
+        stage.hall_at(&dial, &[("room-2", 0)], vec![kept]);
+        stage.knock_room("room-1");
+    }
 }
 
 #[test]
 fn a_lost_room_is_given_up_after_twenty_returns() {
     let (mut stage, conn) = Stage::seated(one_player(Play::Idle));
     stage.cut(conn);
+    let dial = stage.dial_to("room-1");
+    stage.miss(&dial);
     for _ in 0..20 {
         stage.hall(&[("room-2", 0)]);
         let dial = stage.dial_to("room-2");
