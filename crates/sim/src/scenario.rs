@@ -28,6 +28,8 @@ pub enum Fault {
     Restart(ServerName),
     /// The server's link to its manager breaks; it calls again.
     CutLink(ServerName),
+    /// So many of a thousand players' connections to the server end, on both sides; who they hit is chance.
+    CutPlayers(ServerName, u32),
 }
 
 /// One process of the plan.

@@ -12,7 +12,7 @@ mod arrivals;
 mod outputs;
 
 use crate::machine::{AnyMachine, In};
-use crate::network::{Network, Packet, State, across, delay};
+use crate::network::{Network, Packet, State, across, delay, is_caller};
 use crate::process::{Place, Process, ProcessId};
 use crate::scenario::{Fault, Plan, Scenario};
 use crate::schedule::{Event, Schedule};
@@ -23,7 +23,7 @@ use rand_core::{Rng, SeedableRng};
 use std::sync::Arc;
 use std::time::Duration;
 use usher_player::{Crowd, Tally};
-use usher_proto::machine::ClusterView;
+use usher_proto::machine::{ClusterView, Peer};
 use usher_proto::message::Renew;
 use usher_proto::{ConnId, Input, Message, RoomNo, ServerKind, ShardId, Time};
 
@@ -260,6 +260,26 @@ impl World {
                     self.send(link, Packet::Closed);
                     self.send(across(link), Packet::Closed);
                 }
+            }
+            Fault::CutPlayers(name, per_mille) => {
+                if let Some(id) = self.alive(|process| process.name == name) {
+                    self.cut_players(id, per_mille);
+                }
+            }
+        }
+    }
+
+    /// Both sides notice, each in its own time; what was sent before still arrives.
+    fn cut_players(&mut self, id: ProcessId, per_mille: u32) {
+        self.shadow.unrest(self.now);
+        for conn in self.network.ends_of(id) {
+            let is_players = !is_caller(conn) && matches!(self.network.wire(conn).peer, Peer::Player(_));
+            if is_players
+                && self.network.end(conn).state == State::Open
+                && self.dice.next_u32() % 1000 < per_mille
+            {
+                self.send(conn, Packet::Closed);
+                self.send(across(conn), Packet::Closed);
             }
         }
     }
