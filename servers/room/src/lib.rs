@@ -28,6 +28,8 @@ pub struct Section {
     pub floors: u16,
     /// How long a seat is kept for a player whose connection is gone.
     pub seat_grace_s: u64,
+    /// How long somebody may stay at the door without entering a room.
+    pub door_timeout_s: u64,
     /// Chats kept in each room for those who come back.
     pub replay_max: u32,
     /// Rest between two hands at a table.
@@ -42,6 +44,7 @@ impl Default for Section {
         Self {
             floors: machine.floors,
             seat_grace_s: machine.seat_grace.as_secs(),
+            door_timeout_s: machine.door_timeout.as_secs(),
             replay_max: machine.replay_max,
             next_hand_delay_ms: machine.next_hand_delay.as_millis() as u64,
             rooms: Vec::new(),
@@ -94,6 +97,9 @@ impl App for Room {
         if section.floors == 0 {
             return Err(file.wrong("room.floors", "must be at least 1"));
         }
+        if section.door_timeout_s == 0 {
+            return Err(file.wrong("room.door_timeout_s", "must be at least 1"));
+        }
         let mut rooms = Vec::new();
         for group in &section.rooms {
             rooms.extend(specs(file, group)?);
@@ -124,6 +130,7 @@ impl App for Room {
                         rooms: rooms.clone(),
                         floors: section.floors,
                         seat_grace: Duration::from_secs(section.seat_grace_s),
+                        door_timeout: Duration::from_secs(section.door_timeout_s),
                         replay_max: section.replay_max,
                         next_hand_delay: millis(section.next_hand_delay_ms),
                         ..RoomConfig::default()
