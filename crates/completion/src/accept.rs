@@ -4,7 +4,7 @@
 //! forgotten here. Readiness suffices for a handful of listeners, whichever backend the workers use.
 //!
 //! Limits: at most `ACCEPTS_PER_TURN_MAX` a listener and turn, so that one in a storm does not shut the others
-//! out; at `connections_max` accept and close; out of descriptors rest for `REST`, since the kernel
+//! out; at the limit of accepted connections accept and close; out of descriptors rest for `REST`, since the kernel
 //! reports the same connection again and again.
 //! Read next: `load.rs`.
 
@@ -22,8 +22,10 @@ use crate::command::{Command, Signal};
 use crate::handle::{Handle, Shared};
 use crate::hooks::{Fault, Origin};
 use crate::id::ListenerId;
+use crate::load::Way;
 use crate::stats::AcceptCounters;
 use crate::sys;
+use crate::vital::Vital;
 
 const BACKLOG: i32 = 4096;
 const ACCEPTS_PER_TURN_MAX: usize = 256;
@@ -152,9 +154,10 @@ struct Listener {
 
 impl Acceptor {
     pub(crate) fn run(mut self, handle: &Handle) {
+        let _vital = Vital;
         let door = &handle.shared().door;
         loop {
-            self.wait();
+            self.wait(door);
             for ask in door.take() {
                 match ask {
                     Ask::Listen(id, socket) => self.add(id, socket, handle),
@@ -168,8 +171,9 @@ impl Acceptor {
         }
     }
 
-    fn wait(&mut self) {
+    fn wait(&mut self, door: &Door) {
         let timeout = match self.resting_until {
+            _ if !door.signal.fall_asleep() => Some(Duration::ZERO),
             Some(until) => Some(until.saturating_duration_since(clock())),
             None => self.listeners.iter().any(|listener| listener.ready).then_some(Duration::ZERO),
         };
@@ -234,11 +238,11 @@ impl Listener {
         Ok(())
     }
 
-    /// `false`: there are `connections_max` already, this one is closed.
+    /// `false`: accepted connections have all their places already, this one is closed.
     fn hand_on(&self, socket: mio::net::TcpStream, peer: SocketAddr, handle: &Handle) -> bool {
         let Shared { load, door, .. } = handle.shared();
         door.counters.accepted.add(1);
-        let Some(worker) = load.admit() else {
+        let Some(worker) = load.admit(Way::In) else {
             door.counters.refused_full.add(1);
             return false;
         };

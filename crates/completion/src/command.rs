@@ -2,16 +2,17 @@
 //!
 //! A list under a lock, swapped out whole each turn: one short critical section a batch on either side.
 //!
-//! Invariant (no command is stranded): a poster appends, *then* rings; the worker marks the bell as heard,
-//! *then* takes the list. Whoever rings after the mark causes another turn; whoever rang before it had
-//! already appended, so this turn takes it. Both sides use a read-modify-write on `rung`, which orders
-//! the append before the take.
+//! Invariant (no command is stranded): a poster appends, *then* looks whether the worker sleeps, and wakes it
+//! if so; the worker says that it sleeps, *then* looks at the list once more. The list's lock orders the two: one
+//! of them sees the other. So posting to a worker that is awake costs no system call.
+//! Invariant (no ring is lost): a ring leaves its mark on a worker that is awake too, and the worker does not
+//! sleep with the mark on. It takes the mark off *before* the turn's work, so what rang after it has its own turn.
 //! Limit: `commands_max` waiting sends, then [`Refused::Busy`]; other commands always go through (they are
 //! bounded by the connections they name).
 //! Read next: `worker.rs`, which runs the commands.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -19,6 +20,7 @@ use bytes::Bytes;
 use crate::handle::Refused;
 use crate::hooks::{Fault, Origin, Verb};
 use crate::id::ConnId;
+use crate::load::Way;
 use crate::sys::Socket;
 
 /// One thing to do on a worker's thread.
@@ -47,31 +49,61 @@ pub(crate) enum Command {
     Stop,
 }
 
+impl Command {
+    /// The way of the connection that was admitted for it.
+    pub(crate) fn way(&self) -> Option<Way> {
+        match self {
+            Command::Open { origin, .. } => Some(Way::of(*origin)),
+            Command::Connect { .. } => Some(Way::Out),
+            Command::Send { .. } | Command::Act { .. } | Command::Report(_) | Command::Stop => None,
+        }
+    }
+}
+
+/// The worker waits in its poll, or is about to: a wake is needed.
+const ASLEEP: u8 = 0;
+/// It works, and looks at its commands before it sleeps.
+const AWAKE: u8 = 1;
+/// A turn is asked for and has not begun.
+const RUNG: u8 = 2;
+
 /// Wakes a worker out of its poll, once for many who ask.
 pub(crate) struct Signal {
     waker: mio::Waker,
-    rung: AtomicBool,
+    state: AtomicU8,
 }
 
 impl Signal {
     pub(crate) fn new(waker: mio::Waker) -> Signal {
-        Signal { waker, rung: AtomicBool::new(false) }
+        Signal { waker, state: AtomicU8::new(AWAKE) }
     }
 
     /// A turn will begin after this call, or one that has begun has not yet called [`Signal::heard`].
     pub(crate) fn ring(&self) {
-        if !self.rung.swap(true, Ordering::AcqRel)
+        if self.state.swap(RUNG, Ordering::AcqRel) == ASLEEP
             && let Err(error) = self.waker.wake()
         {
             // The next poster tries again; without this it would trust a wake that never came.
-            self.rung.store(false, Ordering::Release);
+            self.state.store(ASLEEP, Ordering::Release);
             tracing::error!(%error, "a worker could not be woken");
         }
     }
 
-    /// What was posted before now is about to be taken.
+    /// The worker will look at its commands after this call.
+    fn nudge(&self) {
+        if self.state.load(Ordering::Acquire) == ASLEEP {
+            self.ring();
+        }
+    }
+
+    /// A turn has begun: who rang before is served by it.
     pub(crate) fn heard(&self) {
-        self.rung.swap(false, Ordering::AcqRel);
+        self.state.swap(AWAKE, Ordering::AcqRel);
+    }
+
+    /// From now on a wake is needed; `false`: a turn was asked for, there is no sleep.
+    pub(crate) fn fall_asleep(&self) -> bool {
+        self.state.compare_exchange(AWAKE, ASLEEP, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 
@@ -107,7 +139,7 @@ impl Inbox {
         }
         waiting.commands.push(command);
         drop(waiting);
-        self.signal.ring();
+        self.signal.nudge();
         true
     }
 
@@ -135,15 +167,19 @@ impl Inbox {
         waiting.sends += posted;
         drop(waiting);
         if posted > 0 {
-            self.signal.ring();
+            self.signal.nudge();
         }
         Ok(())
     }
 
-    /// Marks the bell as heard and takes everything, leaving the empty `into`'s memory for the next ones.
+    /// Whether the worker may wait in its poll: nobody asked for a turn, and no command is here.
+    pub(crate) fn fall_asleep(&self) -> bool {
+        self.signal.fall_asleep() && self.lock().commands.is_empty()
+    }
+
+    /// Takes everything, leaving the empty `into`'s memory for the next ones.
     pub(crate) fn take(&self, into: &mut Vec<Command>) {
         debug_assert!(into.is_empty());
-        self.signal.heard();
         let mut waiting = self.lock();
         waiting.sends = 0;
         std::mem::swap(&mut waiting.commands, into);
@@ -168,6 +204,9 @@ impl Inbox {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::time::Duration;
+
     use super::*;
 
     fn inbox(sends_max: usize) -> (mio::Poll, Inbox) {
@@ -202,8 +241,8 @@ mod tests {
         assert_eq!(inbox.post_sends([send()]), Err(Refused::Stopped));
     }
 
-    /// Posters and a worker at full speed: every command is taken although the worker polls without a timeout
-    /// it could fall back on (the one given here only ends a failed test).
+    /// Posters and a worker at full speed: every command is taken although the worker, whenever it may sleep, polls
+    /// without a timeout it could fall back on (the one given here only ends a failed test).
     #[test]
     fn no_command_is_stranded() {
         const POSTERS: usize = 4;
@@ -213,14 +252,62 @@ mod tests {
             for _ in 0..POSTERS {
                 scope.spawn(|| (0..EACH).for_each(|_| inbox.post_sends([send()]).unwrap()));
             }
-            let (mut events, mut batch, mut taken) = (mio::Events::with_capacity(4), Vec::new(), 0);
+            let (mut batch, mut taken) = (Vec::new(), 0);
             while taken < POSTERS * EACH {
-                poll.poll(&mut events, Some(std::time::Duration::from_secs(20))).unwrap();
-                assert!(!events.is_empty(), "stranded after {taken}");
-                inbox.take(&mut batch);
-                taken += batch.len();
-                batch.clear();
+                assert!(turn_comes(&mut poll, &inbox), "stranded after {taken}");
+                // As a worker does: at the beginning of a turn, and again at its end.
+                for _ in 0..2 {
+                    inbox.take(&mut batch);
+                    taken += batch.len();
+                    batch.clear();
+                }
             }
         });
+    }
+
+    /// As a worker waits for its turn; `false`: none came.
+    fn turn_comes(poll: &mut mio::Poll, inbox: &Inbox) -> bool {
+        let mut events = mio::Events::with_capacity(4);
+        let sleeps = inbox.fall_asleep();
+        poll.poll(&mut events, Some(Duration::from_secs(if sleeps { 20 } else { 0 }))).unwrap();
+        inbox.signal().heard();
+        !sleeps || !events.is_empty()
+    }
+
+    /// A desk beside the inbox, as layers above keep one: what is put there before a ring is found after it.
+    #[test]
+    fn no_ring_is_lost() {
+        const RINGS: usize = 40_000;
+        let (mut poll, inbox) = inbox(usize::MAX);
+        let desk = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..RINGS {
+                    desk.fetch_add(1, Ordering::Relaxed);
+                    inbox.signal().ring();
+                }
+            });
+            let mut found = 0;
+            while found < RINGS {
+                assert!(turn_comes(&mut poll, &inbox), "lost after {found}");
+                found += desk.swap(0, Ordering::Relaxed);
+            }
+        });
+    }
+
+    #[test]
+    fn whoever_is_awake_is_not_woken() {
+        let (mut poll, inbox) = inbox(usize::MAX);
+        let mut events = mio::Events::with_capacity(4);
+        inbox.post_sends([send()]).unwrap();
+        inbox.signal().ring();
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        assert!(events.is_empty());
+        assert!(!inbox.fall_asleep(), "a turn is asked for");
+        inbox.signal().heard();
+        assert!(!inbox.fall_asleep(), "a command is here");
+        inbox.post_sends([send()]).unwrap();
+        poll.poll(&mut events, Some(Duration::from_secs(20))).unwrap();
+        assert!(!events.is_empty(), "whoever sleeps is woken");
     }
 }

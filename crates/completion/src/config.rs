@@ -25,9 +25,12 @@ pub struct Config {
     pub engine: Engine,
     /// Worker threads, 1 to 256. Default: one for each processor.
     pub workers: usize,
-    /// Connections over all workers, outgoing ones included. An accepted connection above it is closed at
+    /// Connections over all workers, outgoing ones included. An accepted connection without a place is closed at
     /// once ([`Fault::ConnectionsFull`](crate::Fault::ConnectionsFull)), an outgoing one fails.
     pub connections_max: usize,
+    /// Of those places, how many accepted connections may not take: they are kept for outgoing and adopted ones.
+    /// At most `connections_max`.
+    pub outgoing_reserved: usize,
     /// Size of one receive buffer, hence of the largest [`Chunk`](crate::Chunk).
     pub receive_buffer_bytes: usize,
     /// Receive buffers over all workers; each worker has an equal share, at least one. With none free,
@@ -52,6 +55,7 @@ impl Default for Config {
             engine: Engine::Auto,
             workers: std::thread::available_parallelism().map_or(1, usize::from).min(id::WORKERS_MAX),
             connections_max: 20_000,
+            outgoing_reserved: 0,
             receive_buffer_bytes: 16 * 1024,
             receive_buffers_max: 1024,
             send_queue_bytes_max: 16 * 1024 * 1024,
@@ -70,6 +74,8 @@ impl Config {
             "workers must be 1 to 256"
         } else if self.connections_max == 0 || self.connections_max > id::SLOTS_MAX {
             "connections_max must be 1 to 16777216"
+        } else if self.outgoing_reserved > self.connections_max {
+            "outgoing_reserved must not be more than connections_max"
         } else if self.receive_buffer_bytes == 0 {
             "receive_buffer_bytes must not be 0"
         } else if self.receive_buffers_max == 0 {
@@ -98,6 +104,7 @@ mod tests {
             ("workers", Config { workers: 257, ..good.clone() }),
             ("connections_max", Config { connections_max: 0, ..good.clone() }),
             ("connections_max", Config { connections_max: (1 << 24) + 1, ..good.clone() }),
+            ("outgoing_reserved", Config { outgoing_reserved: 3, connections_max: 2, ..good.clone() }),
             ("receive_buffer_bytes", Config { receive_buffer_bytes: 0, ..good.clone() }),
             ("receive_buffers_max", Config { receive_buffers_max: 0, ..good.clone() }),
         ];

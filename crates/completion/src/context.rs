@@ -14,6 +14,7 @@ use bytes::{Buf, Bytes};
 
 use crate::hooks::Reason;
 use crate::id::{ConnId, SLOTS_MAX};
+use crate::load::Way;
 use crate::sys::Receive;
 
 /// Emptied queues kept for the next connection that sends, so that sending allocates nothing.
@@ -48,6 +49,7 @@ pub(crate) struct Context {
     pub(crate) phase: Phase,
     pub(crate) queue: SendQueue,
     generation: u32,
+    way: Way,
     /// Reading was paused by a verb.
     pub(crate) paused: bool,
     /// The peer's end was read.
@@ -70,6 +72,7 @@ impl Context {
             phase: Phase::Free,
             queue: SendQueue::default(),
             generation: 1,
+            way: Way::Out,
             paused: false,
             peer_finished: false,
             peer_finished_first: false,
@@ -153,7 +156,7 @@ impl Slots {
     }
 
     /// Takes a context from the pool.
-    pub(crate) fn take(&mut self, phase: Phase) -> ConnId {
+    pub(crate) fn take(&mut self, phase: Phase, way: Way) -> ConnId {
         let slot = self.free.pop().unwrap_or_else(|| {
             assert!(self.contexts.len() < SLOTS_MAX, "invariant: connections_max admits at most SLOTS_MAX");
             self.contexts.push(Context::new());
@@ -162,17 +165,20 @@ impl Slots {
         let context = &mut self.contexts[slot as usize];
         assert!(context.is_clean(), "invariant: a context is cleaned before it goes back");
         context.phase = phase;
+        context.way = way;
         ConnId::new(self.worker, slot, context.generation)
     }
 
-    /// Returns a context; its id is stale from now on.
-    pub(crate) fn give_back(&mut self, conn: ConnId) {
-        let Some(context) = self.get(conn) else { return };
+    /// Returns a context, and says which way its connection came; its id is stale from now on.
+    pub(crate) fn give_back(&mut self, conn: ConnId) -> Option<Way> {
+        let context = self.get(conn)?;
+        let way = context.way;
         let parts = std::mem::take(&mut context.queue.parts);
         let generation = context.generation.checked_add(1).unwrap_or(1);
         *context = Context { generation, ..Context::new() };
         self.keep_spare(parts);
         self.free.push(conn.slot());
+        Some(way)
     }
 
     /// The context of a connection that is still there.
@@ -232,10 +238,10 @@ mod tests {
     #[test]
     fn an_id_is_stale_once_its_slot_came_back() {
         let mut slots = Slots::new(3);
-        let first = slots.take(Phase::Open);
+        let first = slots.take(Phase::Open, Way::In);
         slots.give_back(first);
         assert!(slots.get(first).is_none());
-        let second = slots.take(Phase::Open);
+        let second = slots.take(Phase::Open, Way::In);
         assert_eq!((first.slot(), first.generation() + 1), (second.slot(), second.generation()));
         assert!(slots.get(first).is_none() && slots.get(second).is_some());
         let elsewhere = ConnId::new(2, second.slot(), second.generation());
@@ -247,17 +253,17 @@ mod tests {
     #[test]
     fn generations_never_become_zero() {
         let mut slots = Slots::new(0);
-        let conn = slots.take(Phase::Open);
+        let conn = slots.take(Phase::Open, Way::In);
         slots.contexts[0].generation = u32::MAX;
         slots.give_back(ConnId::new(0, conn.slot(), u32::MAX));
-        assert_eq!(slots.take(Phase::Open).generation(), 1);
+        assert_eq!(slots.take(Phase::Open, Way::In).generation(), 1);
     }
 
     #[test]
     fn a_queue_advances_at_every_byte() {
         for cut in 0..=6 {
             let mut slots = Slots::new(0);
-            let conn = slots.take(Phase::Open);
+            let conn = slots.take(Phase::Open, Way::In);
             for part in [&b"ab"[..], b"c", b"def"] {
                 slots.enqueue(conn, Bytes::from_static(part));
             }
@@ -272,7 +278,7 @@ mod tests {
     fn an_idle_context_is_small_and_owns_no_queue() {
         assert!(size_of::<Context>() <= 80, "{}", size_of::<Context>());
         let mut slots = Slots::new(0);
-        let conn = slots.take(Phase::Open);
+        let conn = slots.take(Phase::Open, Way::In);
         slots.enqueue(conn, Bytes::from_static(b"x"));
         slots.advance(conn, 1);
         assert_eq!(slots.get(conn).unwrap().queue.parts.capacity(), 0);

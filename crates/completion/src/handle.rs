@@ -18,7 +18,7 @@ use crate::command::{Command, Inbox};
 use crate::config::Config;
 use crate::hooks::{Fault, Origin, Verb};
 use crate::id::{ConnId, ListenerId};
-use crate::load::Load;
+use crate::load::{Load, Way};
 use crate::pool::Pool;
 use crate::stats::{Stats, WorkerCounters};
 use crate::sys;
@@ -100,7 +100,7 @@ impl Handle {
     /// Connects, on the worker with the fewest connections. Answered there, once: `connected` with this
     /// token or [`Fault::Connect`]. (After a shutdown nobody answers.)
     pub fn connect(&self, addr: SocketAddr, token: u64) {
-        match self.shared.load.admit() {
+        match self.shared.load.admit(Way::Out) {
             Some(worker) => self.post_admitted(worker, Command::Connect { to: addr, token }),
             None => self.report(Fault::Connect { token, error: full() }),
         }
@@ -111,7 +111,7 @@ impl Handle {
         let origin = Origin::Adopted { token };
         match sys::adopt(stream, self.shared.config.socket_buffer_bytes) {
             Err(error) => self.report(Fault::Adopt { token, error }),
-            Ok((socket, peer)) => match self.shared.load.admit() {
+            Ok((socket, peer)) => match self.shared.load.admit(Way::Out) {
                 Some(worker) => self.post_admitted(worker, Command::Open { socket, origin, peer }),
                 None => self.report(Fault::Adopt { token, error: full() }),
             },
@@ -171,8 +171,11 @@ impl Handle {
 
     /// Posts what was counted by `Load::admit`, and takes the count back if nobody will.
     pub(crate) fn post_admitted(&self, worker: usize, command: Command) {
-        if !self.shared.workers[worker].inbox.post(command) {
-            self.shared.load.leave(worker);
+        let way = command.way();
+        if !self.shared.workers[worker].inbox.post(command)
+            && let Some(way) = way
+        {
+            self.shared.load.leave(worker, way);
         }
     }
 

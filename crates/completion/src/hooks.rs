@@ -162,8 +162,8 @@ pub enum Fault {
         /// Why.
         error: io::Error,
     },
-    /// Connections were accepted and closed at once, because there are `connections_max`. Said once for a
-    /// batch of them; `Stats::refused_full` counts each.
+    /// Connections were accepted and closed at once, because all their places (`connections_max` less
+    /// `outgoing_reserved`) were taken. Said once for a batch of them; `Stats::refused_full` counts each.
     #[error("{listener}: connections_max reached")]
     ConnectionsFull {
         /// The listener.

@@ -30,6 +30,7 @@ mod pool;
 mod server;
 mod stats;
 mod sys;
+mod vital;
 mod worker;
 
 pub use crate::config::{Config, Engine};
@@ -40,3 +41,4 @@ pub use crate::io::Io;
 pub use crate::pool::Chunk;
 pub use crate::server::Server;
 pub use crate::stats::{PoolCount, Stats};
+pub use crate::vital::Vital;

@@ -162,6 +162,7 @@ mod tests {
         let (mut waits, pool) = polled_pool(2);
         let held = [pool.take().unwrap(), pool.take().unwrap()];
         assert!(pool.take().is_none());
+        assert!(pool.signal.fall_asleep());
         for buffer in held {
             pool.give_back(buffer);
         }

@@ -49,7 +49,7 @@ impl Server {
             .collect::<io::Result<Vec<_>>>()?
             .into_iter()
             .unzip();
-        let load = Load::new(config.workers, config.connections_max);
+        let load = Load::new(&config);
         let handle = Handle::new(Shared { workers: workers.into(), load, door, config });
         let mut server = Server { handle: handle.clone(), accept: None, workers: Vec::new() };
         for (index, backend) in backends.into_iter().enumerate() {

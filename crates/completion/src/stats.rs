@@ -29,7 +29,7 @@ pub struct Stats {
     pub contexts: PoolCount,
     /// Receive buffers.
     pub buffers: PoolCount,
-    /// Connections accepted by the kernel for us, those refused at `connections_max` included.
+    /// Connections accepted by the kernel for us, those refused because it was full included.
     pub accepted: u64,
     /// `connected` hooks called.
     pub connected: u64,
@@ -43,7 +43,7 @@ pub struct Stats {
     pub bytes_sent: u64,
     /// Failed accepts.
     pub accept_errors: u64,
-    /// Connections closed at once because there were `connections_max`.
+    /// Connections closed at once because accepted ones had no place left.
     pub refused_full: u64,
     /// Sends refused because `commands_max` were waiting.
     pub refused_busy: u64,

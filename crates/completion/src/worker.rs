@@ -1,8 +1,9 @@
 //! The turn of a worker, the same for every backend.
 //!
-//! Wait and deliver completions; run commands; expire deadlines; `turn_ended`; settle. Settling carries out
-//! what the turn has marked: one write for all that was queued, the steps of closing, the standing order to
-//! receive, and the end. If it completed something, `turn_ended` is called once more.
+//! Wait and deliver completions; run commands; expire deadlines; `turn_ended`; run the commands that this
+//! caused; settle. Settling carries out what the turn has marked: one write for all that was queued, the steps
+//! of closing, the standing order to receive, and the end. If it completed something, `turn_ended` is called
+//! once more.
 //!
 //! Invariants: a worker waits only in the backend's `turn`; a context goes back exactly where
 //! `disconnected` is said; what settling marks anew is settled in the next turn, which then does not wait.
@@ -13,14 +14,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::command::Command;
+use crate::command::{Command, Inbox};
 use crate::context::Phase;
 use crate::core::{Core, State};
 use crate::deadline::Deadlines;
 use crate::handle::Handle;
 use crate::hooks::{Fault, Hooks, Opened, Origin, Reason};
 use crate::id::ConnId;
+use crate::load::Way;
 use crate::sys::{Backend, Ending, Posted, Socket};
+use crate::vital::Vital;
 
 pub(crate) struct Worker<B, H> {
     core: Core<H>,
@@ -52,11 +55,12 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
     }
 
     pub(crate) fn run(mut self) {
-        let _closed_at_the_end = CloseInbox(self.core.state.handle.clone(), self.core.state.worker);
+        let _vital = Vital;
         while !self.stopping {
             if let Err(error) = self.turn() {
-                tracing::error!(%error, worker = self.core.state.worker, "polling failed; the worker stops");
-                break;
+                // As good as a panic: its connections would hang, and every new one would come here.
+                tracing::error!(%error, worker = self.core.state.worker, "polling failed; the process ends");
+                std::process::abort();
             }
         }
         self.stop();
@@ -67,6 +71,7 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
         self.backend.turn(&mut self.core, timeout)?;
         self.now = clock();
         self.core.state.counters().turns.add(1);
+        self.inbox().signal().heard();
         self.run_commands();
         self.expire();
         self.core.tell_faults();
@@ -76,6 +81,7 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
 
     fn end_turn(&mut self) {
         self.core.turn_ended();
+        self.run_commands();
         self.settle_all();
         if self.core.has_told() {
             self.core.turn_ended();
@@ -83,7 +89,7 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if self.core.state.is_restless() {
+        if self.core.state.is_restless() || !self.inbox().fall_asleep() {
             return Some(Duration::ZERO);
         }
         let next = [self.lingering.next(self.now), self.connecting.next(self.now)];
@@ -91,15 +97,19 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
     }
 }
 
-/// Commands of other threads.
+/// Commands of other threads, and of hooks that use the handle.
 impl<B: Backend, H: Hooks> Worker<B, H> {
     fn run_commands(&mut self) {
         let mut commands = std::mem::take(&mut self.commands);
-        self.core.state.handle.inbox(self.core.state.worker).take(&mut commands);
+        self.inbox().take(&mut commands);
         for command in commands.drain(..) {
             self.run_command(command);
         }
         self.commands = commands;
+    }
+
+    fn inbox(&self) -> &Inbox {
+        self.core.state.handle.inbox(self.core.state.worker)
     }
 
     fn run_command(&mut self, command: Command) {
@@ -114,7 +124,7 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
     }
 
     fn open(&mut self, socket: Socket, origin: Origin, peer: SocketAddr) {
-        let conn = self.take(Phase::Open);
+        let conn = self.take(Phase::Open, Way::of(origin));
         match self.backend.open(conn, socket) {
             Ok(local) => self.core.tell_connected(conn, Opened { origin, peer, local }),
             Err(error) => {
@@ -130,23 +140,23 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
     }
 
     fn connect(&mut self, to: SocketAddr, token: u64) {
-        let conn = self.take(Phase::Connecting { token });
+        let conn = self.take(Phase::Connecting { token }, Way::Out);
         match self.backend.connect(conn, to) {
             Ok(()) => self.connecting.add(self.now, conn),
             Err(error) => self.core.connect_failed(conn, error),
         }
     }
 
-    fn take(&mut self, phase: Phase) -> ConnId {
+    fn take(&mut self, phase: Phase, way: Way) -> ConnId {
         self.core.state.counters().contexts_taken.add(1);
-        self.core.state.slots.take(phase)
+        self.core.state.slots.take(phase, way)
     }
 
     fn give_back(&mut self, conn: ConnId) {
         let state = &mut self.core.state;
-        state.slots.give_back(conn);
+        let Some(way) = state.slots.give_back(conn) else { return };
         state.counters().contexts_returned.add(1);
-        state.handle.shared().load.leave(state.worker);
+        state.handle.shared().load.leave(state.worker, way);
     }
 }
 
@@ -269,7 +279,7 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
     /// What the sockets take at once is sent, then everybody is let go and told.
     fn stop(&mut self) {
         self.end_turn();
-        for command in self.core.state.handle.inbox(self.core.state.worker).close() {
+        for command in self.inbox().close() {
             self.decline(&command);
         }
         let occupants: Vec<ConnId> = self.core.state.slots.occupants().collect();
@@ -288,25 +298,14 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
     }
 
     fn decline(&mut self, command: &Command) {
-        match command {
-            Command::Connect { token, .. } => {
-                self.core.state.counters().connect_errors.add(1);
-                self.core.tell_fault(Fault::Connect { token: *token, error: stopped() });
-            }
-            Command::Open { .. } => {}
-            _ => return,
+        if let Command::Connect { token, .. } = command {
+            self.core.state.counters().connect_errors.add(1);
+            self.core.tell_fault(Fault::Connect { token: *token, error: stopped() });
         }
         let state = &self.core.state;
-        state.handle.shared().load.leave(state.worker);
-    }
-}
-
-/// Closes the inbox even when a hook panicked: nobody posts to a worker that is gone.
-struct CloseInbox(Handle, usize);
-
-impl Drop for CloseInbox {
-    fn drop(&mut self) {
-        self.0.inbox(self.1).close();
+        if let Some(way) = command.way() {
+            state.handle.shared().load.leave(state.worker, way);
+        }
     }
 }
 

@@ -197,6 +197,31 @@ fn a_wake_is_followed_by_the_end_of_a_turn() {
 }
 
 #[test]
+fn what_the_end_of_a_turn_sends_through_the_handle_leaves_in_that_turn() {
+    const ROUNDS: u64 = 500;
+    for config in configs() {
+        let came = Mutex::new(None);
+        let answers = react(move |io, event| match event {
+            Event::Received(conn, _) => *came.lock().unwrap() = Some(*conn),
+            Event::TurnEnded(_) => {
+                if let Some(conn) = came.lock().unwrap().take() {
+                    io.handle().send(conn, Bytes::from_static(b"!")).unwrap();
+                }
+            }
+            _ => {}
+        });
+        let station = Station::start_with(config, &answers, Extras { turns: true, ..Extras::default() });
+        let client = station.client();
+        for _ in 0..ROUNDS {
+            write(&client, b"?");
+            assert_eq!(read(&client, 1), b"!");
+        }
+        let turns = station.shutdown().turns;
+        assert!(turns < ROUNDS + ROUNDS / 2, "{turns} turns for {ROUNDS} answers");
+    }
+}
+
+#[test]
 fn a_pause_at_the_end_of_a_turn_loses_nothing_that_is_read_before_it_takes_effect() {
     for config in configs() {
         let wrote = Mutex::new(None);

@@ -3,10 +3,11 @@
 //! Read next: `../churn.rs`, many connections at once.
 
 use std::io::{ErrorKind, Read};
+use std::net::TcpListener;
 use std::sync::{Mutex, mpsc};
 
 use bytes::Bytes;
-use usher_completion::{Config, Fault, Reason, Refused};
+use usher_completion::{Config, Fault, Origin, Reason, Refused};
 
 use crate::station::{DEADLINE, Event, Station, configs, nothing, react, read_to_end, write};
 use crate::{LARGE_BYTES, send_large};
@@ -31,6 +32,26 @@ fn a_full_server_closes_at_once_and_says_so() {
         let _third = station.pair();
         let stats = station.shutdown();
         assert_eq!((stats.accepted, stats.refused_full, stats.connected), (4, 1, 3));
+    }
+}
+
+#[test]
+fn a_crowd_at_the_door_leaves_places_for_outgoing_connections() {
+    for config in configs() {
+        let station =
+            Station::start(Config { connections_max: 3, outgoing_reserved: 1, ..config }, &nothing());
+        let _inside = [station.pair(), station.pair()];
+        assert!(read_to_end(&station.client()).is_empty());
+        station.find(|event| matches!(event, Event::Fault(Fault::ConnectionsFull { .. })).then_some(()));
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        station.handle().connect(other.local_addr().unwrap(), 7);
+        let (conn, opened) = station.connected();
+        assert_eq!(opened.origin, Origin::Outgoing { token: 7 });
+        station.handle().abort(conn);
+        assert_eq!(station.disconnected().0, conn);
+        // The place it leaves is still none for who comes in.
+        assert!(read_to_end(&station.client()).is_empty());
+        assert_eq!(station.shutdown().refused_full, 2);
     }
 }
 

@@ -8,6 +8,8 @@ mod bytes;
 mod ending;
 mod limits;
 mod origin;
+#[cfg(unix)]
+mod panics;
 #[path = "../station/mod.rs"]
 mod station;
 
