@@ -64,11 +64,15 @@ pub struct ListenerConfig<S: Service> {
 /// What the connections of one listener may do.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Open at once; one more is sent the codec's farewell and closed.
+    /// Open at once; one more is sent the codec's farewell and closed. Dialled ones count, and are never refused.
     pub connections_max: usize,
     /// How long a new connection may take for its first message, its first frame included, and a dialled one
-    /// for its answer; `Duration::MAX`: any time. Pings do not count.
+    /// for its answer; `Duration::MAX`: any time. Pings do not count. Whoever waits for us when it is over gets
+    /// as much again.
     pub first_message_deadline: Duration,
+    /// Bytes of a first frame, or of the answer to a dial, header included; a longer one is a bad frame
+    /// (`too_long`), as soon as so much of it has come: a stranger makes this side hold no more.
+    pub first_frame_bytes_max: usize,
     /// How long a connection may be silent before it is pinged; `Duration::MAX`: for ever.
     pub ping_interval: Duration,
     /// Pings without a sign of life, after which it is closed.
@@ -84,6 +88,7 @@ impl Default for Limits {
         Self {
             connections_max: 10_000,
             first_message_deadline: Duration::from_secs(5),
+            first_frame_bytes_max: 4096,
             ping_interval: Duration::from_secs(20),
             pings_missed_max: 3,
             high_water_bytes: 256 * 1024,

@@ -9,7 +9,7 @@
 //!
 //! Invariants: until a connection is open no packet of it reaches a service.
 //! Limit: `first_message_deadline`: accepting, for the first frame and the first message together; dialling, for
-//! the answer.
+//! the answer. `first_frame_bytes_max`: the first frame, or the answer.
 //! Read next: `channel`.
 
 use bytes::Bytes;

@@ -6,8 +6,8 @@
 //! Invariants: the send lane hears of a connection before anyone can send to it. A worker never waits: what
 //! a full queue does not take stays here, and reading of those connections rests until it does.
 //! A connection is read unless its lane's queue is full or its receive lane holds it; only this hook pauses
-//! and resumes, so that neither reason undoes the other. It does so by command: layer 1 carries commands out
-//! between reading and settling, when no chunk is on its way.
+//! and resumes, so that neither reason undoes the other. It does so in `turn_ended` alone: layer 1 has read for
+//! this turn and has not settled yet, so no chunk is on its way.
 //! Limits: what stays here is bounded by layer 1's receive buffers.
 //! Read next: `receive`.
 
@@ -27,7 +27,6 @@ use crate::{
     logic::LogicItem,
     receive::ReceiveItem,
     send::SendItem,
-    table::IdMap,
 };
 
 /// Which of layer 1's listeners is which of ours. Locked while a listener is being opened, so that its first
@@ -40,8 +39,6 @@ pub(crate) struct Hook<S: Service> {
     worker: usize,
     /// The connections of this worker that lanes know of, by slot.
     slots: Vec<Option<(ConnId, ListenerId)>>,
-    /// Connections that were shown out here, and whose they were; no lane knows of them.
-    shed: IdMap<ConnId, Option<ListenerId>>,
     /// Connections whose socket refused bytes and has not taken them all.
     blocked: HashSet<ConnId, FixedState>,
     /// Connections whose reading rests because their lane's queue is full.
@@ -60,7 +57,6 @@ impl<S: Service> Hook<S> {
             worker,
             sockets,
             slots: Vec::new(),
-            shed: IdMap::default(),
             blocked: HashSet::default(),
             rested: HashSet::default(),
             held: HashSet::default(),
@@ -86,8 +82,8 @@ impl<S: Service> Hook<S> {
         }
     }
 
-    /// Closes a connection that no lane is to hear of.
-    fn shed(&mut self, io: &mut Io<'_>, conn: ConnId, listener: ListenerId, reason: CloseReason) {
+    /// Closes a connection that no lane is to hear of, and that counts as a visit only.
+    fn shed(&self, io: &mut Io<'_>, conn: ConnId, listener: ListenerId, reason: CloseReason) {
         let config = &self.fabric.listeners[listener.index()];
         let last_words = config.farewell(reason);
         if !last_words.is_empty() {
@@ -95,7 +91,6 @@ impl<S: Service> Hook<S> {
         }
         io.close(conn);
         config.counters.closed(reason);
-        self.shed.insert(conn, Some(listener));
     }
 
     /// The listener of a connection that lanes know of.
@@ -199,20 +194,17 @@ impl<S: Service> Hook<S> {
 impl<S: Service> Hooks for Hook<S> {
     fn connected(&mut self, io: &mut Io<'_>, conn: ConnId, opened: Opened) {
         self.fabric.open.enter();
-        let Some((listener, dial)) = self.origin(opened.origin) else {
-            self.shed.insert(conn, None);
-            return io.abort(conn);
-        };
+        let Some((listener, dial)) = self.origin(opened.origin) else { return io.abort(conn) };
         let config = &self.fabric.listeners[listener.index()];
-        let count = config.counters.enter();
-        let full = dial.is_none() && count > config.limits.connections_max as u64;
+        config.counters.visited();
         if self.fabric.is_draining() {
             if let Some(dial) = dial {
                 self.dial_failed(&dial, DialError::Closed);
             }
             return self.shed(io, conn, listener, CloseReason::Shutdown);
         }
-        if full {
+        let places = if dial.is_some() { usize::MAX } else { config.limits.connections_max };
+        if !config.counters.enter(places as u64) {
             return self.shed(io, conn, listener, CloseReason::ConnectionsFull);
         }
         self.take_slot(conn, listener);
@@ -240,11 +232,8 @@ impl<S: Service> Hooks for Hook<S> {
         self.blocked.remove(&conn);
         self.rested.remove(&conn);
         self.held.remove(&conn);
-        let known = self.listener(conn);
-        if let Some(listener) = known.or_else(|| self.shed.remove(&conn).flatten()) {
+        if let Some(listener) = self.listener(conn) {
             self.fabric.listeners[listener.index()].counters.exit();
-        }
-        if known.is_some() {
             self.announce(conn, SendItem::Disconnected { conn });
             self.gather(conn, ReceiveItem::Disconnected { conn, reason });
             self.slots[conn.slot() as usize] = None;
@@ -283,9 +272,12 @@ impl<S: Service> Hooks for Hook<S> {
 }
 
 impl<S: Service> Drop for Hook<S> {
-    /// The worker has ended: what it still had to say reaches the lanes, which are run out after it.
+    /// The worker has ended: what it still had to say reaches the lanes, which are run out after it. (Not where
+    /// the server did not come to be: then nobody waits, and limits stay limits.)
     fn drop(&mut self) {
-        self.fabric.unbound();
-        self.hand_on();
+        if self.fabric.is_draining() {
+            self.fabric.unbound();
+            self.hand_on();
+        }
     }
 }

@@ -11,7 +11,7 @@
 //! - Links are a class of their own, with their own places, and are taken first.
 //!
 //! Limit: `items_max` places a class. Whoever finds none leaves its name; once half are free again every
-//! name that was left is called.
+//! name that was left is called. Until then nobody else gets a place, or the half might never be free.
 //! Read next: `fabric`, which runs lanes.
 
 use std::{
@@ -113,8 +113,14 @@ impl<I: Item, T> Lane<I, T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a place for one counted item.
+    /// Takes a place for one counted item, unless others wait for one.
     pub(crate) fn reserve(&self, class: Class) -> bool {
+        let awaited = self.places[class as usize].awaited.load(SeqCst);
+        (!awaited || self.unbounded.load(SeqCst)) && self.reserve_ahead(class)
+    }
+
+    /// As `reserve`, for whoever cannot wait: ahead of those who do.
+    pub(crate) fn reserve_ahead(&self, class: Class) -> bool {
         let taken = &self.places[class as usize].taken;
         let more = |now| (now < self.items_max || self.unbounded.load(SeqCst)).then_some(now + 1);
         taken.fetch_update(SeqCst, SeqCst, more).is_ok()
@@ -134,16 +140,18 @@ impl<I: Item, T> Lane<I, T> {
         }
     }
 
-    /// Leaves `waiter`'s name; false: there is a place now. The name is up before the places are counted
-    /// here, and the places are given back before the name is looked for there: one of the two sees.
+    /// Leaves `waiter`'s name; false: there is a place now, and nobody waits. The name is up before the places
+    /// are counted here, and the places are given back before the name is looked for there: one of the two sees.
     pub(crate) fn await_place(&self, class: Class, waiter: Waiter) -> bool {
         let places = &self.places[class as usize];
         let mut queue = self.queue();
         places.awaited.store(true, SeqCst);
-        if places.taken.load(SeqCst) < self.items_max || self.unbounded.load(SeqCst) {
+        let waiters = &mut queue.waiters[class as usize];
+        let has_place = places.taken.load(SeqCst) < self.items_max && waiters.is_empty();
+        if has_place || self.unbounded.load(SeqCst) {
+            places.awaited.store(!waiters.is_empty(), SeqCst);
             return false;
         }
-        let waiters = &mut queue.waiters[class as usize];
         if !waiters.contains(&waiter) {
             waiters.push(waiter);
         }
@@ -302,6 +310,36 @@ mod tests {
         lane.take(1, &mut batch, &mut waiters);
         assert_eq!(waiters, [Waiter::Logic(7)]);
         assert!(!lane.await_place(Class::Rest, Waiter::Logic(7)), "there is a place");
+    }
+
+    #[test]
+    fn a_newcomer_waits_behind_those_who_wait() {
+        let lane = Lane::new(4, ());
+        let mut called = Vec::new();
+        (0..4).for_each(|item| _ = put(&lane, Class::Rest, item));
+        assert!(lane.await_place(Class::Rest, Waiter::Logic(7)));
+        lane.take(1, &mut VecDeque::new(), &mut called);
+        assert!(!lane.reserve(Class::Rest), "a place, but not for a newcomer");
+        assert!(lane.await_place(Class::Rest, Waiter::Logic(8)));
+        assert!(lane.reserve(Class::Link), "of another class");
+        assert!(lane.reserve_ahead(Class::Rest));
+        lane.take(1, &mut VecDeque::new(), &mut called);
+        assert_eq!(called, []);
+        lane.take(1, &mut VecDeque::new(), &mut called);
+        assert_eq!(called, [Waiter::Logic(7), Waiter::Logic(8)]);
+        assert!(lane.reserve(Class::Rest));
+    }
+
+    #[test]
+    fn at_the_end_there_is_a_place_for_everybody() {
+        let lane = Lane::new(1, ());
+        put(&lane, Class::Rest, 1);
+        assert!(lane.await_place(Class::Rest, Waiter::Logic(7)));
+        let mut called = Vec::new();
+        lane.unbound(&mut called);
+        assert_eq!(called, [Waiter::Logic(7)]);
+        assert!(!lane.await_place(Class::Rest, Waiter::Logic(7)));
+        assert!(lane.reserve(Class::Rest));
     }
 
     #[test]

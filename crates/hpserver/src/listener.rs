@@ -3,8 +3,8 @@
 //! It exists so that every stage reaches a connection's codec, channel and limits by one index.
 //! Immutable but for atomic counters.
 //!
-//! Invariants: `connections` counts exactly the connections of which `connected` was said and
-//! `disconnected` was not.
+//! Invariants: `connections` counts exactly the connections that lanes know of: never more accepted ones than
+//! `connections_max`. Who is shown out at once counts in `connections_total` and by the reason.
 //! Read next: `hook`, which counts connections in and out.
 
 use std::{
@@ -61,12 +61,19 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    /// One more connection; how many there are now.
-    pub(crate) fn enter(&self) -> u64 {
-        let now = self.connections.fetch_add(1, Relaxed) + 1;
-        self.connections_peak.fetch_max(now, Relaxed);
+    /// A connection came, whether it is let in or not.
+    pub(crate) fn visited(&self) {
         self.connections_total.fetch_add(1, Relaxed);
-        now
+    }
+
+    /// Lets one more connection in, unless there are `connections_max`.
+    pub(crate) fn enter(&self, connections_max: u64) -> bool {
+        let more = |now| (now < connections_max).then_some(now + 1);
+        let entered = self.connections.fetch_update(Relaxed, Relaxed, more);
+        if let Ok(before) = entered {
+            self.connections_peak.fetch_max(before + 1, Relaxed);
+        }
+        entered.is_ok()
     }
 
     pub(crate) fn exit(&self) {

@@ -57,11 +57,11 @@ pub struct StageMetrics {
 pub struct ListenerMetrics {
     /// Its name.
     pub name: String,
-    /// Open now.
+    /// Let in, and open now.
     pub connections: u64,
     /// The most at once.
     pub connections_peak: u64,
-    /// Ever opened, dialled ones too.
+    /// Ever opened, dialled ones and those shown out at once too.
     pub connections_total: u64,
     /// How many ended for which reason.
     pub closed: BTreeMap<&'static str, u64>,

@@ -5,14 +5,16 @@
 //!
 //! Invariants: a frame is decoded only when its shard has a place for the packet; without one it stays where
 //! it is, with everything behind it. What is left over is in the stream's tail when any of these returns.
-//! Limits: see `stream`; `Pong` is answered once for all pings of one chunk.
+//! Limits: see `stream`; `first_frame_bytes_max` for a first frame; `Pong` is answered once for all pings of one
+//! chunk.
 //! Read next: `handshake` for the first frame, `logic` for what comes of a packet.
 
 use crate::{
-    CloseReason, Decoded, Service,
+    BadFrame, CloseReason, Decoded, Frame, Service,
     fabric::Fabric,
     handshake,
     lane::Waiter,
+    listener::Listener,
     logic::LogicItem,
     receive::Desk,
     stream::{Phase, Stream},
@@ -78,7 +80,7 @@ impl<S: Service> Desk<S> {
         let config = &fabric.listeners[stream.listener.index()];
         let (mut taken, mut pinged) = (0, false);
         while stream.is_reading() {
-            let frame = match config.codec.frame(&bytes[taken..]) {
+            let frame = match next_frame(stream, config, &bytes[taken..]) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,
                 Err(bad) => {
@@ -154,4 +156,18 @@ impl<S: Service> Desk<S> {
             self.end(stream, CloseReason::BadFrame("too_long"), fabric);
         }
     }
+}
+
+/// The whole frame at the head of `bytes`, if it is there. A stranger's is refused once it is too long, whole or not.
+fn next_frame<S: Service>(
+    stream: &Stream,
+    config: &Listener<S>,
+    bytes: &[u8],
+) -> Result<Option<Frame>, BadFrame> {
+    let frame = config.codec.frame(bytes)?;
+    let length = frame.as_ref().map_or(bytes.len(), |frame| frame.end);
+    if stream.is_strange() && length > config.limits.first_frame_bytes_max {
+        return Err(BadFrame("too_long"));
+    }
+    Ok(frame)
 }

@@ -4,7 +4,8 @@
 //! its threads' inboxes; the lanes belong to the `fabric`.
 //!
 //! Invariants: a lane is in at most one inbox (whoever put it there held it). A thread that is told to
-//! stop first runs what is in its inbox.
+//! stop first runs what is in its inbox. If one panics the process ends: the lane it held would be held for
+//! ever.
 //! Limit: an inbox holds at most every lane of its stage once.
 //! Read next: `fabric`.
 
@@ -14,6 +15,8 @@ use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{Builder, JoinHandle},
 };
+
+use usher_completion::Vital;
 
 use crate::fabric::{Fabric, LaneRef, RUNS_MAX, Ready, Stage};
 use crate::service::Service;
@@ -81,6 +84,7 @@ impl Pool {
             .map(|thread| {
                 let fabric = Arc::clone(fabric);
                 Builder::new().name(format!("{name}-{thread}")).spawn(move || {
+                    let _vital = Vital;
                     let inbox = &fabric.pool(stage).inboxes[thread];
                     let mut ready = Ready::default();
                     loop {

@@ -6,8 +6,9 @@
 //! Invariants: a frame is decoded only when its shard has a place for the packet; a lane never waits, the
 //! connection does: its bytes stay with it and its reading is paused. Each connection's end is reported
 //! exactly once, behind its packets.
-//! Limits: see `stream`; `Pong` is answered once for all pings of one chunk.
-//! Read next: `handshake` for the first frame, `logic` for what comes of it.
+//! A connection's deadline is for the peer's silence: while it waits for us it is put off.
+//! Limits: see `stream`.
+//! Read next: `parse` for the bytes, `handshake` for the first frame, `logic` for what comes of it.
 
 use std::{collections::VecDeque, net::SocketAddr, sync::atomic::Ordering::Relaxed, time::Instant};
 
@@ -193,7 +194,7 @@ impl<S: Service> Receiver<S> {
         for index in 0..fabric.listeners.len() {
             while let Some(conn) = self.desk.openings[index].pop_due(self.desk.now) {
                 if let Some(stream) = self.streams.get(conn).filter(|stream| !stream.spoken) {
-                    self.desk.end(stream, CloseReason::FirstMessageDeadline, fabric);
+                    self.desk.check_opening(stream, fabric);
                 }
             }
             while let Some(conn) = self.desk.pings[index].pop_due(self.desk.now) {
@@ -258,6 +259,15 @@ impl<S: Service> Desk<S> {
             None => LogicItem::Opened { conn, listener, peer: begin.peer, epoch: stream.epoch },
         };
         self.tell_shard(stream, item);
+    }
+
+    /// Whether it has not spoken in time, or could not: its answer is due, its bytes wait here, it is not read.
+    fn check_opening(&mut self, stream: &mut Stream, fabric: &Fabric<S>) {
+        if stream.is_ending() || !(stream.is_held() || stream.paused) {
+            return self.end(stream, CloseReason::FirstMessageDeadline, fabric);
+        }
+        let after = fabric.listeners[stream.listener.index()].limits.first_message_deadline;
+        self.openings[stream.listener.index()].push(self.now, after, stream.id);
     }
 
     fn check_life(&mut self, stream: &mut Stream, fabric: &Fabric<S>) {

@@ -7,7 +7,8 @@
 //! long as the time allows; 3. layer 1 cuts the rest and ends; 4. each stage's threads end, in the order of
 //! the stages; 5. what is left in any lane is run here, so that every connection gets its `Closed`.
 //!
-//! Invariants: after `shutdown`, or a drop, no thread of this server runs.
+//! Invariants: after `shutdown`, or a drop, no thread of this server runs. Until then all of them do: a panic on
+//! one ends the process.
 //! Limits: `Config`.
 //! Read next: `fabric`.
 
@@ -26,7 +27,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use usher_completion::ConnId;
+use usher_completion::{ConnId, Vital};
 
 use crate::{
     Config, DialError, ListenerConfig, ListenerId, Metrics, Service, ShardId, StageMetrics,
@@ -89,7 +90,10 @@ impl<S: Service> Server<S> {
             lane.state().set_deadline(&self.fabric);
         }
         let fabric = Arc::clone(&self.fabric);
-        let run = move || fabric.timer.run(|cell| fabric.tick(cell));
+        let run = move || {
+            let _vital = Vital;
+            fabric.timer.run(|cell| fabric.tick(cell));
+        };
         self.timer = Some(Builder::new().name("timer".into()).spawn(run)?);
         Ok(())
     }
@@ -192,7 +196,7 @@ impl<S: Service> Remote<S> {
     pub fn tell(&self, shard: ShardId, note: S::Note) -> Result<(), S::Note> {
         let stopped = self.fabric.stopped.load(SeqCst);
         match self.fabric.logic.get(shard) {
-            Some(lane) if !stopped && lane.reserve(Class::Link) => {}
+            Some(lane) if !stopped && lane.reserve_ahead(Class::Link) => {}
             _ => return Err(note),
         }
         self.fabric.to_logic_from_outside(shard, Class::Link, LogicItem::Told { from: None, note });
@@ -204,7 +208,7 @@ impl<S: Service> Remote<S> {
     pub fn send(&self, conn: ConnId, packet: S::Packet) -> bool {
         let stopped = self.fabric.stopped.load(SeqCst);
         match self.fabric.send_lane(conn) {
-            Some(lane) if !stopped && self.fabric.send[lane].reserve(Class::Link) => {
+            Some(lane) if !stopped && self.fabric.send[lane].reserve_ahead(Class::Link) => {
                 self.fabric.to_send_from_outside(lane, Class::Link, SendItem::Send { conn, packet });
                 true
             }
@@ -266,6 +270,10 @@ fn check<S: Service>(config: &Config, listeners: &[ListenerConfig<S>]) -> io::Re
         "at most 65535 listeners"
     } else if listeners.iter().any(|listener| listener.door >= config.shards) {
         "a listener's door must be a shard"
+    } else if listeners.iter().any(|listener| listener.limits.first_message_deadline.is_zero()) {
+        "first_message_deadline must not be 0"
+    } else if listeners.iter().any(|listener| listener.limits.ping_interval.is_zero()) {
+        "ping_interval must not be 0"
     } else {
         return Ok(());
     };

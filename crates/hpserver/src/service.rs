@@ -137,7 +137,7 @@ pub enum CloseReason {
     Local,
     /// Its bytes were no frames, or a frame no packet; the codec's word for it.
     BadFrame(&'static str),
-    /// No whole frame within `Limits::first_message_deadline`.
+    /// No first message, its first frame included, within `Limits::first_message_deadline`; dialled: no answer.
     FirstMessageDeadline,
     /// Silent through `Limits::pings_missed_max` pings.
     PingTimeout,

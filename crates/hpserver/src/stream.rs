@@ -5,7 +5,8 @@
 //!
 //! Invariants: while it reads, its tail holds no whole frame; an idle connection holds no buffer; once it is
 //! `Over`, whoever had to hear of its end has heard.
-//! Limits: a tail of `receive_tail_bytes_max`; while it is held, reading is paused as soon as bytes remain.
+//! Limits: a tail of `receive_tail_bytes_max`, and of `first_frame_bytes_max` until its first frame came; while it
+//! is held, reading is paused as soon as bytes remain.
 //! Read next: `receive`, which moves it; `seats`, the other half of a hand-over.
 
 use std::net::SocketAddr;
@@ -102,6 +103,11 @@ impl Stream {
     /// Its end is decided: nothing of it is read any more.
     pub(crate) fn is_ending(&self) -> bool {
         self.ending.is_some() || self.phase == Phase::Over
+    }
+
+    /// Its first frame has not come.
+    pub(crate) fn is_strange(&self) -> bool {
+        matches!(self.phase, Phase::Greeting | Phase::Answering)
     }
 
     /// It waits for the service's answer, for a hand-over or for a place.

@@ -1,13 +1,13 @@
 //! Limits of a listener, each with its stated answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{io::Write, net::TcpListener, sync::Arc, time::Duration};
 
-use usher_hpserver::{CloseReason, ListenerConfig};
+use usher_hpserver::{Bytes, CloseReason, DialError, ListenerConfig, ListenerId};
 
 use crate::{
     client::Heard,
-    protocol::{Names, Talk, frame},
-    rig::{Probe, Rig, listener, shapes},
+    protocol::{Names, Talk, frame, hello},
+    rig::{Note, Probe, Rig, Seen, listener, shapes},
 };
 
 fn names(mut config: ListenerConfig<Probe>) -> ListenerConfig<Probe> {
@@ -35,6 +35,94 @@ fn whoever_does_not_speak_in_time_is_closed() {
         for listener in &report.metrics.listeners[..2] {
             assert_eq!(listener.closed["first_message_deadline"], 2);
         }
+    }
+}
+
+/// The service answers a knock only after others, who came later, have met their deadline on every lane.
+#[test]
+fn whoever_waits_for_the_service_meets_no_deadline() {
+    for shape in shapes() {
+        let mut config = names(listener(Talk::default()));
+        config.limits.first_message_deadline = Duration::from_millis(50);
+        let rig = Rig::new(shape.config(1), vec![config]);
+        let mut patient = rig.client(0);
+        patient.write(&[&hello(b"wait")[..], &patient.encode(b"early")].concat());
+        let conn = rig.wait(|seen| match seen {
+            Seen::Knock(conn, _) => Some(*conn),
+            _ => None,
+        });
+        let mut silent: Vec<_> = (0..8).map(|_| rig.client(0)).collect();
+        for client in &mut silent {
+            assert_eq!(client.hear(), Heard::Frame(b'~', "first_message_deadline".into()));
+        }
+        rig.tell(0, Note::Admit(conn));
+        assert_eq!(patient.hear(), Heard::Frame(b'w', "elcome".into()));
+        assert_eq!(patient.recv(), b"early"[..]);
+        rig.finish();
+    }
+}
+
+const FIRST_FRAME_MAX: usize = 100;
+
+/// What a stranger writes, in which pieces; whether it is a first frame that is taken.
+fn first_frames() -> Vec<(Vec<Vec<u8>>, bool)> {
+    let whole = |bytes: usize| hello(&vec![b'w'; bytes - 2]);
+    let mut cases = vec![(vec![whole(400)[..=FIRST_FRAME_MAX].to_vec()], false)];
+    for (bytes, taken) in [(3, true), (99, true), (100, true), (101, false), (102, false), (400, false)] {
+        cases.push((vec![whole(bytes)], taken));
+        for cut in [1, 2, bytes - 1] {
+            cases.push((vec![whole(bytes)[..cut].to_vec(), whole(bytes)[cut..].to_vec()], taken));
+        }
+    }
+    cases
+}
+
+#[test]
+fn a_first_frame_that_is_too_long_is_refused_before_it_is_whole() {
+    for shape in shapes() {
+        let mut config = names(listener(Talk::default()));
+        config.limits.first_frame_bytes_max = FIRST_FRAME_MAX;
+        let rig = Rig::new(shape.config(1), vec![config]);
+        let mut refused = 0;
+        for (pieces, taken) in first_frames() {
+            let mut client = rig.client(0);
+            for piece in &pieces {
+                // It may have been shown out by what came before.
+                let _ = client.stream.write_all(piece);
+            }
+            if taken {
+                assert_eq!(client.hear(), Heard::Frame(b'w', "elcome".into()), "{pieces:?}");
+                client.echo(&[b'e'; 500]);
+            } else {
+                assert_eq!(client.hear(), Heard::Frame(b'~', "bad_frame".into()), "{pieces:?}");
+                refused += 1;
+            }
+        }
+        assert_eq!(rig.finish().metrics.listeners[0].closed["bad_frame"], refused);
+    }
+}
+
+#[test]
+fn an_answer_that_is_too_long_is_refused_before_it_is_whole() {
+    for shape in shapes() {
+        let mut config = ListenerConfig { address: None, ..names(listener(Talk::default())) };
+        config.limits.first_frame_bytes_max = FIRST_FRAME_MAX;
+        let rig = Rig::new(shape.config(1), vec![config]);
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        for (token, (pieces, taken)) in (0..).zip(first_frames()) {
+            rig.remote().dial(0, ListenerId(0), other.local_addr().unwrap(), token, Bytes::new());
+            let (mut answering, _) = other.accept().unwrap();
+            for piece in &pieces {
+                let _ = answering.write_all(piece);
+            }
+            let seen = rig.wait(|seen| match seen {
+                Seen::Dialed(dialed, _) => Some((*dialed, true)),
+                Seen::DialFailed(failed, DialError::Closed) => Some((*failed, false)),
+                _ => None,
+            });
+            assert_eq!(seen, (token, taken), "{pieces:?}");
+        }
+        rig.finish();
     }
 }
 
@@ -96,18 +184,21 @@ fn one_connection_too_many_is_told_so() {
         second.echo(b"e");
         let report = rig.finish();
         assert_eq!(report.metrics.listeners[0].closed["connections_full"], 1);
-        assert_eq!(report.metrics.listeners[0].connections_peak, 3);
+        assert_eq!(report.metrics.listeners[0].connections_peak, 2);
+        assert_eq!(report.metrics.listeners[0].connections_total, 4);
     }
 }
 
 #[test]
 fn what_cannot_work_is_refused_by_name() {
     type Change = fn(&mut usher_hpserver::Config, &mut ListenerConfig<Probe>);
-    let wrong: [(&str, Change); 4] = [
+    let wrong: [(&str, Change); 6] = [
         ("shards", |config, _| config.shards = 0),
         ("queue_items_max", |config, _| config.queue_items_max = 0),
         ("batch_items_max", |config, _| config.batch_items_max = 0),
         ("a listener's door", |_, listener| listener.door = 1),
+        ("first_message_deadline", |_, listener| listener.limits.first_message_deadline = Duration::ZERO),
+        ("ping_interval", |_, listener| listener.limits.ping_interval = Duration::ZERO),
     ];
     for (field, change) in wrong {
         let mut config = usher_hpserver::Config::default();

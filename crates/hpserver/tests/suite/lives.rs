@@ -6,7 +6,7 @@ use usher_hpserver::{Bytes, CloseReason, DialError, ListenerConfig, ListenerId};
 
 use crate::{
     client::Heard,
-    protocol::{Names, Talk, frame},
+    protocol::{Names, Talk, frame, hello},
     rig::{Note, Probe, Random, Rig, Seen, Shape, answer, listener, numbered, shapes},
 };
 
@@ -14,16 +14,12 @@ fn names() -> ListenerConfig<Probe> {
     ListenerConfig { channel: Arc::new(Names), ..listener(Talk::default()) }
 }
 
-fn hello(name: &str) -> Vec<u8> {
-    [&(name.len() as u16).to_be_bytes()[..], name.as_bytes()].concat()
-}
-
 #[test]
 fn whoever_knocks_is_admitted_refused_or_not_even_heard() {
     for shape in shapes() {
         let rig = Rig::new(shape.config(1), vec![names()]);
         let mut friend = rig.client(0);
-        let wire = [&hello("friend")[..], &friend.encode(b"e1"), &friend.encode(b"e2")].concat();
+        let wire = [&hello(b"friend")[..], &friend.encode(b"e1"), &friend.encode(b"e2")].concat();
         for byte in wire.chunks(1) {
             friend.write(byte);
         }
@@ -32,19 +28,19 @@ fn whoever_knocks_is_admitted_refused_or_not_even_heard() {
         assert_eq!(friend.recv(), b"e2"[..]);
 
         let mut nobody = rig.client(0);
-        nobody.write(&[&hello("nobody")[..], &nobody.encode(b"e")].concat());
+        nobody.write(&[&hello(b"nobody")[..], &nobody.encode(b"e")].concat());
         assert_eq!(nobody.hear(), Heard::Frame(b'r', "full".into()));
         nobody.expect_end();
         drop(nobody);
         assert_eq!(rig.wait_closed(), CloseReason::Local);
 
         let mut stranger = rig.client(0);
-        stranger.write(&hello("stranger"));
+        stranger.write(&hello(b"stranger"));
         assert_eq!(stranger.hear(), Heard::Frame(b'~', "who?".into()));
         stranger.expect_end();
 
         let mut waiting = rig.client(0);
-        waiting.write(&[&hello("wait")[..], &waiting.encode(b"snever")].concat());
+        waiting.write(&[&hello(b"wait")[..], &waiting.encode(b"snever")].concat());
         rig.wait(|seen| matches!(seen, Seen::Knock(_, name) if name == "wait").then_some(()));
         let report = rig.finish();
         assert_eq!(waiting.hear(), Heard::Frame(b'~', "shutdown".into()));

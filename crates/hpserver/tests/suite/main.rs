@@ -8,6 +8,8 @@
 mod client;
 mod limits;
 mod lives;
+#[cfg(unix)]
+mod panics;
 mod pressure;
 mod protocol;
 mod rig;

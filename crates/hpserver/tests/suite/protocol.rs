@@ -25,6 +25,11 @@ pub(crate) fn frame(kind: u8, body: &[u8]) -> Bytes {
     out.freeze()
 }
 
+/// A first frame for `Names`.
+pub(crate) fn hello(name: &[u8]) -> Vec<u8> {
+    [&(name.len() as u16).to_be_bytes()[..], name].concat()
+}
+
 impl Codec<Bytes> for Talk {
     fn frame(&self, bytes: &[u8]) -> Result<Option<Frame>, BadFrame> {
         Framed { frame_bytes_max: 2000 }.frame(bytes)

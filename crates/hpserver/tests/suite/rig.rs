@@ -79,6 +79,8 @@ pub(crate) enum Seen {
 pub(crate) enum Note {
     Say(Bytes),
     SendTo(ConnId, Bytes),
+    /// Let in who has knocked.
+    Admit(ConnId),
     /// What a connection takes along: nothing but that it came.
     Here,
     /// Call back at that time.
@@ -162,6 +164,7 @@ impl Probe {
             b'c' => out.close(conn, Some(rest)),
             b'q' => out.close(conn, None),
             b'a' => out.abort(conn),
+            b'!' => panic!("asked to"),
             b'h' => self.hand_over(conn, usize::from(rest[0]), out),
             b'n' => self.numbered(conn, packet, out),
             b'm' => (0..u64::from_be_bytes(rest[..8].try_into().unwrap()))
@@ -250,6 +253,7 @@ impl Service for Probe {
             }
             Event::HandedOver { conn, .. } => self.check(conn, "handed over"),
             Event::Told { note: Note::SendTo(conn, packet), .. } => out.send(conn, packet),
+            Event::Told { note: Note::Admit(conn), .. } => out.admit(conn),
             Event::Told { note: Note::WakeAt(at), .. } => self.deadline = Some(at),
             Event::Told { note: Note::Say(bytes), .. } => self.see(Seen::Told(self.shard, bytes)),
             Event::Told { note: Note::Here, .. } => {}
