@@ -16,9 +16,6 @@ pub const PROTOCOL_VERSION: u8 = 1;
 /// The answer's first byte when the client may go on; any other begins a packet in clear, the server's last.
 pub const ANSWER_WELCOME: u8 = 0xff;
 
-/// A first frame's body, at most: its fixed parts, a ticket, a reservation and a Noise message.
-pub const FIRST_FRAME_BYTES_MAX: usize = 6 + TICKET_BYTES_MAX + RESERVATION_BYTES_MAX + 256;
-
 /// Which server a first frame is meant for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use usher_hpserver::{
     Config, ConnId, Limits, ListenerConfig, ListenerId, Remote, Server, ShutdownReport, completion,
 };
-use usher_proto::first_frame::{FIRST_FRAME_BYTES_MAX, Role};
+use usher_proto::first_frame::Role;
 use usher_proto::message::Renew;
 use usher_proto::{Address, Machine, NodeConfig, ShardId};
 use usher_secure::{TicketKeys, TicketPolicy};
@@ -366,7 +366,6 @@ fn hp_limits(limits: &LimitsSection) -> Limits {
     Limits {
         connections_max: limits.connections_max() as usize,
         first_message_deadline: millis(limits.first_message_deadline_ms),
-        first_frame_bytes_max: FIRST_FRAME_BYTES_MAX,
         ping_interval: millis(limits.ping_interval_ms),
         pings_missed_max: limits.pings_missed_max,
         high_water_bytes: limits.high_water_bytes,

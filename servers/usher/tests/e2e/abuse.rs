@@ -2,7 +2,7 @@
 //!
 //! Read next: `usher_hpserver`, whose limits these are.
 
-use crate::cluster::{Cluster, GUESTS, Process, ROOMS, config};
+use crate::cluster::{Cluster, GUESTS, GUESTS_WITHOUT_HALL, Process, ROOMS, config};
 use crate::page::{closed, connections, until};
 use crate::wire::{Heard, Wire, first_frame, framed, greet, seat_guest};
 use std::net::SocketAddr;
@@ -70,7 +70,7 @@ fn rubbish_and_half_frames_get_their_stated_answer_on_every_listener() {
         let half = framed(&first_frame(role, &[b'x'; 100]));
         let cases = [
             ("random bytes", random, refused()),
-            ("a big frame of rubbish", framed(&big), refused()),
+            ("a big frame of rubbish", framed(&big), closing(CloseReason::BadFrame)),
             ("a big frame of ours, then rubbish", framed(&big_of_ours), closing(CloseReason::BadFrame)),
             ("half a frame, then silence", half[..50].to_vec(), closing(CloseReason::FirstMessageDeadline)),
             ("half a length, then silence", vec![0], closing(CloseReason::FirstMessageDeadline)),
@@ -158,7 +158,8 @@ fn two_thousand_that_never_speak_are_closed_and_nobody_else_notices() {
 fn one_more_than_connections_max_is_told_so() {
     let cluster = Cluster::in_folder(crate::cluster::Folder::new());
     let limits = "[limits]\nserve_max = 2\nconnections_max = 3\n";
-    let text = config(ServerKind::Login, "login", "127.0.0.1:0", "", &(limits.to_string() + GUESTS));
+    let text =
+        config(ServerKind::Login, "login", "127.0.0.1:0", "", &(limits.to_string() + GUESTS_WITHOUT_HALL));
     let login = Process::start(ServerKind::Login, &cluster.folder.write("login.toml", &text));
     let three: Vec<_> = (0..3).map(|_| Wire::connect(&login.ready.address)).collect();
     until("three are counted", || (connections(login.ready.admin, "players")? == 3).then_some(()));

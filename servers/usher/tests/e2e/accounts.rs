@@ -20,7 +20,11 @@ fn start() -> Cluster {
         (ServerKind::Manager, "manager", ""),
         (ServerKind::Room, "room-1", ROOMS),
         (ServerKind::Room, "room-2", ROOMS),
-        (ServerKind::Login, "login", "[login]\naccounts_file = \"accounts.toml\"\n"),
+        (
+            ServerKind::Login,
+            "login",
+            "[login]\naccounts_file = \"accounts.toml\"\nhalls = [\"127.0.0.1:9\"]\n",
+        ),
     ]);
     for name in ["manager", "room-1", "room-2", "login"] {
         let admin = cluster.admin(name);

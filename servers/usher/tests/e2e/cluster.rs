@@ -29,6 +29,8 @@ pub(crate) const ROOMS: &str =
     "[[room.rooms]]\nname = \"Gomoku\"\ngame = \"gomoku\"\ncount = 2\ncapacity = 8\n";
 /// Lets guests in.
 pub(crate) const GUESTS: &str = "[login]\nguests = true\n";
+/// As [`GUESTS`], in a cluster without a hall: a login that could name none would serve nobody.
+pub(crate) const GUESTS_WITHOUT_HALL: &str = "[login]\nguests = true\nhalls = [\"127.0.0.1:9\"]\n";
 
 /// The binary under test.
 pub(crate) fn usher() -> Command {

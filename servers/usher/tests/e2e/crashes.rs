@@ -3,7 +3,7 @@
 //! Read next: `usher_logic::manager`, for leases, suspects, and how presence is rebuilt.
 
 use crate::cluster::{Cluster, GUESTS, ROOMS, free_address, usher};
-use crate::page::{PATIENCE, cluster as view, get, until, until_in_rooms};
+use crate::page::{PATIENCE, cluster as view, get, metric, until, until_in_rooms};
 use crate::wire::{GOMOKU, enter, greet, log_in, seat_guest, visit_hall};
 use serde_json::Value;
 use std::fs;
@@ -112,7 +112,8 @@ fn nobody_is_thrown_out_by_a_killed_manager_and_after_its_restart_new_players_ar
     cluster.server("manager").kill();
     for name in ["room", "hall", "login"] {
         let admin = cluster.admin(name);
-        until("it notices", || (get(admin, "/readyz")?.0 == 503).then_some(()));
+        until("it notices", || (metric(admin, "usher_link_up")? == 0).then_some(()));
+        assert_eq!(get(admin, "/readyz").unwrap().0, 200, "what serves goes on, {name}");
     }
     ann.chat("is anybody here");
     ben.hear_chat("is anybody here");

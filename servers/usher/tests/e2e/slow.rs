@@ -2,7 +2,7 @@
 //!
 //! Read next: `usher_hpserver`, for what counts as slow.
 
-use crate::cluster::{Cluster, GUESTS, ROOMS};
+use crate::cluster::{Cluster, GUESTS_WITHOUT_HALL, ROOMS};
 use crate::page::{closed, until, until_in_rooms};
 use crate::wire::{Heard, Wire, enter, log_in};
 use usher_proto::limits::CHAT_BYTES_MAX;
@@ -42,7 +42,7 @@ fn a_member_that_never_reads_is_closed_and_the_others_miss_nothing() {
     let cluster = Cluster::start(&[
         (ServerKind::Manager, "manager", ""),
         (ServerKind::Room, "room", &(limits + ROOMS)),
-        (ServerKind::Login, "login", GUESTS),
+        (ServerKind::Login, "login", GUESTS_WITHOUT_HALL),
     ]);
     let [mut ann, mut ben, mut slow] = [(); 3].map(|()| {
         let guest = log_in(cluster.address("login"), Credentials::Guest);

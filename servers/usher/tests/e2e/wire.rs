@@ -5,7 +5,7 @@
 //! Invariants: a silent server fails the test after [`PATIENCE`]; pings are answered and not shown.
 //! Read next: `usher_proto::first_frame`, `usher_proto::codec`.
 
-use crate::page::PATIENCE;
+use crate::page::{PATIENCE, until};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use usher_proto::codec::{self, Unfinished};
@@ -185,7 +185,8 @@ pub(crate) fn greet(address: &str, role: Role, ticket: &[u8]) -> Result<Wire, Me
 
 /// A whole visit to a login server.
 pub(crate) fn log_in(address: &str, credentials: Credentials) -> LoggedIn {
-    let mut wire = greet(address, Role::Login, b"").expect("a login takes everybody");
+    // A login that has just started may not have heard of a hall yet: it asks to come back.
+    let mut wire = until("a login takes everybody", || greet(address, Role::Login, b"").ok());
     wire.say(LogIn { world: WorldId(1), credentials });
     let logged_in = wire.await_said("a login", |message| match message {
         Message::LoggedIn(logged_in) => Some(logged_in.clone()),
