@@ -164,15 +164,16 @@ impl Checks {
             let count = |field| pools.get(pool).and_then(|pool| pool.get(field)).and_then(Value::as_u64);
             count("taken").is_some() && count("taken") == count("returned")
         });
-        if let Some(check) = self.0.iter_mut().find(|check| check.what == POOLS) {
-            check.holds &= balanced && ended_well;
-            if !(balanced && ended_well) {
-                check.found = format!("{name}: {pools}");
-            }
-        } else {
-            let holds = balanced && ended_well;
-            let found = if holds { "taken = returned".into() } else { format!("{name}: {pools}") };
-            self.add(POOLS, holds, found);
+        let holds = balanced && ended_well;
+        let found = match (holds, pools.is_null()) {
+            (true, _) => "taken = returned".into(),
+            (false, true) => format!("{name} ended without a word"),
+            (false, false) => format!("{name}: {pools}"),
+        };
+        match self.0.iter_mut().find(|check| check.what == POOLS) {
+            Some(check) if holds || !check.holds => {}
+            Some(check) => *check = Check { what: POOLS, holds, found },
+            None => self.add(POOLS, holds, found),
         }
     }
 
