@@ -6,7 +6,7 @@
 
 use crate::config::{ConfigError, ConfigFile};
 use crate::process;
-use clap::{Args, Parser};
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use usher_proto::ServerKind;
@@ -55,7 +55,12 @@ struct Cli {
 
 /// The whole `main` of a server's own binary.
 pub fn main<A: App>() -> ExitCode {
-    run::<A>(&Cli::parse().args)
+    let about = format!("The {} server of an Usher cluster", A::KIND.as_str());
+    let matches = Cli::command().about(about).get_matches();
+    match Cli::from_arg_matches(&matches) {
+        Ok(cli) => run::<A>(&cli.args),
+        Err(error) => error.exit(),
+    }
 }
 
 /// Runs a server with these arguments.
