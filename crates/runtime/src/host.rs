@@ -20,7 +20,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use usher_hpserver::{Actions, CloseReason, DialError, Event, ListenerId, Service, Shared};
 use usher_proto::first_frame::{FirstFrame, Role};
-use usher_proto::machine::{DialFailure, Hello, Peer};
+use usher_proto::machine::{DialFailure, Hello, Peer, Question};
 use usher_proto::message::Closing;
 use usher_proto::{Address, ConnId, Input, Machine, Message, Outbox, Output, ShardId};
 use usher_secure::Ticket;
@@ -61,7 +61,7 @@ pub struct HostParts<M: Machine> {
     pub link: Option<(String, SocketAddr)>,
     /// Whether this end says why it closes; players just leave.
     pub says_why: bool,
-    /// Whether tickets are kept for [`usher_proto::machine::Question::RenewTicket`].
+    /// Whether tickets are kept for [`Question::RenewTicket`].
     pub keeps_tickets: bool,
     /// Where figures and views go.
     pub shown: Arc<Shown>,
@@ -148,7 +148,7 @@ impl<M: Machine + Send + 'static> Host<M> {
             Output::Tell(shard, note) => actions.tell(usize::from(shard.0), HostNote::Machine(note)),
             Output::Ask { id, question } => {
                 let presented = match &question {
-                    usher_proto::machine::Question::RenewTicket { conn } => self.tickets.get(conn),
+                    Question::RenewTicket { conn } => self.tickets.get(conn),
                     _ => None,
                 };
                 let presented = presented.map(AsRef::as_ref);

@@ -169,6 +169,16 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
+    /// One server of each kind, named after it, with every default; guests may log in.
+    pub(crate) fn one_of_each() -> Self {
+        Self::start(&[
+            (ServerKind::Manager, "manager", ""),
+            (ServerKind::Room, "room", ROOMS),
+            (ServerKind::Hall, "hall", ""),
+            (ServerKind::Login, "login", GUESTS),
+        ])
+    }
+
     /// Starts these servers, the manager first: kind, name, and what the config says beyond the common. Waits
     /// until a guest is shown every room server.
     pub(crate) fn start(servers: &[(ServerKind, &str, &str)]) -> Self {

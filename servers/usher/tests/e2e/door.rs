@@ -2,13 +2,13 @@
 //!
 //! Read next: `usher_runtime::door`.
 
-use crate::cluster::{Cluster, GUESTS, NAME, ROOMS};
+use crate::cluster::{Cluster, NAME};
 use crate::page::{closed, until};
 use crate::wire::{Heard, Wire, first_frame, log_in};
 use usher_proto::first_frame::{PROTOCOL_VERSION, Role};
 use usher_proto::limits::TICKET_BYTES_MAX;
 use usher_proto::message::{CloseReason, Closing, Credentials, Refused};
-use usher_proto::{Identity, Message, ServerKind, WorldId};
+use usher_proto::{Identity, Message, WorldId};
 use usher_runtime::clock;
 use usher_secure::{Ticket, TicketKeys};
 
@@ -30,12 +30,7 @@ fn sealed(identity: Identity, keys: &TicketKeys, change: impl FnOnce(&mut Ticket
 
 #[test]
 fn who_has_no_good_ticket_is_shown_out_with_the_reason() {
-    let cluster = Cluster::start(&[
-        (ServerKind::Manager, "manager", ""),
-        (ServerKind::Room, "room", ROOMS),
-        (ServerKind::Hall, "hall", ""),
-        (ServerKind::Login, "login", GUESTS),
-    ]);
+    let cluster = Cluster::one_of_each();
     let guest = log_in(cluster.address("login"), Credentials::Guest);
     let (identity, good) = (guest.identity, guest.ticket.to_vec());
     let keys = TicketKeys::load(&cluster.folder.0.join("cluster.key")).unwrap();
@@ -90,12 +85,7 @@ fn who_has_no_good_ticket_is_shown_out_with_the_reason() {
 
 #[test]
 fn a_ticket_of_another_world_opens_no_door() {
-    let cluster = Cluster::start(&[
-        (ServerKind::Manager, "manager", ""),
-        (ServerKind::Room, "room", ROOMS),
-        (ServerKind::Hall, "hall", ""),
-        (ServerKind::Login, "login", GUESTS),
-    ]);
+    let cluster = Cluster::one_of_each();
     let guest = log_in(cluster.address("login"), Credentials::Guest);
     let keys = TicketKeys::load(&cluster.folder.0.join("cluster.key")).unwrap();
     let ticket = sealed(guest.identity, &keys, |it| it.identity.world = WorldId(2));

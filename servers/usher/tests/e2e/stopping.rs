@@ -2,21 +2,12 @@
 //!
 //! Read next: `usher_runtime::server`.
 
-use crate::cluster::{Cluster, GUESTS, ROOMS};
+use crate::cluster::Cluster;
 use crate::page::{get, until};
 use crate::wire::{Heard, seat_guest};
 use serde_json::Value;
+use usher_proto::Message;
 use usher_proto::message::{CloseReason, Closing};
-use usher_proto::{Message, ServerKind};
-
-fn start() -> Cluster {
-    Cluster::start(&[
-        (ServerKind::Manager, "manager", ""),
-        (ServerKind::Room, "room", ROOMS),
-        (ServerKind::Hall, "hall", ""),
-        (ServerKind::Login, "login", GUESTS),
-    ])
-}
 
 fn assert_balanced(last: &Value) {
     for pool in ["contexts", "buffers"] {
@@ -27,7 +18,7 @@ fn assert_balanced(last: &Value) {
 
 #[test]
 fn an_idle_player_is_told_and_every_server_ends_well_with_its_pools_balanced() {
-    let mut cluster = start();
+    let mut cluster = Cluster::one_of_each();
     let mut idle = seat_guest(cluster.address("login"));
     for name in ["room", "hall", "login", "manager"] {
         cluster.server(name).terminate();
@@ -42,7 +33,7 @@ fn an_idle_player_is_told_and_every_server_ends_well_with_its_pools_balanced() {
 
 #[test]
 fn a_hand_is_waited_for_and_a_second_signal_is_not() {
-    let mut cluster = start();
+    let mut cluster = Cluster::one_of_each();
     let mut players = [(); 2].map(|()| seat_guest(cluster.address("login")));
     for wire in &mut players {
         wire.await_said("a hand", |message| match message {
