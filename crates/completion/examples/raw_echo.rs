@@ -1,6 +1,6 @@
 //! A measuring station: sends every byte back, on layer 1 alone.
 //!
-//! `raw_echo ADDR [--engine auto|mio] [--workers N] [--for SECONDS]` prints the bound address on its first
+//! `raw_echo ADDR [--engine auto|uring|mio] [--workers N] [--direct N] [--for SECONDS]` prints the bound address on its first
 //! line (port 0 works) and, when its time is over, what it counted. Without `--for` it runs until it is killed.
 //! Read next: the hooks of the library; this is the smallest use of them.
 #![forbid(unsafe_code)]
@@ -10,10 +10,10 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use usher_completion::{Chunk, Config, ConnId, Engine, Fault, Hooks, Io, Opened, Reason, Sent, Server};
 
-const USAGE: &str = "usage: raw_echo ADDR [--engine auto|mio] [--workers N] [--for SECONDS]";
+const USAGE: &str =
+    "usage: raw_echo ADDR [--engine auto|uring|mio] [--workers N] [--direct SLOTS] [--for SECONDS]";
 
 /// A connection whose socket has refused this much is not read from until it has taken it.
 const UNSENT_MAX_BYTES: usize = 256 * 1024;
@@ -27,8 +27,7 @@ impl Hooks for Echo {
         if chunk.is_empty() {
             io.close(conn);
         } else {
-            // A copy, so that a client that does not read holds no receive buffer of the others.
-            io.send(conn, Bytes::copy_from_slice(&chunk));
+            io.send(conn, chunk);
         }
     }
 
@@ -60,8 +59,10 @@ fn parse(mut words: impl Iterator<Item = String>) -> Option<Args> {
         let value = words.next()?;
         match (flag.as_str(), value.as_str()) {
             ("--engine", "auto") => args.config.engine = Engine::Auto,
+            ("--engine", "uring") => args.config.engine = Engine::Uring,
             ("--engine", "mio") => args.config.engine = Engine::Mio,
             ("--workers", _) => args.config.workers = value.parse().ok()?,
+            ("--direct", _) => args.config.direct_descriptors = value.parse().ok()?,
             ("--for", _) => args.run_for = Some(Duration::from_secs(value.parse().ok()?)),
             _ => return None,
         }

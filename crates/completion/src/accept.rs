@@ -1,21 +1,18 @@
-//! The accept thread: all listeners, one poll, independent of how busy the workers are.
+//! The accept thread: all listeners at once, independent of how busy the workers are.
 //!
-//! Owns the listening sockets. Each new connection is counted, given to the worker with the fewest, and
-//! forgotten here. Readiness suffices for a handful of listeners, whichever backend the workers use.
+//! Each new connection is counted, given to the worker with the fewest, and forgotten here. How one waits on
+//! listeners is the backend's (`sys/mio/listen.rs`, `sys/uring/listen.rs`).
 //!
-//! Limits: at most `ACCEPTS_PER_TURN_MAX` a listener and turn, so that one in a storm does not shut the others
-//! out; at the limit of accepted connections accept and close; out of descriptors rest for `REST`, since the kernel
-//! reports the same connection again and again.
+//! Limits: at the limit of accepted connections accept and close; out of descriptors rest for `REST`, since the
+//! kernel reports the same connection again and again.
 //! Read next: `load.rs`.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use mio::net::TcpListener;
-use mio::{Events, Interest, Poll, Token, Waker};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::command::{Command, Signal};
@@ -24,13 +21,11 @@ use crate::hooks::{Fault, Origin};
 use crate::id::ListenerId;
 use crate::load::Way;
 use crate::stats::AcceptCounters;
-use crate::sys;
+use crate::sys::{self, Listening};
 use crate::vital::Vital;
 
 const BACKLOG: i32 = 4096;
-const ACCEPTS_PER_TURN_MAX: usize = 256;
 const REST: Duration = Duration::from_millis(10);
-const WAKE: Token = Token(usize::MAX);
 
 /// The accept thread as others see it.
 pub(crate) struct Door {
@@ -53,14 +48,12 @@ enum Ask {
 }
 
 /// Makes the thread's two ends; nothing runs yet.
-pub(crate) fn prepare() -> io::Result<(Door, Acceptor)> {
-    let poll = Poll::new()?;
-    let signal = Signal::new(Waker::new(poll.registry(), WAKE)?);
+pub(crate) fn prepare<L: Listening>() -> io::Result<(Door, Acceptor<L>)> {
+    let (listeners, waker) = L::new()?;
+    let signal = Signal::new(waker);
     let counters = AcceptCounters::default();
     let door = Door { asks: Mutex::default(), signal, listener_next: AtomicU32::new(0), counters };
-    let acceptor =
-        Acceptor { poll, events: Events::with_capacity(64), listeners: Vec::new(), resting_until: None };
-    Ok((door, acceptor))
+    Ok((door, Acceptor { listeners, resting_until: None }))
 }
 
 impl Door {
@@ -73,10 +66,9 @@ impl Door {
     }
 
     /// A socket that listens already: its waiting connections are kept, its backlog becomes ours.
-    pub(crate) fn listen_on(&self, socket: std::net::TcpListener) -> io::Result<(ListenerId, SocketAddr)> {
-        socket.set_nonblocking(true)?;
+    pub(crate) fn listen_on(&self, socket: TcpListener) -> io::Result<(ListenerId, SocketAddr)> {
         SockRef::from(&socket).listen(BACKLOG)?;
-        self.begin(TcpListener::from_std(socket))
+        self.begin(socket)
     }
 
     fn begin(&self, listener: TcpListener) -> io::Result<(ListenerId, SocketAddr)> {
@@ -130,29 +122,19 @@ fn bind(addr: SocketAddr, buffer_bytes: Option<usize>) -> io::Result<TcpListener
     // Elsewhere than on Unix this option lets two processes share a port.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
     sys::set_buffers(&(&socket).into(), buffer_bytes)?;
     socket.bind(&addr.into())?;
     socket.listen(BACKLOG)?;
-    Ok(TcpListener::from_std(socket.into()))
+    Ok(socket.into())
 }
 
 /// The accept thread itself.
-pub(crate) struct Acceptor {
-    poll: Poll,
-    events: Events,
-    listeners: Vec<Listener>,
+pub(crate) struct Acceptor<L> {
+    listeners: L,
     resting_until: Option<Instant>,
 }
 
-struct Listener {
-    id: ListenerId,
-    socket: TcpListener,
-    /// Edge-triggered: connections may be waiting until `accept` says otherwise.
-    ready: bool,
-}
-
-impl Acceptor {
+impl<L: Listening> Acceptor<L> {
     pub(crate) fn run(mut self, handle: &Handle) {
         let _vital = Vital;
         let door = &handle.shared().door;
@@ -160,13 +142,17 @@ impl Acceptor {
             self.wait(door);
             for ask in door.take() {
                 match ask {
-                    Ask::Listen(id, socket) => self.add(id, socket, handle),
-                    Ask::Unlisten(id) => self.listeners.retain(|listener| listener.id != id),
+                    Ask::Listen(id, socket) => {
+                        if let Err(error) = self.listeners.add(id, socket) {
+                            handle.inbox(0).report(Fault::Accept { listener: id, error });
+                        }
+                    }
+                    Ask::Unlisten(id) => self.listeners.remove(id),
                     Ask::Stop => return,
                 }
             }
             if self.resting_until.is_none() {
-                self.accept_ready(handle);
+                self.accept(handle);
             }
         }
     }
@@ -175,87 +161,46 @@ impl Acceptor {
         let timeout = match self.resting_until {
             _ if !door.signal.fall_asleep() => Some(Duration::ZERO),
             Some(until) => Some(until.saturating_duration_since(clock())),
-            None => self.listeners.iter().any(|listener| listener.ready).then_some(Duration::ZERO),
+            None => None,
         };
-        if let Err(error) = self.poll.poll(&mut self.events, timeout)
-            && error.kind() != io::ErrorKind::Interrupted
-        {
-            tracing::error!(%error, "polling the listeners failed");
+        if let Err(error) = self.listeners.wait(timeout, self.resting_until.is_some()) {
+            tracing::error!(%error, "waiting for connections failed");
             self.resting_until = Some(clock() + REST);
             return;
-        }
-        for event in &self.events {
-            let mut listeners = self.listeners.iter_mut();
-            if let Some(listener) = listeners.find(|listener| token(listener.id) == event.token()) {
-                listener.ready = true;
-            }
         }
         self.resting_until = self.resting_until.filter(|until| *until > clock());
     }
 
-    fn add(&mut self, id: ListenerId, mut socket: TcpListener, handle: &Handle) {
-        match self.poll.registry().register(&mut socket, token(id), Interest::READABLE) {
-            Ok(()) => self.listeners.push(Listener { id, socket, ready: true }),
-            Err(error) => handle.inbox(0).report(Fault::Accept { listener: id, error }),
-        }
-    }
-
-    fn accept_ready(&mut self, handle: &Handle) {
-        for listener in self.listeners.iter_mut().filter(|listener| listener.ready) {
-            if let Err(error) = listener.accept_some(handle) {
-                handle.shared().door.counters.errors.add(1);
-                handle.inbox(0).report(Fault::Accept { listener: listener.id, error });
-                self.resting_until = Some(clock() + REST);
-                return;
+    fn accept(&mut self, handle: &Handle) {
+        let counters = &handle.shared().door.counters;
+        let mut full = None;
+        let outcome = self.listeners.accept(|listener, socket, peer| {
+            counters.accepted.add(1);
+            let Ok(peer) = peer else { return counters.vanished.add(1) };
+            if !hand_on(listener, socket, peer, handle) && full.replace(listener) != Some(listener) {
+                handle.inbox(0).report(Fault::ConnectionsFull { listener });
             }
+        });
+        if let Err((listener, error)) = outcome {
+            counters.errors.add(1);
+            handle.inbox(0).report(Fault::Accept { listener, error });
+            self.resting_until = Some(clock() + REST);
         }
     }
 }
 
-impl Listener {
-    /// Accepts until there is nobody left or the turn's share is used up. An error calls for a rest.
-    fn accept_some(&mut self, handle: &Handle) -> io::Result<()> {
-        let mut full = false;
-        for _ in 0..ACCEPTS_PER_TURN_MAX {
-            match self.socket.accept() {
-                Ok((socket, peer)) => full |= !self.hand_on(socket, peer, handle),
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => {
-                        self.ready = false;
-                        break;
-                    }
-                    // The one connection is gone, or a signal came; neither says anything about the next.
-                    io::ErrorKind::Interrupted
-                    | io::ErrorKind::ConnectionAborted
-                    | io::ErrorKind::ConnectionReset => {}
-                    _ => return Err(error),
-                },
-            }
-        }
-        if full {
-            handle.inbox(0).report(Fault::ConnectionsFull { listener: self.id });
-        }
-        Ok(())
-    }
-
-    /// `false`: accepted connections have all their places already, this one is closed.
-    fn hand_on(&self, socket: mio::net::TcpStream, peer: SocketAddr, handle: &Handle) -> bool {
-        let Shared { load, door, .. } = handle.shared();
-        door.counters.accepted.add(1);
-        let Some(worker) = load.admit(Way::In) else {
-            door.counters.refused_full.add(1);
-            return false;
-        };
-        // Fails only on a connection that is gone already, which its worker will find out.
-        let _ = socket.set_nodelay(true);
-        let origin = Origin::Accepted { listener: self.id };
-        handle.post_admitted(worker, Command::Open { socket, origin, peer });
-        true
-    }
-}
-
-fn token(id: ListenerId) -> Token {
-    Token(id.0 as usize)
+/// `false`: accepted connections have all their places already, this one is closed.
+fn hand_on(listener: ListenerId, socket: sys::Socket, peer: SocketAddr, handle: &Handle) -> bool {
+    let Shared { load, door, .. } = handle.shared();
+    let Some(worker) = load.admit(Way::In) else {
+        door.counters.refused_full.add(1);
+        return false;
+    };
+    // Fails only on a connection that is gone already, which its worker will find out.
+    let _ = socket.set_nodelay(true);
+    let origin = Origin::Accepted { listener };
+    handle.post_admitted(worker, Command::Open { socket, origin, peer });
+    true
 }
 
 /// This thread owns its clock: only a rest needs it.

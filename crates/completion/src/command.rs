@@ -15,19 +15,18 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
-
 use crate::handle::Refused;
 use crate::hooks::{Fault, Origin, Verb};
 use crate::id::ConnId;
 use crate::load::Way;
-use crate::sys::Socket;
+use crate::payload::Payload;
+use crate::sys::{Socket, Waker};
 
 /// One thing to do on a worker's thread.
 pub(crate) enum Command {
     Send {
         conn: ConnId,
-        bytes: Bytes,
+        payload: Payload,
     },
     Act {
         conn: ConnId,
@@ -69,12 +68,12 @@ const RUNG: u8 = 2;
 
 /// Wakes a worker out of its poll, once for many who ask.
 pub(crate) struct Signal {
-    waker: mio::Waker,
+    waker: Waker,
     state: AtomicU8,
 }
 
 impl Signal {
-    pub(crate) fn new(waker: mio::Waker) -> Signal {
+    pub(crate) fn new(waker: Waker) -> Signal {
         Signal { waker, state: AtomicU8::new(AWAKE) }
     }
 
@@ -152,7 +151,10 @@ impl Inbox {
     }
 
     /// All or nothing: refused once `sends_max` wait, so the limit is passed by less than one batch.
-    pub(crate) fn post_sends(&self, sends: impl IntoIterator<Item = (ConnId, Bytes)>) -> Result<(), Refused> {
+    pub(crate) fn post_sends<P: Into<Payload>>(
+        &self,
+        sends: impl IntoIterator<Item = (ConnId, P)>,
+    ) -> Result<(), Refused> {
         let mut waiting = self.lock();
         if waiting.closed {
             return Err(Refused::Stopped);
@@ -162,7 +164,9 @@ impl Inbox {
             return Err(Refused::Busy);
         }
         let before = waiting.commands.len();
-        waiting.commands.extend(sends.into_iter().map(|(conn, bytes)| Command::Send { conn, bytes }));
+        waiting
+            .commands
+            .extend(sends.into_iter().map(|(conn, payload)| Command::Send { conn, payload: payload.into() }));
         let posted = waiting.commands.len() - before;
         waiting.sends += posted;
         drop(waiting);
@@ -207,11 +211,14 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
     use std::time::Duration;
 
+    use bytes::Bytes;
+
     use super::*;
 
     fn inbox(sends_max: usize) -> (mio::Poll, Inbox) {
         let poll = mio::Poll::new().unwrap();
-        let signal = Signal::new(mio::Waker::new(poll.registry(), mio::Token(0)).unwrap());
+        let waker = mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
+        let signal = Signal::new(Waker::Mio(waker));
         (poll, Inbox::new(sends_max, Arc::new(signal)))
     }
 

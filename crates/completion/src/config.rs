@@ -14,6 +14,8 @@ pub enum Engine {
     /// The best one this machine has; which and why is logged.
     #[default]
     Auto,
+    /// True completions, over io_uring. Linux 6.1 has all of it; where it cannot be used, starting fails and says why.
+    Uring,
     /// Readiness turned into completions; works wherever mio does.
     Mio,
 }
@@ -45,6 +47,10 @@ pub struct Config {
     pub linger_timeout: Duration,
     /// How long an outgoing connection may take to be established.
     pub connect_timeout: Duration,
+    /// Sockets that each io_uring worker may hold in its ring's own table, where `RLIMIT_NOFILE` does not count them;
+    /// the kernel allows at most that many a ring. One more stays an ordinary descriptor. 0: none. The other engines
+    /// have no such table.
+    pub direct_descriptors: usize,
     /// `SO_SNDBUF` and `SO_RCVBUF` of every connection; `None` leaves them to the kernel's own tuning.
     pub socket_buffer_bytes: Option<usize>,
 }
@@ -62,6 +68,7 @@ impl Default for Config {
             commands_max: 65_536,
             linger_timeout: Duration::from_secs(1),
             connect_timeout: Duration::from_secs(3),
+            direct_descriptors: 0,
             socket_buffer_bytes: None,
         }
     }

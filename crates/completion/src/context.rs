@@ -10,11 +10,10 @@
 
 use std::collections::VecDeque;
 
-use bytes::{Buf, Bytes};
-
 use crate::hooks::Reason;
 use crate::id::{ConnId, SLOTS_MAX};
 use crate::load::Way;
+use crate::payload::Payload;
 use crate::sys::Receive;
 
 /// Emptied queues kept for the next connection that sends, so that sending allocates nothing.
@@ -46,8 +45,11 @@ pub(crate) enum Phase {
 /// One connection.
 #[allow(clippy::struct_excessive_bools)] // Independent facts, each set in one place; not states of one thing.
 pub(crate) struct Context {
+    /// Who has this slot now; [`ConnId::NONE`] in the pool. One comparison finds out whether an id is stale.
+    conn: ConnId,
     pub(crate) phase: Phase,
     pub(crate) queue: SendQueue,
+    /// Of the next use of this slot.
     generation: u32,
     way: Way,
     /// Reading was paused by a verb.
@@ -56,8 +58,10 @@ pub(crate) struct Context {
     pub(crate) peer_finished: bool,
     /// The peer's end was read before we closed.
     pub(crate) peer_finished_first: bool,
-    /// A send is under way at the backend.
+    /// A send is under way at the backend, or was refused and waits for the socket.
     pub(crate) sending: bool,
+    /// The standing order the backend has.
+    pub(crate) ordered: Receive,
     /// The slot is on the list of those to settle at the end of the turn.
     pub(crate) attention: bool,
     /// A linger deadline is set.
@@ -69,6 +73,7 @@ pub(crate) struct Context {
 impl Context {
     fn new() -> Context {
         Context {
+            conn: ConnId::NONE,
             phase: Phase::Free,
             queue: SendQueue::default(),
             generation: 1,
@@ -77,6 +82,7 @@ impl Context {
             peer_finished: false,
             peer_finished_first: false,
             sending: false,
+            ordered: Receive::Off,
             attention: false,
             deadline_set: false,
             progressed: false,
@@ -98,47 +104,85 @@ impl Context {
     }
 }
 
-/// Bytes on their way to one socket.
+/// What waits to be sent to one socket. The first payload has its place here, so that one message at a time, which
+/// is nearly all of them, needs no list.
 #[derive(Default)]
 pub(crate) struct SendQueue {
-    parts: VecDeque<Bytes>,
+    first: Option<Payload>,
+    rest: VecDeque<Payload>,
     bytes: usize,
 }
 
 impl SendQueue {
-    pub(crate) fn parts(&self) -> &VecDeque<Bytes> {
-        &self.parts
+    /// From the front.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &Payload> {
+        self.first.iter().chain(&self.rest)
     }
 
+    #[inline]
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.bytes == 0
+        self.first.is_none()
     }
 
     /// What the queue holds in memory, roughly.
+    #[inline]
     pub(crate) fn weight_bytes(&self) -> usize {
-        self.bytes + self.parts.len() * PART_OVERHEAD_BYTES
+        self.bytes + self.rest.len() * PART_OVERHEAD_BYTES
     }
 
-    fn push(&mut self, bytes: Bytes) {
-        self.bytes += bytes.len();
-        self.parts.push_back(bytes);
+    #[inline]
+    fn push(&mut self, payload: Payload) {
+        self.bytes += payload.len();
+        if self.first.is_none() {
+            self.first = Some(payload);
+        } else {
+            self.rest.push_back(payload);
+        }
     }
 
-    fn advance(&mut self, mut bytes: usize) {
+    /// Takes the first payload out.
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Option<Payload> {
+        let payload = self.first.take()?;
+        self.bytes -= payload.len();
+        if !self.rest.is_empty() {
+            self.first = self.rest.pop_front();
+        }
+        Some(payload)
+    }
+
+    /// The opposite of `pop`.
+    pub(crate) fn put_back(&mut self, payload: Payload) {
+        self.bytes += payload.len();
+        if let Some(second) = self.first.replace(payload) {
+            self.rest.push_front(second);
+        }
+    }
+
+    /// Forgets the first bytes: they are sent.
+    pub(crate) fn advance(&mut self, mut bytes: usize) {
         debug_assert!(bytes <= self.bytes);
-        self.bytes -= bytes;
-        while let Some(front) = self.parts.front_mut() {
-            if front.len() > bytes {
-                front.advance(bytes);
+        while let Some(first) = &mut self.first {
+            if first.len() > bytes {
+                if bytes > 0 {
+                    first.advance(bytes);
+                    self.bytes -= bytes;
+                }
                 return;
             }
-            bytes -= front.len();
-            self.parts.pop_front();
+            bytes -= first.len();
+            drop(self.pop());
         }
+    }
+
+    /// The socket refused: what waits may wait long, and must hold no receive buffer meanwhile.
+    pub(crate) fn detach(&mut self) {
+        self.first.iter_mut().chain(&mut self.rest).for_each(Payload::detach);
     }
 }
 
@@ -147,7 +191,7 @@ pub(crate) struct Slots {
     worker: usize,
     contexts: Vec<Context>,
     free: Vec<u32>,
-    spare_queues: Vec<VecDeque<Bytes>>,
+    spare_queues: Vec<VecDeque<Payload>>,
 }
 
 impl Slots {
@@ -164,34 +208,36 @@ impl Slots {
         });
         let context = &mut self.contexts[slot as usize];
         assert!(context.is_clean(), "invariant: a context is cleaned before it goes back");
+        context.conn = ConnId::new(self.worker, slot, context.generation);
         context.phase = phase;
         context.way = way;
-        ConnId::new(self.worker, slot, context.generation)
+        context.conn
     }
 
     /// Returns a context, and says which way its connection came; its id is stale from now on.
     pub(crate) fn give_back(&mut self, conn: ConnId) -> Option<Way> {
         let context = self.get(conn)?;
         let way = context.way;
-        let parts = std::mem::take(&mut context.queue.parts);
+        let rest = std::mem::take(&mut context.queue.rest);
         let generation = context.generation.checked_add(1).unwrap_or(1);
         *context = Context { generation, ..Context::new() };
-        self.keep_spare(parts);
+        self.keep_spare(rest);
         self.free.push(conn.slot());
         Some(way)
     }
 
     /// The context of a connection that is still there.
+    #[inline]
     pub(crate) fn get(&mut self, conn: ConnId) -> Option<&mut Context> {
         let context = self.contexts.get_mut(conn.slot() as usize)?;
-        let is_it = conn.worker() == self.worker && context.generation == conn.generation();
-        (is_it && context.phase != Phase::Free).then_some(context)
+        (context.conn == conn).then_some(context)
     }
 
     /// The connection that has this slot now.
+    #[inline]
     pub(crate) fn occupant(&self, slot: u32) -> Option<ConnId> {
         let context = self.contexts.get(slot as usize)?;
-        (context.phase != Phase::Free).then(|| ConnId::new(self.worker, slot, context.generation))
+        (context.phase != Phase::Free).then_some(context.conn)
     }
 
     /// Everyone there is.
@@ -199,40 +245,43 @@ impl Slots {
         (0..self.contexts.len() as u32).filter_map(|slot| self.occupant(slot))
     }
 
-    /// Appends to a connection's queue, lending it memory if it has none.
-    pub(crate) fn enqueue(&mut self, conn: ConnId, bytes: Bytes) {
-        let spare = &mut self.spare_queues;
+    /// Appends to a connection's queue, lending its list memory if it needs some and has none.
+    #[inline]
+    pub(crate) fn enqueue(&mut self, conn: ConnId, mut payload: Payload) {
         let Some(context) = self.contexts.get_mut(conn.slot() as usize) else { return };
-        if context.queue.parts.capacity() == 0
-            && let Some(parts) = spare.pop()
-        {
-            context.queue.parts = parts;
+        if context.sending {
+            payload.detach();
         }
-        context.queue.push(bytes);
+        if !context.queue.is_empty() && context.queue.rest.capacity() == 0 {
+            context.queue.rest = self.spare_queues.pop().unwrap_or_default();
+        }
+        context.queue.push(payload);
     }
 
-    /// The socket took bytes; an emptied queue's memory is taken back.
-    pub(crate) fn advance(&mut self, conn: ConnId, bytes: usize) {
+    /// The socket took bytes; the memory of an emptied list is taken back.
+    #[inline]
+    pub(crate) fn progressed(&mut self, conn: ConnId) {
         let Some(context) = self.get(conn) else { return };
-        context.queue.advance(bytes);
-        context.progressed |= bytes > 0;
-        if context.queue.is_empty() {
-            let parts = std::mem::take(&mut context.queue.parts);
-            self.keep_spare(parts);
+        context.progressed = true;
+        if context.queue.rest.capacity() > 0 && context.queue.rest.is_empty() {
+            let rest = std::mem::take(&mut context.queue.rest);
+            self.keep_spare(rest);
         }
     }
 
-    fn keep_spare(&mut self, mut parts: VecDeque<Bytes>) {
-        let fits = (1..=SPARE_QUEUE_PARTS_MAX).contains(&parts.capacity());
+    fn keep_spare(&mut self, mut rest: VecDeque<Payload>) {
+        let fits = (1..=SPARE_QUEUE_PARTS_MAX).contains(&rest.capacity());
         if fits && self.spare_queues.len() < SPARE_QUEUES_MAX {
-            parts.clear();
-            self.spare_queues.push(parts);
+            rest.clear();
+            self.spare_queues.push(rest);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     #[test]
@@ -259,29 +308,51 @@ mod tests {
         assert_eq!(slots.take(Phase::Open, Way::In).generation(), 1);
     }
 
+    fn queued(slots: &mut Slots, conn: ConnId) -> (Vec<u8>, usize) {
+        let queue = &slots.get(conn).unwrap().queue;
+        (queue.parts().flat_map(|part| part.iter().copied()).collect(), queue.bytes())
+    }
+
     #[test]
     fn a_queue_advances_at_every_byte() {
         for cut in 0..=6 {
             let mut slots = Slots::new(0);
             let conn = slots.take(Phase::Open, Way::In);
             for part in [&b"ab"[..], b"c", b"def"] {
-                slots.enqueue(conn, Bytes::from_static(part));
+                slots.enqueue(conn, Bytes::from_static(part).into());
             }
-            slots.advance(conn, cut);
-            let queue = &slots.get(conn).unwrap().queue;
-            let left: Vec<u8> = queue.parts().iter().flatten().copied().collect();
-            assert_eq!((left.as_slice(), queue.bytes()), (&b"abcdef"[cut..], 6 - cut));
+            slots.get(conn).unwrap().queue.advance(cut);
+            assert_eq!(queued(&mut slots, conn), (b"abcdef"[cut..].to_vec(), 6 - cut));
         }
     }
 
     #[test]
-    fn an_idle_context_is_small_and_owns_no_queue() {
-        assert!(size_of::<Context>() <= 80, "{}", size_of::<Context>());
+    fn what_is_put_back_comes_first_again() {
         let mut slots = Slots::new(0);
         let conn = slots.take(Phase::Open, Way::In);
-        slots.enqueue(conn, Bytes::from_static(b"x"));
-        slots.advance(conn, 1);
-        assert_eq!(slots.get(conn).unwrap().queue.parts.capacity(), 0);
+        for part in [&b"ab"[..], b"c", b"def"] {
+            slots.enqueue(conn, Bytes::from_static(part).into());
+        }
+        let queue = &mut slots.get(conn).unwrap().queue;
+        let taken = [queue.pop().unwrap(), queue.pop().unwrap()];
+        assert_eq!((queue.bytes(), queue.is_empty()), (3, false));
+        for payload in taken.into_iter().rev() {
+            queue.put_back(payload);
+        }
+        assert_eq!(queued(&mut slots, conn), (b"abcdef".to_vec(), 6));
+    }
+
+    #[test]
+    fn an_idle_context_is_small_and_owns_no_list() {
+        assert!(size_of::<Context>() <= 136, "{}", size_of::<Context>());
+        let mut slots = Slots::new(0);
+        let conn = slots.take(Phase::Open, Way::In);
+        for _ in 0..2 {
+            slots.enqueue(conn, Bytes::from_static(b"x").into());
+        }
+        slots.get(conn).unwrap().queue.advance(2);
+        slots.progressed(conn);
+        assert_eq!(slots.get(conn).unwrap().queue.rest.capacity(), 0);
         assert_eq!(slots.spare_queues.len(), 1);
     }
 }

@@ -14,13 +14,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::context::{Phase, Slots};
 use crate::handle::Handle;
 use crate::hooks::{Fault, Hooks, Opened, Origin, Reason, Sent, Verb};
 use crate::id::ConnId;
 use crate::io::Io;
+use crate::payload::Payload;
 use crate::pool::{Chunk, Pool};
 use crate::stats::WorkerCounters;
 use crate::sys::Receive;
@@ -36,16 +35,36 @@ pub(crate) struct State {
     pub(crate) attention: Vec<u32>,
     pub(crate) faults: Vec<Fault>,
     send_queue_bytes_max: usize,
+    /// Counted here, told to everybody once a turn.
+    bytes_received: u64,
+    bytes_sent: u64,
 }
 
 impl State {
     pub(crate) fn new(worker: usize, handle: Handle, send_queue_bytes_max: usize) -> State {
         let slots = Slots::new(worker);
-        State { worker, handle, slots, attention: Vec::new(), faults: Vec::new(), send_queue_bytes_max }
+        State {
+            worker,
+            handle,
+            slots,
+            attention: Vec::new(),
+            faults: Vec::new(),
+            send_queue_bytes_max,
+            bytes_received: 0,
+            bytes_sent: 0,
+        }
     }
 
     pub(crate) fn counters(&self) -> &WorkerCounters {
         self.handle.counters(self.worker)
+    }
+
+    /// After completions were delivered, and at the end of the turn: what was told is counted.
+    pub(crate) fn publish_bytes(&mut self) {
+        let (received, sent) =
+            (std::mem::take(&mut self.bytes_received), std::mem::take(&mut self.bytes_sent));
+        self.counters().bytes_received.add(received);
+        self.counters().bytes_sent.add(sent);
     }
 
     /// Something is left to do without any completion.
@@ -54,6 +73,7 @@ impl State {
     }
 
     /// Settle this connection at the end of the turn.
+    #[inline]
     pub(crate) fn mark(&mut self, conn: ConnId) {
         if let Some(context) = self.slots.get(conn)
             && !std::mem::replace(&mut context.attention, true)
@@ -63,15 +83,16 @@ impl State {
     }
 
     /// Queues bytes for a connection of this worker.
-    pub(crate) fn send(&mut self, conn: ConnId, bytes: Bytes) {
+    #[inline]
+    pub(crate) fn send(&mut self, conn: ConnId, payload: Payload) {
         match self.slots.get(conn) {
             Some(context) if context.phase == Phase::Open => {}
             _ => return self.stale(conn, Verb::Send),
         }
-        if bytes.is_empty() {
+        if payload.is_empty() {
             return;
         }
-        self.slots.enqueue(conn, bytes);
+        self.slots.enqueue(conn, payload);
         if let Some(context) = self.slots.get(conn)
             && context.queue.weight_bytes() > self.send_queue_bytes_max
         {
@@ -106,8 +127,13 @@ impl State {
         }
     }
 
-    fn receive_of(&mut self, conn: ConnId) -> Receive {
-        self.slots.get(conn).map_or(Receive::Off, |context| context.receive())
+    /// The standing order as it is now, which the backend then has.
+    #[inline]
+    fn order(&mut self, conn: ConnId) -> Receive {
+        self.slots.get(conn).map_or(Receive::Off, |context| {
+            context.ordered = context.receive();
+            context.ordered
+        })
     }
 }
 
@@ -150,13 +176,14 @@ impl<H: Hooks> Core<H> {
 
     /// Bytes arrived. Returns what to do with the next ones: the hook may have paused, closed or aborted.
     /// What was read before a pause took effect is delivered all the same; only a close throws bytes away.
+    #[inline]
     pub(crate) fn received(&mut self, conn: ConnId, chunk: Chunk) -> Receive {
         if self.state.slots.get(conn).is_some_and(|context| context.phase == Phase::Open) {
-            self.state.counters().bytes_received.add(chunk.len() as u64);
+            self.state.bytes_received += chunk.len() as u64;
             self.told = true;
             self.hooks.received(&mut Io::new(&mut self.state), conn, chunk);
         }
-        self.state.receive_of(conn)
+        self.state.order(conn)
     }
 
     /// The peer's end was read; nothing more will arrive.
@@ -174,15 +201,42 @@ impl<H: Hooks> Core<H> {
         self.state.mark(conn);
     }
 
-    /// A send that was under way ended with this many bytes taken; 0 = post it again.
+    /// A posted send is complete and all of it was taken.
+    #[inline]
     pub(crate) fn sent(&mut self, conn: ConnId, bytes: usize) {
         let Some(context) = self.state.slots.get(conn) else { return };
         context.sending = false;
-        if bytes > 0 {
-            self.state.slots.advance(conn, bytes);
-            self.tell_sent(conn, bytes);
+        let is_done = context.phase == Phase::Open && context.queue.is_empty();
+        self.state.slots.progressed(conn);
+        self.tell_sent(conn, bytes, false);
+        if !is_done {
+            self.state.mark(conn);
         }
-        self.state.mark(conn);
+    }
+
+    /// A posted send is complete, but the socket refused a part: `writable` will follow.
+    pub(crate) fn refused(
+        &mut self,
+        conn: ConnId,
+        bytes: usize,
+        rest: impl DoubleEndedIterator<Item = Payload>,
+    ) {
+        let Some(context) = self.state.slots.get(conn) else { return };
+        rest.rev().for_each(|payload| context.queue.put_back(payload));
+        context.queue.advance(bytes);
+        context.queue.detach();
+        if bytes > 0 {
+            self.state.slots.progressed(conn);
+        }
+        self.tell_sent(conn, bytes, true);
+    }
+
+    /// A socket that refused takes bytes again.
+    pub(crate) fn writable(&mut self, conn: ConnId) {
+        if let Some(context) = self.state.slots.get(conn) {
+            context.sending = false;
+            self.state.mark(conn);
+        }
     }
 
     /// The socket failed; what it could still deliver was delivered.
@@ -205,14 +259,16 @@ impl<H: Hooks> Core<H> {
         self.hooks.connected(&mut Io::new(&mut self.state), conn, opened);
     }
 
-    pub(crate) fn tell_sent(&mut self, conn: ConnId, bytes: usize) {
+    /// `refused`: what is queued now waits because the socket refused it.
+    #[inline]
+    pub(crate) fn tell_sent(&mut self, conn: ConnId, bytes: usize, refused: bool) {
         let Some(context) = self.state.slots.get(conn) else { return };
-        let sent = Sent { bytes, waiting: context.queue.bytes() };
+        let sent = Sent { bytes, waiting: if refused { context.queue.bytes() } else { 0 } };
         if matches!(context.phase, Phase::Open | Phase::Flushing) {
             self.told = true;
             self.hooks.sent(&mut Io::new(&mut self.state), conn, sent);
         }
-        self.state.counters().bytes_sent.add(bytes as u64);
+        self.state.bytes_sent += bytes as u64;
     }
 
     pub(crate) fn tell_disconnected(&mut self, conn: ConnId, reason: Reason) {
@@ -234,6 +290,7 @@ impl<H: Hooks> Core<H> {
     }
 
     pub(crate) fn turn_ended(&mut self) {
+        self.state.publish_bytes();
         self.told = false;
         self.hooks.turn_ended(&mut Io::new(&mut self.state));
     }

@@ -11,14 +11,13 @@ use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::accept::Door;
 use crate::command::{Command, Inbox};
 use crate::config::Config;
 use crate::hooks::{Fault, Origin, Verb};
 use crate::id::{ConnId, ListenerId};
 use crate::load::{Load, Way};
+use crate::payload::Payload;
 use crate::pool::Pool;
 use crate::stats::{Stats, WorkerCounters};
 use crate::sys;
@@ -60,18 +59,18 @@ impl Handle {
         Handle { shared: Arc::new(shared) }
     }
 
-    /// Queues bytes for a connection.
-    pub fn send(&self, conn: ConnId, bytes: Bytes) -> Result<(), Refused> {
-        self.send_batch(conn.worker(), [(conn, bytes)])
+    /// Queues bytes, or a received chunk as it is, for a connection.
+    pub fn send(&self, conn: ConnId, payload: impl Into<Payload>) -> Result<(), Refused> {
+        self.send_batch(conn.worker(), [(conn, payload.into())])
     }
 
     /// Queues many sends to connections of one worker with one lock and one wake, all or none: refused,
     /// the iterator is not begun. `commands_max` is passed by less than one batch. The iterator runs under
     /// the worker's lock and must not use this handle.
-    pub fn send_batch(
+    pub fn send_batch<P: Into<Payload>>(
         &self,
         worker: usize,
-        sends: impl IntoIterator<Item = (ConnId, Bytes)>,
+        sends: impl IntoIterator<Item = (ConnId, P)>,
     ) -> Result<(), Refused> {
         self.shared.workers.get(worker).ok_or(Refused::Stopped)?.inbox.post_sends(sends)
     }

@@ -16,32 +16,41 @@ pub(crate) const SLOTS_MAX: usize = 1 << 24;
 pub struct ConnId(u64);
 
 impl ConnId {
+    /// Nobody's id: it names the last use of the last slot of the last worker, which is never reached.
+    pub(crate) const NONE: ConnId = ConnId(u64::MAX);
+
+    #[inline]
     pub(crate) fn new(worker: usize, slot: u32, generation: u32) -> ConnId {
         debug_assert!(worker < WORKERS_MAX && (slot as usize) < SLOTS_MAX);
         ConnId((worker as u64) << 56 | u64::from(slot) << 32 | u64::from(generation))
     }
 
     /// The worker the connection lives on, for life.
+    #[inline]
     pub fn worker(self) -> usize {
         (self.0 >> 56) as usize
     }
 
     /// The place of its context on that worker; free for another connection after `disconnected`.
+    #[inline]
     pub fn slot(self) -> u32 {
         (self.0 >> 32) as u32 & (SLOTS_MAX as u32 - 1)
     }
 
     /// Which use of the slot this is; never zero.
+    #[inline]
     pub fn generation(self) -> u32 {
         self.0 as u32
     }
 
     /// The id as one number, for a table or a wire of the caller's.
+    #[inline]
     pub fn to_bits(self) -> u64 {
         self.0
     }
 
     /// The id that `to_bits` gave. Any other number makes an id that is stale or another connection's.
+    #[inline]
     pub fn from_bits(bits: u64) -> ConnId {
         ConnId(bits)
     }

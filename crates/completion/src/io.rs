@@ -4,12 +4,11 @@
 //! For a connection of another worker they go through its queue, like those of a [`Handle`].
 //! Read next: `core.rs`.
 
-use bytes::Bytes;
-
 use crate::core::State;
 use crate::handle::Handle;
 use crate::hooks::{Fault, Verb};
 use crate::id::ConnId;
+use crate::payload::Payload;
 
 /// The worker a hook runs on.
 pub struct Io<'a> {
@@ -17,16 +16,25 @@ pub struct Io<'a> {
 }
 
 impl<'a> Io<'a> {
+    #[inline]
     pub(crate) fn new(state: &'a mut State) -> Io<'a> {
         Io { state }
     }
 
-    /// Queues bytes. All that is queued for a connection in a turn leaves in one write. Stale or closing:
-    /// dropped and [told](Fault::Stale). More than `send_queue_bytes_max`: the connection is reset.
-    pub fn send(&mut self, conn: ConnId, bytes: Bytes) {
+    /// Queues bytes, or a received chunk as it is. All that is queued for a connection in a turn leaves in one
+    /// write. Stale or closing: dropped and [told](Fault::Stale). More than `send_queue_bytes_max`: the connection
+    /// is reset.
+    #[inline]
+    pub fn send(&mut self, conn: ConnId, payload: impl Into<Payload>) {
         if self.is_here(conn) {
-            self.state.send(conn, bytes);
-        } else if let Err(refused) = self.state.handle.send(conn, bytes) {
+            self.state.send(conn, payload.into());
+        } else {
+            self.send_elsewhere(conn, payload.into());
+        }
+    }
+
+    fn send_elsewhere(&mut self, conn: ConnId, payload: Payload) {
+        if let Err(refused) = self.state.handle.send(conn, payload) {
             self.state.faults.push(Fault::SendRefused { conn, refused });
         }
     }
@@ -62,6 +70,7 @@ impl<'a> Io<'a> {
         &self.state.handle
     }
 
+    #[inline]
     fn act(&mut self, conn: ConnId, verb: Verb) {
         if self.is_here(conn) {
             self.state.act(conn, verb);
@@ -70,6 +79,7 @@ impl<'a> Io<'a> {
         }
     }
 
+    #[inline]
     fn is_here(&self, conn: ConnId) -> bool {
         conn.worker() == self.state.worker
     }

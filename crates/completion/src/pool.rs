@@ -2,12 +2,13 @@
 //!
 //! One pool for each worker. A buffer is allocated at first need, up to the worker's share of
 //! `receive_buffers_max`, and reused last-in first-out, while it is still in the cache. A chunk goes back to
-//! its pool where it is dropped, on any thread; idle connections hold none.
+//! its pool where it is dropped, on any thread; idle connections hold none. A backend that posts buffers ahead of
+//! the bytes borrows them (`lend`): they count as taken once a chunk is made of them (`count`).
 //!
 //! Invariant: a worker that found the pool empty is woken by the next buffer that comes back. Taking and
 //! returning look at `starving` under one lock, so no return falls between the look and the wait.
 //! Limit: `buffers_max`; a taker beyond it gets nothing and waits for that wake.
-//! Read next: `sys/mio/read.rs`, the only taker.
+//! Read next: `sys/mio/read.rs` and `sys/uring/buffers.rs`, the takers.
 
 use std::fmt;
 use std::ops::Deref;
@@ -30,6 +31,8 @@ pub(crate) struct Pool {
 #[derive(Default)]
 struct Free {
     buffers: Vec<Buffer>,
+    /// How many there are, wherever they are.
+    made: usize,
     taken: u64,
     returned: u64,
     starved: u64,
@@ -41,29 +44,57 @@ impl Pool {
         Pool { free: Mutex::default(), buffer_bytes, buffers_max, signal }
     }
 
-    /// A buffer, or `None` and a wake when the next one comes back.
+    /// A buffer for a chunk, or `None` and a wake when the next one comes back.
     pub(crate) fn take(&self) -> Option<Buffer> {
         let mut free = self.lock();
-        let buffer = match free.buffers.pop() {
-            Some(buffer) => buffer,
-            None if free.taken - free.returned < self.buffers_max as u64 => {
-                vec![0; self.buffer_bytes].into_boxed_slice()
-            }
-            None => {
-                free.starving = true;
-                free.starved += 1;
-                return None;
-            }
-        };
+        let buffer = self.one_of(&mut free)?;
         free.taken += 1;
         Some(buffer)
     }
 
-    pub(crate) fn give_back(&self, buffer: Buffer) {
+    /// As many buffers as there are, up to `count`, for posting ahead; fewer: a wake when the next one comes back.
+    pub(crate) fn lend(&self, count: usize) -> impl Iterator<Item = Buffer> {
         let mut free = self.lock();
-        free.buffers.push(buffer);
-        free.returned += 1;
-        let wake = std::mem::take(&mut free.starving);
+        (0..count).map_while(move |_| self.one_of(&mut free))
+    }
+
+    /// Takes back what was lent and of which no chunk was made.
+    pub(crate) fn take_back(&self, unused: impl IntoIterator<Item = Buffer>) {
+        self.lock().buffers.extend(unused);
+    }
+
+    /// How many chunks were made of lent buffers, and how many of these buffers were lent anew without coming back,
+    /// since the last call.
+    pub(crate) fn count(&self, taken: u64, returned: u64) {
+        let mut free = self.lock();
+        free.taken += taken;
+        free.returned += returned;
+    }
+
+    fn one_of(&self, free: &mut Free) -> Option<Buffer> {
+        if let Some(buffer) = free.buffers.pop() {
+            return Some(buffer);
+        }
+        if free.made < self.buffers_max {
+            free.made += 1;
+            return Some(vec![0; self.buffer_bytes].into_boxed_slice());
+        }
+        free.starving = true;
+        free.starved += 1;
+        None
+    }
+
+    pub(crate) fn give_back(&self, buffer: Buffer) {
+        self.give_back_all([buffer]);
+    }
+
+    /// Buffers of dropped chunks.
+    pub(crate) fn give_back_all(&self, buffers: impl IntoIterator<Item = Buffer>) {
+        let mut free = self.lock();
+        let before = free.buffers.len();
+        free.buffers.extend(buffers);
+        free.returned += (free.buffers.len() - before) as u64;
+        let wake = free.buffers.len() > before && std::mem::take(&mut free.starving);
         drop(free);
         if wake {
             self.signal.ring();
@@ -95,6 +126,14 @@ impl Chunk {
     pub(crate) fn pooled(buffer: Buffer, len: usize, pool: &Arc<Pool>) -> Chunk {
         debug_assert!(len <= buffer.len());
         Chunk { buffer, len, pool: Some(Arc::clone(pool)) }
+    }
+
+    /// The buffer, if it is one of `pool`: for its worker, which need not go through the pool. The caller counts it
+    /// as returned.
+    #[inline]
+    pub(crate) fn reclaim(mut self, pool: &Arc<Pool>) -> Option<Buffer> {
+        self.pool.take_if(|own| Arc::ptr_eq(own, pool))?;
+        Some(std::mem::take(&mut self.buffer))
     }
 
     /// The peer has finished sending.
@@ -135,10 +174,12 @@ impl fmt::Debug for Chunk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::Waker;
 
     fn polled_pool(buffers_max: usize) -> (mio::Poll, Arc<Pool>) {
         let poll = mio::Poll::new().unwrap();
-        let signal = Signal::new(mio::Waker::new(poll.registry(), mio::Token(0)).unwrap());
+        let waker = mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
+        let signal = Signal::new(Waker::Mio(waker));
         (poll, Arc::new(Pool::new(8, buffers_max, Arc::new(signal))))
     }
 

@@ -18,7 +18,10 @@ use crate::hooks::Hooks;
 use crate::load::Load;
 use crate::pool::Pool;
 use crate::stats::{Stats, WorkerCounters};
-use crate::sys::{Backend, mio::Mio};
+use crate::sys::Backend;
+use crate::sys::mio::Mio;
+#[cfg(target_os = "linux")]
+use crate::sys::uring::{self, Uring};
 use crate::worker::Worker;
 
 /// A running server. Dropping it shuts it down.
@@ -32,18 +35,20 @@ impl Server {
     /// Starts the threads. `factory` is called here, once for each worker, with its number.
     pub fn start<H: Hooks>(config: Config, factory: impl FnMut(usize) -> H) -> io::Result<Server> {
         config.check()?;
-        match config.engine {
-            Engine::Auto => tracing::info!(engine = "mio", why = "the only one built in", "engine chosen"),
-            Engine::Mio => tracing::info!(engine = "mio", why = "asked for", "engine chosen"),
+        let (engine, why) = choose(config.engine)?;
+        tracing::info!(engine, why, workers = config.workers, "engine chosen");
+        match engine {
+            #[cfg(target_os = "linux")]
+            URING => Self::start_on::<Uring, H>(config, factory),
+            _ => Self::start_on::<Mio, H>(config, factory),
         }
-        Self::start_on::<Mio, H>(config, factory)
     }
 
     fn start_on<B: Backend, H: Hooks>(
         config: Config,
         mut factory: impl FnMut(usize) -> H,
     ) -> io::Result<Server> {
-        let (door, acceptor) = accept::prepare()?;
+        let (door, acceptor) = accept::prepare::<B::Listeners>()?;
         let (backends, workers): (Vec<_>, Vec<_>) = (0..config.workers)
             .map(|_| share::<B>(&config))
             .collect::<io::Result<Vec<_>>>()?
@@ -90,6 +95,30 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+const URING: &str = "uring";
+const MIO: &str = "mio";
+
+/// The engine's name, and why it is this one.
+fn choose(asked: Engine) -> io::Result<(&'static str, String)> {
+    if asked == Engine::Mio {
+        return Ok((MIO, "asked for".into()));
+    }
+    match (usable(), asked) {
+        (Ok(()), Engine::Auto) => Ok((URING, "everything it needs is here".into())),
+        (Ok(()), _) => Ok((URING, "asked for".into())),
+        (Err(why), Engine::Auto) => Ok((MIO, why)),
+        (Err(why), _) => Err(io::Error::new(io::ErrorKind::Unsupported, format!("engine uring: {why}"))),
+    }
+}
+
+/// Whether io_uring can be used, else why not.
+fn usable() -> Result<(), String> {
+    #[cfg(target_os = "linux")]
+    return uring::probe().map_err(|missing| missing.to_string());
+    #[cfg(not(target_os = "linux"))]
+    Err("only Linux has io_uring".into())
 }
 
 /// A backend and the part of its worker that others see.

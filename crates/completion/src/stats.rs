@@ -29,8 +29,10 @@ pub struct Stats {
     pub contexts: PoolCount,
     /// Receive buffers.
     pub buffers: PoolCount,
-    /// Connections accepted by the kernel for us, those refused because it was full included.
+    /// Connections accepted by the kernel for us, those that vanished or were refused because it was full included.
     pub accepted: u64,
+    /// Accepted connections that were reset before anybody could ask for their peer's address.
+    pub vanished: u64,
     /// `connected` hooks called.
     pub connected: u64,
     /// `disconnected` hooks called.
@@ -103,6 +105,7 @@ impl WorkerCounters {
 #[derive(Default)]
 pub(crate) struct AcceptCounters {
     pub(crate) accepted: Counter,
+    pub(crate) vanished: Counter,
     pub(crate) errors: Counter,
     pub(crate) refused_full: Counter,
 }
@@ -110,6 +113,7 @@ pub(crate) struct AcceptCounters {
 impl AcceptCounters {
     pub(crate) fn add_to(&self, stats: &mut Stats) {
         stats.accepted += self.accepted.get();
+        stats.vanished += self.vanished.get();
         stats.accept_errors += self.errors.get();
         stats.refused_full += self.refused_full.get();
     }

@@ -1,11 +1,11 @@
 //! The turn of a worker, the same for every backend.
 //!
-//! Wait and deliver completions; run commands; expire deadlines; `turn_ended`; run the commands that this
+//! Wait; deliver completions; run commands; expire deadlines; `turn_ended`; run the commands that this
 //! caused; settle. Settling carries out what the turn has marked: one write for all that was queued, the steps
 //! of closing, the standing order to receive, and the end. If it completed something, `turn_ended` is called
 //! once more.
 //!
-//! Invariants: a worker waits only in the backend's `turn`; a context goes back exactly where
+//! Invariants: a worker waits only in the backend's `wait`; a context goes back exactly where
 //! `disconnected` is said; what settling marks anew is settled in the next turn, which then does not wait.
 //! Limits: linger and connect timeouts, each one list.
 //! Read next: `sys/mio/mod.rs`.
@@ -68,10 +68,13 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
 
     fn turn(&mut self) -> io::Result<()> {
         let timeout = self.timeout();
-        self.backend.turn(&mut self.core, timeout)?;
+        self.backend.wait(timeout)?;
+        // Before any work: who rings while it is done has the next turn.
+        self.inbox().signal().heard();
         self.now = clock();
         self.core.state.counters().turns.add(1);
-        self.inbox().signal().heard();
+        self.backend.deliver(&mut self.core);
+        self.core.state.publish_bytes();
         self.run_commands();
         self.expire();
         self.core.tell_faults();
@@ -114,7 +117,7 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
 
     fn run_command(&mut self, command: Command) {
         match command {
-            Command::Send { conn, bytes } => self.core.state.send(conn, bytes),
+            Command::Send { conn, payload } => self.core.state.send(conn, payload),
             Command::Act { conn, verb } => self.core.state.act(conn, verb),
             Command::Open { socket, origin, peer } => self.open(socket, origin, peer),
             Command::Connect { to, token } => self.connect(to, token),
@@ -197,11 +200,24 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
         self.settling = settling;
     }
 
+    #[inline]
     fn settle(&mut self, conn: ConnId) {
-        if let Some(context) = self.core.state.slots.get(conn) {
-            context.attention = false;
+        let Some(context) = self.core.state.slots.get(conn) else { return };
+        context.attention = false;
+        if !context.queue.is_empty() && !context.sending {
+            self.flush(conn);
         }
-        self.flush(conn);
+        let Some(context) = self.core.state.slots.get(conn) else { return };
+        if context.phase != Phase::Open {
+            return self.settle_closing(conn);
+        }
+        let receive = context.receive();
+        if std::mem::replace(&mut context.ordered, receive) != receive {
+            self.backend.receive(conn, receive);
+        }
+    }
+
+    fn settle_closing(&mut self, conn: ConnId) {
         self.advance_close(conn);
         let Some(context) = self.core.state.slots.get(conn) else { return };
         match context.phase {
@@ -210,27 +226,31 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
                 self.backend.release(conn, Ending::Plain);
                 self.give_back(conn);
             }
-            _ => self.backend.receive(conn, context.receive()),
+            _ => {
+                context.ordered = context.receive();
+                self.backend.receive(conn, context.ordered);
+            }
         }
     }
 
-    /// Writes what is queued, until all is out or the socket refuses, and says so once.
+    /// Posts what is queued, until all is out, under way or refused, and says what is out once.
+    #[inline]
     fn flush(&mut self, conn: ConnId) {
         let mut bytes = 0;
+        let mut refused = false;
         loop {
             let Some(context) = self.core.state.slots.get(conn) else { return };
             let sends = matches!(context.phase, Phase::Open | Phase::Flushing);
             if !sends || context.sending || context.queue.is_empty() {
                 break;
             }
-            match self.backend.send(conn, context.queue.parts()) {
-                Ok(Posted::Took(taken)) => {
-                    bytes += taken;
-                    self.core.state.slots.advance(conn, taken);
-                }
-                Ok(Posted::Pending) => {
+            match self.backend.send(conn, &mut context.queue) {
+                Ok(Posted::Took(taken)) => bytes += taken,
+                Ok(Posted::Pending) => return context.sending = true,
+                Ok(Posted::Refused) => {
                     context.sending = true;
-                    return self.core.tell_sent(conn, bytes);
+                    context.queue.detach();
+                    refused = true;
                 }
                 Err(error) => {
                     self.core.failed(conn, &error);
@@ -239,7 +259,10 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
             }
         }
         if bytes > 0 {
-            self.core.tell_sent(conn, bytes);
+            self.core.state.slots.progressed(conn);
+        }
+        if bytes > 0 || refused {
+            self.core.tell_sent(conn, bytes, refused);
         }
     }
 
@@ -253,7 +276,7 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
             context.progressed = false;
             self.lingering.add(self.now, conn);
         }
-        if !context.queue.is_empty() {
+        if context.sending || !context.queue.is_empty() {
             return;
         }
         context.phase = match (self.backend.finish_sending(conn), context.peer_finished) {
@@ -267,7 +290,7 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
     /// A stream cut short must not end as if it were whole: the peer sees a reset.
     fn end(&mut self, conn: ConnId, reason: Reason) {
         let Some(context) = self.core.state.slots.get(conn) else { return };
-        let is_cut = reason == Reason::Aborted || !context.queue.is_empty();
+        let is_cut = reason == Reason::Aborted || context.sending || !context.queue.is_empty();
         self.backend.release(conn, if is_cut { Ending::Reset } else { Ending::Plain });
         self.give_back(conn);
         self.core.tell_disconnected(conn, reason);
@@ -279,6 +302,11 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
     /// What the sockets take at once is sent, then everybody is let go and told.
     fn stop(&mut self) {
         self.end_turn();
+        // What was only posted is complete after one more turn.
+        match self.backend.wait(Some(Duration::ZERO)) {
+            Ok(()) => self.backend.deliver(&mut self.core),
+            Err(error) => tracing::error!(%error, "polling failed; what was still to be sent may be cut"),
+        }
         for command in self.inbox().close() {
             self.decline(&command);
         }

@@ -112,6 +112,7 @@ fn parse(mut given: impl Iterator<Item = String>) -> Result<Arguments, String> {
 fn engine(name: &str) -> Result<Engine, String> {
     match name {
         "auto" => Ok(Engine::Auto),
+        "uring" => Ok(Engine::Uring),
         "mio" => Ok(Engine::Mio),
         _ => Err(format!("unknown engine: {name}")),
     }

@@ -312,6 +312,7 @@ fn layer_2(common: &Common, shards: usize) -> Config {
         completion: completion::Config {
             engine: match stages.engine {
                 Engine::Auto => completion::Engine::Auto,
+                Engine::Uring => completion::Engine::Uring,
                 Engine::Mio => completion::Engine::Mio,
             },
             workers: stages.workers,
@@ -319,6 +320,7 @@ fn layer_2(common: &Common, shards: usize) -> Config {
             outgoing_reserved: LINKS_MAX,
             receive_buffer_bytes: stages.receive_buffer_bytes,
             receive_buffers_max: stages.receive_buffers_max,
+            direct_descriptors: stages.direct_descriptors,
             linger_timeout: millis(limits.linger_timeout_ms),
             connect_timeout: millis(limits.connect_timeout_ms),
             ..completion::Config::default()

@@ -1,13 +1,14 @@
 //! The boundary to the kernel: what a backend must do.
 //!
-//! A backend turns posted operations into completions and calls [`Core`] with them from `turn`. Checklist:
+//! A backend turns posted operations into completions and calls [`Core`] with them from `deliver`. Checklist:
 //!
-//! 1. `turn` waits for completions, a wake or the timeout, and nowhere else; it never waits with work in hand.
+//! 1. `wait` waits for completions, a wake or the timeout, and nothing else does; never with work in hand.
 //! 2. `open` and `connect` attach a socket to an id; `receive`, `send`, `finish_sending` post; `release` ends.
 //! 3. Receiving is a standing order (`Receive`). `Core::received` answers with the order from now on and is
 //!    obeyed before the next buffer. `Off` holds no buffer. The peer's end is delivered once, after all bytes.
-//! 4. One send is under way at most. It takes from the front of the queue; it answers at once (`Took`) or later
-//!    (`Pending`, then `Core::sent`). A backend that keeps parts beyond the call keeps clones of the `Bytes`.
+//! 4. One send is under way at most. It takes from the front of the queue what it sends: at once (`Took`), or what
+//!    it owns until it is complete (`Pending`, then `Core::sent` or `Core::refused`). After `Refused` and
+//!    `Core::refused` comes `Core::writable` when the socket takes bytes again.
 //! 5. An error is delivered once, after the bytes that came before it, and even while receiving is off.
 //! 6. After `release` nothing is delivered for that id, whatever is still in flight: compare the generation.
 //! 7. No receive buffer free: remember who starves, go on when the pool wakes the worker, longest first.
@@ -15,24 +16,44 @@
 //! 9. Dropping the backend cancels what is in flight and gives every buffer back.
 //!
 //! Portability traps are written where they are met, in the backends. `unsafe` is allowed below this module only.
+#![allow(unsafe_code)]
 
 pub(crate) mod mio;
+mod sources;
+#[cfg(target_os = "linux")]
+pub(crate) mod uring;
 
-use std::collections::VecDeque;
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use bytes::Bytes;
 use socket2::SockRef;
 
 use crate::config::Config;
+use crate::context::SendQueue;
 use crate::core::Core;
 use crate::hooks::Hooks;
-use crate::id::ConnId;
+use crate::id::{ConnId, ListenerId};
 
-/// A connected socket on its way to a worker: non-blocking, Nagle off.
-pub(crate) type Socket = ::mio::net::TcpStream;
+/// A connected socket on its way to a worker, Nagle off. Whether it blocks is the backend's affair.
+pub(crate) type Socket = TcpStream;
+
+/// Wakes a thread out of its backend's `wait`.
+pub(crate) enum Waker {
+    Mio(::mio::Waker),
+    #[cfg(target_os = "linux")]
+    Uring(uring::Bell),
+}
+
+impl Waker {
+    pub(crate) fn wake(&self) -> io::Result<()> {
+        match self {
+            Waker::Mio(waker) => waker.wake(),
+            #[cfg(target_os = "linux")]
+            Waker::Uring(bell) => bell.ring(),
+        }
+    }
+}
 
 /// What to do with bytes that arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,10 +69,12 @@ pub(crate) enum Receive {
 /// What became of a posted send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Posted {
-    /// The socket took this many bytes, more than 0.
+    /// The socket took this many bytes, more than 0, and they are off the queue.
     Took(usize),
-    /// [`Core::sent`] will say.
+    /// [`Core::sent`] or [`Core::refused`] will say.
     Pending,
+    /// The socket took nothing; [`Core::writable`] will say when it does.
+    Refused,
 }
 
 /// How a socket is given up.
@@ -65,8 +88,11 @@ pub(crate) enum Ending {
 
 /// The operations of one worker's sockets, each named by its connection.
 pub(crate) trait Backend: Sized + Send + 'static {
-    /// A backend and what wakes its `turn`.
-    fn new(config: &Config) -> io::Result<(Self, ::mio::Waker)>;
+    /// What the accept thread of this backend's servers waits on.
+    type Listeners: Listening;
+
+    /// A backend and what wakes it out of `wait`. It may be made on another thread than it runs on.
+    fn new(config: &Config) -> io::Result<(Self, Waker)>;
 
     /// Takes over a connected socket and says its local address; receiving is off.
     fn open(&mut self, conn: ConnId, socket: Socket) -> io::Result<SocketAddr>;
@@ -77,8 +103,8 @@ pub(crate) trait Backend: Sized + Send + 'static {
     /// Sets the standing order. Repeating it costs nothing.
     fn receive(&mut self, conn: ConnId, receive: Receive);
 
-    /// Sends from the front of `parts`.
-    fn send(&mut self, conn: ConnId, parts: &VecDeque<Bytes>) -> io::Result<Posted>;
+    /// Sends from the front of `queue`, which is not empty.
+    fn send(&mut self, conn: ConnId, queue: &mut SendQueue) -> io::Result<Posted>;
 
     /// Ends our half.
     fn finish_sending(&mut self, conn: ConnId) -> io::Result<()>;
@@ -86,17 +112,60 @@ pub(crate) trait Backend: Sized + Send + 'static {
     /// Gives the socket up. An id that was never attached, or no longer is, is ignored.
     fn release(&mut self, conn: ConnId, ending: Ending);
 
-    /// Waits, then delivers what is complete.
-    fn turn<H: Hooks>(&mut self, core: &mut Core<H>, timeout: Option<Duration>) -> io::Result<()>;
+    /// Waits until something is complete. What rings from its return on has the next turn.
+    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// Delivers what is complete.
+    fn deliver<H: Hooks>(&mut self, core: &mut Core<H>);
+}
+
+/// The listening sockets of one accept thread.
+pub(crate) trait Listening: Sized + Send + 'static {
+    /// Nobody listens yet; and what wakes it out of `wait`.
+    fn new() -> io::Result<(Self, Waker)>;
+
+    /// Begins to accept.
+    fn add(&mut self, id: ListenerId, socket: TcpListener) -> io::Result<()>;
+
+    /// Closes a listener; what it accepted and did not give yet is closed too.
+    fn remove(&mut self, id: ListenerId);
+
+    /// Waits until somebody may have come. `rests`: do not accept now, even if somebody has.
+    fn wait(&mut self, timeout: Option<Duration>, rests: bool) -> io::Result<()>;
+
+    /// Gives each connection that came, with its peer's address unless it is gone already. An error names its
+    /// listener; it calls for a rest.
+    fn accept(
+        &mut self,
+        accepted: impl FnMut(ListenerId, Socket, io::Result<SocketAddr>),
+    ) -> Result<(), (ListenerId, io::Error)>;
+}
+
+/// The one connection is gone, or a signal came; neither says anything about the next.
+fn is_about_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, NotConnected};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | NotConnected)
 }
 
 /// Makes a foreign socket one of ours.
 pub(crate) fn adopt(stream: TcpStream, buffer_bytes: Option<usize>) -> io::Result<(Socket, SocketAddr)> {
     let peer = stream.peer_addr()?;
-    stream.set_nonblocking(true)?;
     stream.set_nodelay(true)?;
     set_buffers(&SockRef::from(&stream), buffer_bytes)?;
-    Ok((Socket::from_std(stream), peer))
+    Ok((stream, peer))
+}
+
+/// Makes a socket that has just been connected one of ours: peer and local address. Not connected is an error.
+fn established(socket: &SockRef<'_>) -> io::Result<(SocketAddr, SocketAddr)> {
+    let address = |address: socket2::SockAddr| address.as_socket().ok_or(io::ErrorKind::Unsupported);
+    let (peer, local) = (address(socket.peer_addr()?)?, address(socket.local_addr()?)?);
+    if peer == local {
+        // TCP's simultaneous open with oneself: happens when nobody listens on an ephemeral port and
+        // the kernel picks that very port for our side.
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
+    socket.set_tcp_nodelay(true)?;
+    Ok((peer, local))
 }
 
 /// Sets both kernel buffers of a socket, if the config says so.

@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use socket2::SockRef;
@@ -188,6 +188,15 @@ impl Station {
         bytes
     }
 
+    /// Looks at the counters until they are as they should be.
+    pub(crate) fn until(&self, wanted: impl Fn(&Stats) -> bool) {
+        let deadline = now() + DEADLINE;
+        while !wanted(&self.handle().stats()) {
+            assert!(now() < deadline, "{:?}", self.handle().stats());
+            std::thread::yield_now();
+        }
+    }
+
     pub(crate) fn client(&self) -> TcpStream {
         client(self.address)
     }
@@ -265,9 +274,15 @@ pub(crate) fn configs() -> Vec<Config> {
     let ordinary = Config { workers: 2, linger_timeout: DEADLINE, ..Config::default() };
     let tiny =
         Config { receive_buffer_bytes: 64, socket_buffer_bytes: Some(4096), workers: 1, ..ordinary.clone() };
-    let engines = [Engine::Mio];
+    let engines = [Engine::Mio, Engine::Uring];
     engines
         .into_iter()
         .flat_map(|engine| [Config { engine, ..ordinary.clone() }, Config { engine, ..tiny.clone() }])
         .collect()
+}
+
+/// Read for deadlines alone.
+#[allow(clippy::disallowed_methods)]
+fn now() -> Instant {
+    Instant::now()
 }

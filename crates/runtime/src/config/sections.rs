@@ -117,7 +117,7 @@ impl LimitsSection {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StagesSection {
-    /// `auto` or `mio`.
+    /// `auto`, `uring` or `mio`.
     pub engine: Engine,
     /// Layer-1 workers.
     pub workers: usize,
@@ -133,6 +133,8 @@ pub struct StagesSection {
     pub receive_buffer_bytes: usize,
     /// Receive buffers, over all workers.
     pub receive_buffers_max: usize,
+    /// Sockets each io_uring worker may hold beside the process's own file limit.
+    pub direct_descriptors: usize,
 }
 
 /// Which system interface layer 1 uses.
@@ -141,6 +143,8 @@ pub struct StagesSection {
 pub enum Engine {
     /// The best that works here; the log says which and why.
     Auto,
+    /// True completions; not starting where they cannot be had.
+    Uring,
     /// Readiness turned into completions.
     Mio,
 }
@@ -156,6 +160,7 @@ impl Default for StagesSection {
             queue_items_max: 4096,
             receive_buffer_bytes: 16 * 1024,
             receive_buffers_max: 1024,
+            direct_descriptors: 0,
         }
     }
 }

@@ -10,23 +10,26 @@
 //! Windows and some others re-arm an edge only at `WouldBlock`, so both directions go on until they see it.
 //! Read next: `read.rs`.
 
+mod listen;
 mod read;
 mod source;
 
-use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 use ::mio::event::Event;
-use ::mio::{Events, Interest, Poll, Token, Waker};
-use bytes::Bytes;
+use ::mio::net::TcpStream;
+use ::mio::{Events, Interest, Poll, Token};
 use socket2::SockRef;
 
+use self::listen::Listeners;
 use self::read::Waiting;
-use self::source::{Source, Sources, token};
-use super::{Backend, Ending, Posted, Receive, Socket, set_buffers};
+use self::source::{Source, named, token};
+use super::sources::Sources;
+use super::{Backend, Ending, Posted, Receive, Socket, Waker, set_buffers};
 use crate::config::Config;
+use crate::context::SendQueue;
 use crate::core::Core;
 use crate::hooks::Hooks;
 use crate::id::ConnId;
@@ -40,7 +43,7 @@ const PARTS_PER_WRITE_MAX: usize = 64;
 pub(crate) struct Mio {
     poll: Poll,
     events: Events,
-    sources: Sources,
+    sources: Sources<Source>,
     waiting: Waiting,
     /// A buffer taken from the pool and not filled; at most for the rest of the turn.
     spare: Option<Buffer>,
@@ -50,9 +53,11 @@ pub(crate) struct Mio {
 }
 
 impl Backend for Mio {
+    type Listeners = Listeners;
+
     fn new(config: &Config) -> io::Result<(Mio, Waker)> {
         let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), WAKE)?;
+        let waker = Waker::Mio(::mio::Waker::new(poll.registry(), WAKE)?);
         let mio = Mio {
             poll,
             events: Events::with_capacity(EVENTS_PER_TURN_MAX),
@@ -67,12 +72,13 @@ impl Backend for Mio {
 
     fn open(&mut self, conn: ConnId, socket: Socket) -> io::Result<SocketAddr> {
         let local = socket.local_addr()?;
-        self.attach(conn, socket, false)?;
+        socket.set_nonblocking(true)?;
+        self.attach(conn, TcpStream::from_std(socket), false)?;
         Ok(local)
     }
 
     fn connect(&mut self, conn: ConnId, to: SocketAddr) -> io::Result<()> {
-        let socket = Socket::connect(to)?;
+        let socket = TcpStream::connect(to)?;
         set_buffers(&SockRef::from(&socket), self.socket_buffer_bytes)?;
         self.attach(conn, socket, true)
     }
@@ -88,21 +94,20 @@ impl Backend for Mio {
         }
     }
 
-    fn send(&mut self, conn: ConnId, parts: &VecDeque<Bytes>) -> io::Result<Posted> {
+    #[inline]
+    fn send(&mut self, conn: ConnId, queue: &mut SendQueue) -> io::Result<Posted> {
         let source = self.sources.get(conn).ok_or(io::ErrorKind::NotConnected)?;
-        let mut slices = [IoSlice::new(&[]); PARTS_PER_WRITE_MAX];
-        let count = parts.len().min(PARTS_PER_WRITE_MAX);
-        for (slice, part) in slices.iter_mut().zip(parts) {
-            *slice = IoSlice::new(part);
-        }
         loop {
-            match source.socket.write_vectored(&slices[..count]) {
+            match write(&mut source.socket, queue) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(taken) => return Ok(Posted::Took(taken)),
+                Ok(taken) => {
+                    queue.advance(taken);
+                    return Ok(Posted::Took(taken));
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     source.refused = true;
-                    return Ok(Posted::Pending);
+                    return Ok(Posted::Refused);
                 }
                 Err(error) => return Err(error),
             }
@@ -123,12 +128,16 @@ impl Backend for Mio {
         let _ = self.poll.registry().deregister(&mut source.socket);
     }
 
-    fn turn<H: Hooks>(&mut self, core: &mut Core<H>, timeout: Option<Duration>) -> io::Result<()> {
+    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let timeout = if self.waiting.has_ready() { Some(Duration::ZERO) } else { timeout };
         match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
             polled => polled?,
         }
+        Ok(())
+    }
+
+    fn deliver<H: Hooks>(&mut self, core: &mut Core<H>) {
         self.read_waiting(core);
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
@@ -138,27 +147,26 @@ impl Backend for Mio {
         if let Some(buffer) = self.spare.take() {
             core.pool().give_back(buffer);
         }
-        Ok(())
     }
 }
 
 impl Mio {
-    fn attach(&mut self, conn: ConnId, mut socket: Socket, connecting: bool) -> io::Result<()> {
+    fn attach(&mut self, conn: ConnId, mut socket: TcpStream, connecting: bool) -> io::Result<()> {
         let both = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut socket, token(conn), both)?;
-        self.sources.insert(conn, Source::new(conn, socket, connecting));
+        self.sources.insert(conn, Source::new(socket, connecting));
         Ok(())
     }
 
     fn handle_event<H: Hooks>(&mut self, core: &mut Core<H>, event: &Event) {
-        let Some((conn, source)) = self.sources.named(event.token(), core.state.worker) else { return };
+        let Some((conn, source)) = named(&mut self.sources, event.token()) else { return };
         if source.connecting {
             return self.handle_connecting(core, conn, event);
         }
         source.hung_up |= event.is_read_closed() || event.is_error();
         source.readable |= event.is_readable() || source.hung_up;
         if event.is_writable() && std::mem::take(&mut source.refused) {
-            core.sent(conn, 0);
+            core.writable(conn);
         }
         if source.receive != Receive::Off {
             if source.readable && !source.queued {
@@ -186,4 +194,18 @@ impl Mio {
             Err(error) => core.connect_failed(conn, error),
         }
     }
+}
+
+/// One system call for as many parts as it takes; the plain one where there is one part.
+fn write(socket: &mut TcpStream, queue: &SendQueue) -> io::Result<usize> {
+    let mut parts = queue.parts();
+    let Some(first) = parts.next() else { return Ok(0) };
+    let Some(second) = parts.next() else { return socket.write(first) };
+    let mut slices = [IoSlice::new(&[]); PARTS_PER_WRITE_MAX];
+    let mut count = 0;
+    for (slice, part) in slices.iter_mut().zip([first, second].into_iter().chain(parts)) {
+        *slice = IoSlice::new(part);
+        count += 1;
+    }
+    socket.write_vectored(&slices[..count])
 }

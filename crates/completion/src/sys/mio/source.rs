@@ -1,23 +1,24 @@
-//! A socket and what is known of its readiness; all sockets of a worker by slot.
+//! A socket and what is known of its readiness.
 //!
-//! Parallel to the contexts of `context.rs`, and as small: an idle connection costs a few bytes here.
-//! Invariant: a source is found by the generation it was attached with, and by no other.
+//! Invariant: an event is taken only if the generation in its token is the occupant's.
 //! Read next: `read.rs`.
 
 use std::io;
 use std::net::SocketAddr;
 
 use ::mio::Token;
+use ::mio::net::TcpStream;
+use socket2::SockRef;
 
 use crate::id::ConnId;
-use crate::sys::{Receive, Socket};
+use crate::sys::sources::Sources;
+use crate::sys::{Receive, established};
 
 const SLOT_BITS: u32 = 24;
 
 #[allow(clippy::struct_excessive_bools)] // Independent facts about one socket, not states of one thing.
 pub(super) struct Source {
-    pub(super) socket: Socket,
-    generation: u32,
+    pub(super) socket: TcpStream,
     pub(super) receive: Receive,
     /// Bytes, the peer's end or an error may be waiting.
     pub(super) readable: bool,
@@ -32,10 +33,9 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(conn: ConnId, socket: Socket, connecting: bool) -> Source {
+    pub(super) fn new(socket: TcpStream, connecting: bool) -> Source {
         Source {
             socket,
-            generation: conn.generation(),
             receive: Receive::Off,
             readable: false,
             hung_up: false,
@@ -50,19 +50,10 @@ impl Source {
         if let Some(error) = self.socket.take_error()? {
             return Err(error);
         }
-        let peer = match self.socket.peer_addr() {
-            Ok(peer) => peer,
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let local = self.socket.local_addr()?;
-        if peer == local {
-            // TCP's simultaneous open with oneself: happens when nobody listens on an ephemeral port and
-            // the kernel picks that very port for our side.
-            return Err(io::ErrorKind::ConnectionRefused.into());
+        match established(&SockRef::from(&self.socket)) {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(None),
+            both => both.map(Some),
         }
-        self.socket.set_nodelay(true)?;
-        Ok(Some((peer, local)))
     }
 }
 
@@ -73,38 +64,11 @@ pub(super) fn token(conn: ConnId) -> Token {
     Token((conn.generation() as usize).wrapping_shl(SLOT_BITS) | conn.slot() as usize)
 }
 
-#[derive(Default)]
-pub(super) struct Sources {
-    by_slot: Vec<Option<Source>>,
-}
-
-impl Sources {
-    pub(super) fn insert(&mut self, conn: ConnId, source: Source) {
-        let slot = conn.slot() as usize;
-        if slot >= self.by_slot.len() {
-            self.by_slot.resize_with(slot + 1, || None);
-        }
-        debug_assert!(self.by_slot[slot].is_none(), "invariant: a slot is released before it is used again");
-        self.by_slot[slot] = Some(source);
-    }
-
-    pub(super) fn get(&mut self, conn: ConnId) -> Option<&mut Source> {
-        let source = self.by_slot.get_mut(conn.slot() as usize)?.as_mut()?;
-        (source.generation == conn.generation()).then_some(source)
-    }
-
-    pub(super) fn remove(&mut self, conn: ConnId) -> Option<Source> {
-        self.get(conn)?;
-        self.by_slot[conn.slot() as usize].take()
-    }
-
-    /// The source an event is meant for; none if it has left since.
-    pub(super) fn named(&mut self, name: Token, worker: usize) -> Option<(ConnId, &mut Source)> {
-        let slot = name.0 & ((1 << SLOT_BITS) - 1);
-        let source = self.by_slot.get_mut(slot)?.as_mut()?;
-        let conn = ConnId::new(worker, slot as u32, source.generation);
-        (token(conn) == name).then_some((conn, source))
-    }
+/// The connection an event is meant for; none if it has left since.
+pub(super) fn named(sources: &mut Sources<Source>, name: Token) -> Option<(ConnId, &mut Source)> {
+    let slot = name.0 & ((1 << SLOT_BITS) - 1);
+    let (conn, source) = sources.occupant(slot as u32)?;
+    (token(conn) == name).then_some((conn, source))
 }
 
 #[cfg(test)]
@@ -114,21 +78,20 @@ mod tests {
     #[test]
     fn an_event_older_than_the_occupant_finds_nobody() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let socket = || Socket::connect(listener.local_addr().unwrap()).unwrap();
+        let source = || Source::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap(), false);
         let (old, new) = (ConnId::new(1, 5, 7), ConnId::new(1, 5, 8));
         let mut sources = Sources::default();
-        sources.insert(old, Source::new(old, socket(), false));
-        assert!(sources.named(token(old), 1).is_some());
-        assert!(sources.remove(new).is_none());
-        assert!(sources.remove(old).is_some());
-        sources.insert(new, Source::new(new, socket(), false));
-        assert!(sources.named(token(old), 1).is_none() && sources.get(old).is_none());
-        assert_eq!(sources.named(token(new), 1).unwrap().0, new);
-        assert!(sources.named(Token(usize::MAX), 1).is_none());
+        sources.insert(old, source());
+        assert!(named(&mut sources, token(old)).is_some());
+        sources.remove(old);
+        sources.insert(new, source());
+        assert!(named(&mut sources, token(old)).is_none());
+        assert_eq!(named(&mut sources, token(new)).unwrap().0, new);
+        assert!(named(&mut sources, Token(usize::MAX)).is_none());
     }
 
     #[test]
     fn an_idle_source_is_small() {
-        assert!(size_of::<Option<Source>>() <= 32, "{}", size_of::<Option<Source>>());
+        assert!(Sources::<Source>::entry_bytes() <= 24);
     }
 }

@@ -1,0 +1,183 @@
+//! Receiving: one standing operation a connection, into whichever posted buffer is next.
+//!
+//! A standing receive completes once for each buffer it fills and says its last word when it is cancelled, at the
+//! peer's end, at an error, or when no buffer is posted. While discarding there is nothing to keep: if no receive
+//! stands, bytes are cut off in the kernel (`MSG_TRUNC`) and need no buffer at all.
+//!
+//! Invariants: starving connections are served in their order, as many as there are buffers; an order is obeyed
+//! before the next buffer that the kernel has not filled yet (what it has filled is delivered).
+//! Limit: the kernel itself goes on after some dozens of buffers of one socket with the next.
+//! Read next: `buffers.rs`; `core.rs`, which gets the chunks.
+
+use std::io;
+
+use io_uring::opcode::{AsyncCancel, PollAdd, Recv, RecvMulti, Send};
+use io_uring::squeue::Flags;
+
+use super::Uring;
+use super::buffers::GROUP;
+use super::ring::Completion;
+use super::send::FLAGS as SEND_FLAGS;
+use super::source::{Kind, Receiving, conn, with_fd};
+use crate::core::Core;
+use crate::hooks::Hooks;
+use crate::id::ConnId;
+use crate::pool::{Buffer, Chunk};
+use crate::sys::Receive;
+
+/// The most that one discarding receive cuts off.
+const DISCARD_BYTES_MAX: u32 = 1 << 20;
+/// What a poll says of a socket that has failed.
+const FAILURE: i32 = (libc::POLLERR | libc::POLLHUP) as i32;
+
+impl Uring {
+    /// Changes the standing order.
+    pub(super) fn order(&mut self, conn: ConnId, order: Receive) {
+        let Some(source) = self.sources.get(conn) else { return };
+        source.order = order;
+        match (order, source.receiving) {
+            (Receive::Off, Receiving::Standing | Receiving::Discarding) => self.cancel_receive(conn),
+            (Receive::Discard, Receiving::Starving) => {
+                // Needs no buffer, so it need not wait for one any longer.
+                source.receiving = Receiving::Idle;
+                self.receive_more(conn);
+            }
+            _ => self.receive_more(conn),
+        }
+        self.watch(conn);
+    }
+
+    /// Posts what the order asks for, unless something is under way or there is nothing to come.
+    pub(super) fn receive_more(&mut self, conn: ConnId) {
+        let Some(source) = self.sources.get(conn) else { return };
+        if source.receiving != Receiving::Idle {
+            return;
+        }
+        let (entry, receiving) = match source.order {
+            Receive::Off => return,
+            Receive::Deliver => {
+                (with_fd!(source.descriptor, |fd| RecvMulti::new(fd, GROUP).build()), Receiving::Standing)
+            }
+            Receive::Discard => {
+                let flags = libc::MSG_TRUNC;
+                let nowhere = std::ptr::null_mut();
+                let cut = with_fd!(source.descriptor, |fd| {
+                    Recv::new(fd, nowhere, DISCARD_BYTES_MAX).flags(flags).build()
+                });
+                (cut, Receiving::Discarding)
+            }
+        };
+        source.receiving = receiving;
+        self.post(&entry.user_data(Kind::Receive.by(conn)));
+    }
+
+    fn cancel_receive(&mut self, conn: ConnId) {
+        if let Some(source) = self.sources.get(conn) {
+            source.receiving = Receiving::Cancelling;
+            self.cancel(Kind::Receive, conn);
+        }
+    }
+
+    /// The cancelled operation says so itself.
+    pub(super) fn cancel(&mut self, kind: Kind, conn: ConnId) {
+        let cancel = AsyncCancel::new(kind.by(conn)).build().flags(Flags::SKIP_SUCCESS);
+        self.post(&cancel.user_data(Kind::Forgotten.numbered(0)));
+    }
+
+    /// A receive completed: bytes, the end, or an error.
+    #[inline]
+    pub(super) fn handle_receive<H: Hooks>(&mut self, core: &mut Core<H>, completion: Completion) {
+        let conn = conn(completion.user_data, core.state.worker);
+        let buffer = completion.buffer().map(|number| self.buffers.take(number));
+        let (bytes, has_more) = (completion.result, completion.has_more());
+        let Some(source) = self.sources.get(conn) else {
+            // Released meanwhile; only the buffer is left of it.
+            return buffer.into_iter().for_each(|buffer| self.recycle(core, buffer));
+        };
+        if !has_more {
+            source.receiving = Receiving::Idle;
+        }
+        match buffer {
+            Some(buffer) if bytes > 0 && source.order != Receive::Discard => {
+                self.taken += 1;
+                let order = core.received(conn, Chunk::pooled(buffer, bytes as usize, core.pool()));
+                if order != source.order {
+                    self.order(conn, order);
+                }
+            }
+            buffer => buffer.into_iter().for_each(|buffer| self.recycle(core, buffer)),
+        }
+        if !has_more {
+            self.handle_last_word(core, conn, completion);
+        }
+    }
+
+    /// A receive ended.
+    fn handle_last_word<H: Hooks>(&mut self, core: &mut Core<H>, conn: ConnId, completion: Completion) {
+        let Some(source) = self.sources.get(conn) else { return };
+        match -completion.result {
+            libc::ENOBUFS if source.order == Receive::Deliver => {
+                source.receiving = Receiving::Starving;
+                self.starving.push_back(conn);
+            }
+            bytes if bytes < 0 => self.receive_more(conn),
+            libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.receive_more(conn),
+            0 => {
+                source.receiving = Receiving::Over;
+                core.peer_finished(conn);
+            }
+            error => {
+                source.receiving = Receiving::Over;
+                core.failed(conn, &io::Error::from_raw_os_error(error));
+            }
+        }
+    }
+
+    /// A buffer of a completed receive that no chunk was made of.
+    fn recycle<H: Hooks>(&mut self, core: &Core<H>, buffer: Buffer) {
+        if let Some(buffer) = self.buffers.post(buffer) {
+            core.pool().take_back([buffer]);
+        }
+    }
+
+    /// Posts what the pool has, and then receives for those who found nothing posted.
+    pub(super) fn feed<H: Hooks>(&mut self, core: &Core<H>) {
+        self.buffers.refill(core.pool());
+        for _ in 0..self.starving.len().min(self.buffers.count()) {
+            let Some(conn) = self.starving.pop_front() else { return };
+            if let Some(source) = self.sources.get(conn)
+                && source.receiving == Receiving::Starving
+            {
+                source.receiving = Receiving::Idle;
+                self.receive_more(conn);
+            }
+        }
+    }
+
+    /// With nobody reading, a failure would go unnoticed. A poll always tells of the peer's end too, over and over
+    /// unless it is a standing one, which tells what is new.
+    fn watch(&mut self, conn: ConnId) {
+        let Some(source) = self.sources.get(conn) else { return };
+        if source.order == Receive::Off && !std::mem::replace(&mut source.watched, true) {
+            let poll = with_fd!(source.descriptor, |fd| PollAdd::new(fd, 0).multi(true).build());
+            self.post(&poll.user_data(Kind::Watch.by(conn)));
+        }
+    }
+
+    /// Something happened to a socket that nobody reads. Whether it failed, and how, says a send of nothing.
+    pub(super) fn handle_watch<H: Hooks>(&mut self, core: &mut Core<H>, completion: Completion) {
+        let conn = conn(completion.user_data, core.state.worker);
+        let Some(source) = self.sources.get(conn) else { return };
+        source.watched = completion.has_more();
+        // Whoever reads finds the error in its place, behind the last bytes.
+        if source.order == Receive::Off {
+            if completion.result & FAILURE > 0 {
+                let nothing = with_fd!(source.descriptor, |fd| {
+                    Send::new(fd, std::ptr::null(), 0).flags(SEND_FLAGS).build()
+                });
+                self.post(&nothing.flags(Flags::SKIP_SUCCESS).user_data(Kind::Verdict.by(conn)));
+            }
+            self.watch(conn);
+        }
+    }
+}
