@@ -3,13 +3,14 @@
 //! What a submission must pass is a program here and not a script of some service, so that it runs the same
 //! on every desk.
 //!
-//! - Owns: `ci`, the whole check, and `tidy`, the rules no compiler knows.
-//! - Does not own: what the checks check; tests live with what they test.
+//! - Owns: `ci`, the whole check, `tidy`, the rules no compiler knows, and the way to the benches.
+//! - Does not own: what the checks check; tests live with what they test, and measuring is `crates/bench`.
 //! - Invariant: nothing depends on this crate.
 //!
 //! Read next: `ci.rs`, then `tidy.rs`.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod cargo;
 mod ci;
 mod tidy;
@@ -35,6 +36,9 @@ enum Command {
     Ci(ci::Options),
     /// Check the rules of the tree that no compiler knows.
     Tidy,
+    /// Measure the stations side by side with their peers; `cargo xtask bench --help` says what there is.
+    #[command(disable_help_flag = true)]
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -52,5 +56,6 @@ fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.command {
         Command::Ci(options) => ci::run(&workspace, options),
         Command::Tidy => tidy::run(&workspace.root),
+        Command::Bench(options) => bench::run(&workspace, options),
     }
 }

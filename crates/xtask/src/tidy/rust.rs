@@ -13,14 +13,18 @@ use super::{File, Finding, Tree};
 const HEAD_LINES_MAX: usize = 20;
 /// Longest file. Over 400 lines of code ask which two nouns it is; at 800 this asks.
 const FILE_LINES_MAX: usize = 800;
-/// Where `unsafe` may stand.
+/// Folders where `unsafe` may stand.
 const UNSAFE_PLACES: &[&str] = &["crates/completion/src/sys/", "crates/fuzz/"];
+/// Single files where it may, which nothing that is shipped uses (`docs/adr/0006-bare-peers-may-be-unsafe.md`).
+const UNSAFE_FILES: &[&str] =
+    &["crates/bench/src/bin/bare_uring.rs", "crates/bench/examples/patient_ring.rs"];
 /// Marks of work that was put off.
 const PUT_OFF: &[&str] = &["TODO", "FIXME", "XXX", "HACK"];
 
 /// All `unsafe` is in one folder, small enough to be read whole.
 pub(super) fn unsafe_has_its_place(tree: &Tree) -> Vec<Finding> {
-    let outside = |file: &&File| !UNSAFE_PLACES.iter().any(|place| file.path.starts_with(place));
+    let in_place = |path: &str| UNSAFE_PLACES.iter().any(|place| path.starts_with(place));
+    let outside = |file: &&File| !in_place(&file.path) && !UNSAFE_FILES.contains(&file.path.as_str());
     let mend = "move it to crates/completion/src/sys, the one place for `unsafe`, or do without";
     tree.rust().filter(outside).flat_map(|file| in_code(file, "unsafe", "unsafe", mend)).collect()
 }
@@ -30,7 +34,9 @@ pub(super) fn unsafe_is_forbidden_at_roots(tree: &Tree) -> Vec<Finding> {
     let roots = tree.rust().filter(|file| is_root(file) && !file.path.starts_with("crates/fuzz/"));
     roots
         .filter_map(|file| {
-            let level = if file.path == "crates/completion/src/lib.rs" { "deny" } else { "forbid" };
+            let denies =
+                file.path == "crates/completion/src/lib.rs" || UNSAFE_FILES.contains(&file.path.as_str());
+            let level = if denies { "deny" } else { "forbid" };
             let wanted = format!("#![{level}(unsafe_code)]");
             let there = split(&file.text).code.contains(&wanted);
             (!there).then(|| Finding::new(file, 1, "forbid", format!("add `{wanted}` after the head")))
@@ -131,6 +137,13 @@ mod tests {
                 ("crates/completion/src/pool.rs", "unsafe fn a() {}", &[1]),
                 ("crates/completion/src/lib.rs", "#![deny(unsafe_code)]\nlet a = \"unsafe\";", &[]),
                 ("crates/fuzz/targets/a.rs", "unsafe {}", &[]),
+                ("crates/bench/src/bin/bare_uring.rs", "unsafe { b }", &[]),
+                ("crates/bench/examples/patient_ring.rs", "unsafe { b }", &[]),
+                ("crates/bench/src/bin/bare_mio.rs", "unsafe { b }", &[1]),
+                ("crates/bench/src/bin/bare_uring/a.rs", "unsafe { b }", &[1]),
+                ("crates/bench/examples/a.rs", "unsafe { b }", &[1]),
+                ("crates/bench/src/lib.rs", "unsafe { b }", &[1]),
+                ("other/crates/bench/src/bin/bare_uring.rs", "unsafe { b }", &[1]),
             ],
         );
     }
@@ -148,6 +161,9 @@ mod tests {
                 ("servers/usher/src/bin/a.rs", "fn main() {}", &[1]),
                 ("servers/usher/src/up.rs", "fn a() {}", &[]),
                 ("crates/fuzz/src/lib.rs", "", &[]),
+                ("crates/bench/src/bin/bare_uring.rs", "#![deny(unsafe_code)]", &[]),
+                ("crates/bench/src/bin/bare_uring.rs", "#![allow(unsafe_code)]", &[1]),
+                ("crates/bench/src/bin/bare_mio.rs", "#![deny(unsafe_code)]", &[1]),
             ],
         );
     }

@@ -1,0 +1,39 @@
+//! `bench`: runs the benches; `cargo xtask bench` builds it in release and hands it the command line.
+//!
+//! A program of its own, so that to build xtask is not to build what the benches need.
+//!
+//! Read next: `usher_bench::echo`, `usher_bench::instructions`.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use usher_bench::{echo, instructions};
+
+/// Measures the stations side by side with their peers.
+#[derive(Parser)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
+struct Arguments {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    Echo(echo::Options),
+    Instructions(instructions::Options),
+}
+
+fn main() -> ExitCode {
+    let result = match &Arguments::parse().bench {
+        Bench::Echo(options) => echo::run(options),
+        Bench::Instructions(options) => instructions::run(options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The load generator: connections that keep messages in flight, on command.
+//!
+//! Closed loop: every connection sends its next message when one came back. A slice ends with nothing in flight, so
+//! that the other server has the machine to itself in the next. All figures come from this side.
+//!
+//! - Owns: the command line and the commands (`run MILLIS`, `count MESSAGES`, `quit`), one answer a line.
+//! - Invariants: `ready` is printed when every connection had an answer, so none is still being accepted; every
+//!   byte that comes back is checked.
+//! - Limits: open files (the soft limit is raised to the hard one); a minute of silence ends it.
+//!
+//! Read next: `load/crowd.rs`.
+
+mod connection;
+mod crowd;
+mod pattern;
+mod traffic;
+
+use std::io::BufRead;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use self::crowd::Crowd;
+use crate::slice::Slice;
+
+/// One source address has 28,000 ports to connect from.
+const CONNECTIONS_PER_SOURCE_MAX: usize = 25_000;
+
+/// Keeps messages in flight to an echo server and times their return.
+///
+/// Prints `ready`, then obeys lines on stdin: `run MILLIS` and `count MESSAGES` answer with one line of JSON,
+/// `quit` ends it.
+#[derive(Debug, Parser)]
+#[command(name = "load")]
+pub struct Load {
+    /// The server.
+    #[arg(value_name = "ADDR")]
+    address: SocketAddr,
+    /// Connections to open and keep.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    connections: usize,
+    /// Messages each connection keeps in flight.
+    #[arg(long, value_name = "D", default_value_t = 1)]
+    depth: usize,
+    /// Bytes of a message.
+    #[arg(long, value_name = "BYTES", default_value_t = 64)]
+    size: usize,
+    /// Source addresses, from 127.0.0.1 up, to connect from; by default one for each 25,000 connections.
+    #[arg(long, value_name = "K")]
+    sources: Option<u8>,
+}
+
+impl Load {
+    /// Connects, then obeys until `quit` or the end of stdin.
+    pub fn run(&self) -> Result<()> {
+        if self.connections == 0 || self.depth == 0 || self.size == 0 {
+            bail!("connections, depth and size must not be 0");
+        }
+        raise_file_limit();
+        let mut crowd = Crowd::connect(self)?;
+        println!("ready");
+        for line in std::io::stdin().lock().lines() {
+            match Order::parse(&line?)? {
+                Order::Run(time) => answer(&crowd.run(time)?)?,
+                Order::Count(messages) => answer(&crowd.count(messages)?)?,
+                Order::Quit => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn sources(&self) -> usize {
+        self.sources
+            .map_or(self.connections.div_ceil(CONNECTIONS_PER_SOURCE_MAX), |sources| sources.max(1).into())
+    }
+}
+
+fn answer(slice: &Slice) -> Result<()> {
+    println!("{}", serde_json::to_string(slice)?);
+    Ok(())
+}
+
+/// Without it the connections say what is wrong, so a refusal is no error here.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Order {
+    Run(Duration),
+    Count(u64),
+    Quit,
+}
+
+impl Order {
+    fn parse(line: &str) -> Result<Self> {
+        let wrong = || format!("`{line}` is none of: run MILLIS, count MESSAGES, quit");
+        let mut words = line.split_whitespace();
+        let order = match (words.next(), words.next()) {
+            (Some("run"), Some(millis)) => {
+                Self::Run(Duration::from_millis(millis.parse().with_context(wrong)?))
+            }
+            (Some("count"), Some(messages)) => Self::Count(messages.parse().with_context(wrong)?),
+            (Some("quit"), None) => Self::Quit,
+            _ => bail!(wrong()),
+        };
+        Ok(order)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders() {
+        assert_eq!(Order::parse("run 500").unwrap(), Order::Run(Duration::from_millis(500)));
+        assert_eq!(Order::parse("count 1000\n").unwrap(), Order::Count(1000));
+        assert_eq!(Order::parse("quit").unwrap(), Order::Quit);
+        for line in ["", "run", "run x", "count -1", "quit now", "walk 5"] {
+            let error = format!("{:#}", Order::parse(line).unwrap_err());
+            assert!(error.contains("is none of"), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn sources_grow_with_the_connections() {
+        let of = |words: &[&str]| Load::parse_from([&["load", "127.0.0.1:1"], words].concat()).sources();
+        assert_eq!(of(&[]), 1);
+        assert_eq!(of(&["--connections", "25000"]), 1);
+        assert_eq!(of(&["--connections", "25001"]), 2);
+        assert_eq!(of(&["--sources", "7"]), 7);
+    }
+}

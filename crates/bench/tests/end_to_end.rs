@@ -1,0 +1,146 @@
+//! The load and each peer as they are run: real processes, port 0, deadlines.
+//!
+//! Read next: `src/load.rs`.
+#![forbid(unsafe_code)]
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+use usher_bench::{Child, Slice};
+
+const SOON: Duration = Duration::from_secs(30);
+
+fn start(program: &str, words: &[&str]) -> Child {
+    let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+    Child::start(Path::new(program), &words).unwrap()
+}
+
+/// The server and its address.
+fn serve(program: &str, threads: &str) -> (Child, String) {
+    let words = ["127.0.0.1:0", "--threads", threads, "--for", "120", "--with-parent"];
+    let mut server = start(program, &words);
+    let address = server.line(SOON).unwrap();
+    (server, address)
+}
+
+fn count(load: &mut Child, messages: u64) -> Slice {
+    load.say(&format!("count {messages}")).unwrap();
+    serde_json::from_str(&load.line(SOON).unwrap()).unwrap()
+}
+
+fn load(address: &str, depth: &str) -> Child {
+    let mut load = start(env!("CARGO_BIN_EXE_load"), &[address, "--connections", "10", "--depth", depth]);
+    assert_eq!(load.line(SOON).unwrap(), "ready");
+    load
+}
+
+/// Counted and timed slices, then the end.
+fn messages_come_back(address: &str) {
+    for depth in ["1", "16"] {
+        let mut load = load(address, depth);
+        let slice = count(&mut load, 1_000);
+        assert_eq!((slice.messages, slice.drained), (1_000, 0));
+        assert!(slice.seconds > 0.0 && slice.p50_us > 0.0, "{slice:?}");
+        assert!(slice.p50_us <= slice.p99_us && slice.p99_us <= slice.p999_us, "{slice:?}");
+        load.say("run 50").unwrap();
+        let slice: Slice = serde_json::from_str(&load.line(SOON).unwrap()).unwrap();
+        assert!((slice.seconds - 0.05).abs() < 1e-9 && slice.echoed() >= 10, "{slice:?}");
+        load.say("quit").unwrap();
+        assert!(load.end(SOON).unwrap().success());
+    }
+}
+
+/// More than fits into the buffers between, and a small window here: the server meets a socket that refuses.
+fn a_slow_reader_gets_every_byte(address: &str) {
+    const BYTES: usize = 32 * 1024 * 1024;
+    let sent: Vec<u8> = (0..BYTES).map(|index| (index % 251) as u8).collect();
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(64 * 1024).unwrap();
+    socket.connect(&address.parse::<SocketAddr>().unwrap().into()).unwrap();
+    let mut stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    stream.set_write_timeout(Some(SOON)).unwrap();
+    let mut reader = stream.try_clone().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            stream.write_all(&sent).unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+        });
+        let mut received = Vec::with_capacity(BYTES);
+        reader.read_to_end(&mut received).unwrap();
+        assert!(received == sent, "{} of {BYTES} bytes, or others", received.len());
+    });
+}
+
+/// A client that is gone with data under way costs only itself.
+fn a_reset_ends_one_connection(address: &str) {
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(&vec![7; 100_000]).unwrap();
+        // Closed with unread bytes, the kernel resets.
+        drop(stream);
+    }
+}
+
+fn an_echo_server(program: &str) {
+    for threads in ["1", "2"] {
+        let (_server, address) = serve(program, threads);
+        messages_come_back(&address);
+        a_reset_ends_one_connection(&address);
+        a_slow_reader_gets_every_byte(&address);
+        messages_come_back(&address);
+    }
+}
+
+#[test]
+fn bare_mio() {
+    an_echo_server(env!("CARGO_BIN_EXE_bare_mio"));
+}
+
+#[test]
+fn tokio_echo() {
+    an_echo_server(env!("CARGO_BIN_EXE_tokio_echo"));
+}
+
+#[test]
+fn bare_uring() {
+    if let Err(error) = io_uring::IoUring::new(8) {
+        let refused =
+            ["ENOSYS", "EPERM"].iter().zip([38, 1]).find(|(_, code)| error.raw_os_error() == Some(*code));
+        let (name, _) = refused.expect("io_uring is neither there nor refused");
+        println!("skipped: io_uring_setup says {name}");
+        return;
+    }
+    an_echo_server(env!("CARGO_BIN_EXE_bare_uring"));
+}
+
+#[test]
+fn a_peer_ends_when_its_time_is_over() {
+    let mut server = start(env!("CARGO_BIN_EXE_bare_mio"), &["127.0.0.1:0", "--for", "0"]);
+    assert!(server.end(SOON).unwrap().success());
+}
+
+#[test]
+fn the_load_says_when_the_server_is_gone() {
+    let (server, address) = serve(env!("CARGO_BIN_EXE_bare_mio"), "1");
+    let mut load = load(&address, "1");
+    drop(server);
+    load.say("count 1000").unwrap();
+    assert!(!load.end(SOON).unwrap().success());
+}
+
+#[test]
+fn other_bytes_than_were_sent_are_noticed() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let mut load = start(env!("CARGO_BIN_EXE_load"), &[&address, "--connections", "1"]);
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut message = [0; 64];
+    stream.read_exact(&mut message).unwrap();
+    message[63] ^= 1;
+    stream.write_all(&message).unwrap();
+    assert!(!load.end(SOON).unwrap().success());
+}

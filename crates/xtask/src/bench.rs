@@ -1,0 +1,37 @@
+//! The way to the benches: builds what is measured, in release, and hands the command line on.
+//!
+//! What measures is a program of its own (`crates/bench`), so that `cargo xtask ci` does not build it to start.
+//!
+//! - Owns: which packages a bench needs.
+//! - Does not own: the options; whatever stands after `bench` is the program's.
+//!
+//! Read next: `crates/bench/src/bin/bench.rs`.
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::cargo::{Workspace, succeed};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// What to run, and its options: `echo`, `instructions`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<OsString>,
+}
+
+/// What is measured, and what measures.
+const BUILDS: &[&[&str]] = &[
+    &["build", "--release", "--package", "usher-bench", "--bins", "--examples"],
+    &["build", "--release", "--package", "usher-completion", "--example", "raw_echo"],
+];
+
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    for build in BUILDS {
+        succeed(&mut workspace.cargo(build))?;
+    }
+    let program = workspace.target.join("release").join("bench");
+    succeed(Command::new(program).args(&options.words))
+}
