@@ -1,7 +1,7 @@
 //! A measuring station: sends every byte back, on layer 1 alone.
 //!
-//! `raw_echo ADDR [--engine auto|uring|mio] [--workers N] [--direct N] [--for SECONDS]` prints the bound address on its first
-//! line (port 0 works) and, when its time is over, what it counted. Without `--for` it runs until it is killed.
+//! `raw_echo ADDR [--engine auto|uring|mio] [--workers N] [--connections MAX] [--direct SLOTS] [--for SECONDS]` prints
+//! the bound address on its first line (port 0 works) and, when its time is over, what it counted. Without `--for` it runs until it is killed.
 //! Read next: the hooks of the library; this is the smallest use of them.
 #![forbid(unsafe_code)]
 
@@ -12,17 +12,22 @@ use std::time::Duration;
 
 use usher_completion::{Chunk, Config, ConnId, Engine, Fault, Hooks, Io, Opened, Reason, Sent, Server};
 
-const USAGE: &str =
-    "usage: raw_echo ADDR [--engine auto|uring|mio] [--workers N] [--direct SLOTS] [--for SECONDS]";
+const USAGE: &str = "usage: raw_echo ADDR [--engine auto|uring|mio] [--workers N] [--connections MAX] [--direct SLOTS] \
+     [--for SECONDS]";
 
 /// A connection whose socket has refused this much is not read from until it has taken it.
 const UNSENT_MAX_BYTES: usize = 256 * 1024;
 
-struct Echo;
+/// Who never paused anybody need not ask whether to resume.
+#[derive(Default)]
+struct Echo {
+    has_paused: bool,
+}
 
 impl Hooks for Echo {
     fn connected(&mut self, _io: &mut Io<'_>, _conn: ConnId, _opened: Opened) {}
 
+    #[inline]
     fn received(&mut self, io: &mut Io<'_>, conn: ConnId, chunk: Chunk) {
         if chunk.is_empty() {
             io.close(conn);
@@ -31,10 +36,12 @@ impl Hooks for Echo {
         }
     }
 
+    #[inline]
     fn sent(&mut self, io: &mut Io<'_>, conn: ConnId, sent: Sent) {
         if sent.waiting > UNSENT_MAX_BYTES {
+            self.has_paused = true;
             io.pause_reading(conn);
-        } else if sent.waiting == 0 {
+        } else if sent.waiting == 0 && self.has_paused {
             io.resume_reading(conn);
         }
     }
@@ -62,6 +69,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Option<Args> {
             ("--engine", "uring") => args.config.engine = Engine::Uring,
             ("--engine", "mio") => args.config.engine = Engine::Mio,
             ("--workers", _) => args.config.workers = value.parse().ok()?,
+            ("--connections", _) => args.config.connections_max = value.parse().ok()?,
             ("--direct", _) => args.config.direct_descriptors = value.parse().ok()?,
             ("--for", _) => args.run_for = Some(Duration::from_secs(value.parse().ok()?)),
             _ => return None,
@@ -86,7 +94,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> std::io::Result<()> {
-    let server = Server::start(args.config, |_| Echo)?;
+    let server = Server::start(args.config, |_| Echo::default())?;
     let (_, address) = server.handle().listen(args.addr)?;
     println!("{address}");
     // Nobody ever sends: this waits for the time to be over, or for ever.

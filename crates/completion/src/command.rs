@@ -12,7 +12,7 @@
 //! Read next: `worker.rs`, which runs the commands.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::handle::Refused;
@@ -109,6 +109,8 @@ impl Signal {
 /// The commands waiting at one worker.
 pub(crate) struct Inbox {
     waiting: Mutex<Waiting>,
+    /// Something may be in it: the worker need not lock it to find nothing. Written under the lock.
+    filled: AtomicBool,
     signal: Arc<Signal>,
     sends_max: usize,
 }
@@ -123,7 +125,7 @@ struct Waiting {
 
 impl Inbox {
     pub(crate) fn new(sends_max: usize, signal: Arc<Signal>) -> Inbox {
-        Inbox { waiting: Mutex::default(), signal, sends_max }
+        Inbox { waiting: Mutex::default(), filled: AtomicBool::new(false), signal, sends_max }
     }
 
     pub(crate) fn signal(&self) -> &Signal {
@@ -137,6 +139,7 @@ impl Inbox {
             return false;
         }
         waiting.commands.push(command);
+        self.filled.store(true, Ordering::Release);
         drop(waiting);
         self.signal.nudge();
         true
@@ -169,6 +172,7 @@ impl Inbox {
             .extend(sends.into_iter().map(|(conn, payload)| Command::Send { conn, payload: payload.into() }));
         let posted = waiting.commands.len() - before;
         waiting.sends += posted;
+        self.filled.store(true, Ordering::Release);
         drop(waiting);
         if posted > 0 {
             self.signal.nudge();
@@ -181,10 +185,17 @@ impl Inbox {
         self.signal.fall_asleep() && self.lock().commands.is_empty()
     }
 
+    /// Whether there is nothing, for the worker, without the lock. What is posted meanwhile is found before it sleeps.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.filled.load(Ordering::Acquire)
+    }
+
     /// Takes everything, leaving the empty `into`'s memory for the next ones.
     pub(crate) fn take(&self, into: &mut Vec<Command>) {
         debug_assert!(into.is_empty());
         let mut waiting = self.lock();
+        self.filled.store(false, Ordering::Release);
         waiting.sends = 0;
         std::mem::swap(&mut waiting.commands, into);
     }

@@ -14,6 +14,7 @@ use crate::hooks::Reason;
 use crate::id::{ConnId, SLOTS_MAX};
 use crate::load::Way;
 use crate::payload::Payload;
+use crate::pool::Stock;
 use crate::sys::Receive;
 
 /// Emptied queues kept for the next connection that sends, so that sending allocates nothing.
@@ -29,7 +30,7 @@ pub(crate) enum Phase {
     /// In the pool.
     Free,
     /// Being established by `connect`.
-    Connecting { token: u64 },
+    Connecting,
     /// `connected` was said.
     Open,
     /// `close` was asked; the queue goes out.
@@ -42,32 +43,35 @@ pub(crate) enum Phase {
     Unopened,
 }
 
-/// One connection.
+/// One connection: two cache lines, and no third is touched for a message.
 #[allow(clippy::struct_excessive_bools)] // Independent facts, each set in one place; not states of one thing.
+#[repr(align(64))]
 pub(crate) struct Context {
     /// Who has this slot now; [`ConnId::NONE`] in the pool. One comparison finds out whether an id is stale.
     conn: ConnId,
-    pub(crate) phase: Phase,
-    pub(crate) queue: SendQueue,
-    /// Of the next use of this slot.
-    generation: u32,
-    way: Way,
-    /// Reading was paused by a verb.
-    pub(crate) paused: bool,
-    /// The peer's end was read.
-    pub(crate) peer_finished: bool,
-    /// The peer's end was read before we closed.
-    pub(crate) peer_finished_first: bool,
-    /// A send is under way at the backend, or was refused and waits for the socket.
-    pub(crate) sending: bool,
+    phase: Phase,
+    /// What the backend should do with bytes that arrive now: derived from `phase`, `paused` and `peer_finished`.
+    wanted: Receive,
     /// The standing order the backend has.
     pub(crate) ordered: Receive,
     /// The slot is on the list of those to settle at the end of the turn.
     pub(crate) attention: bool,
+    /// A send is under way at the backend, or was refused and waits for the socket.
+    pub(crate) sending: bool,
+    paused: bool,
+    peer_finished: bool,
+    /// The peer's end was read before we closed.
+    pub(crate) peer_finished_first: bool,
     /// A linger deadline is set.
     pub(crate) deadline_set: bool,
     /// The socket took bytes since the linger deadline was set.
     pub(crate) progressed: bool,
+    way: Way,
+    /// Of the next use of this slot.
+    generation: u32,
+    pub(crate) queue: SendQueue,
+    /// What `connect` was given.
+    pub(crate) token: u64,
 }
 
 impl Context {
@@ -75,28 +79,81 @@ impl Context {
         Context {
             conn: ConnId::NONE,
             phase: Phase::Free,
-            queue: SendQueue::default(),
-            generation: 1,
-            way: Way::Out,
+            wanted: Receive::Off,
+            ordered: Receive::Off,
+            attention: false,
+            sending: false,
             paused: false,
             peer_finished: false,
             peer_finished_first: false,
-            sending: false,
-            ordered: Receive::Off,
-            attention: false,
             deadline_set: false,
             progressed: false,
+            way: Way::Out,
+            generation: 1,
+            queue: SendQueue::default(),
+            token: 0,
         }
     }
 
+    #[inline]
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
+    pub(crate) fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.derive_wanted();
+    }
+
+    /// Whether this changed anything.
+    pub(crate) fn pause(&mut self, paused: bool) -> bool {
+        let changed = std::mem::replace(&mut self.paused, paused) != paused;
+        self.derive_wanted();
+        changed
+    }
+
+    #[inline]
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// The peer's end was read.
+    pub(crate) fn finish_peer(&mut self) {
+        self.peer_finished = true;
+        self.derive_wanted();
+    }
+
+    pub(crate) fn has_peer_finished(&self) -> bool {
+        self.peer_finished
+    }
+
     /// What the backend should do with bytes that arrive now.
+    #[inline]
     pub(crate) fn receive(&self) -> Receive {
-        match self.phase {
+        self.wanted
+    }
+
+    /// In the middle of its life, with nothing to do: no order to change, nothing to send, no list to take back.
+    #[inline]
+    pub(crate) fn is_steady(&self) -> bool {
+        self.is_open()
+            && self.ordered == self.wanted
+            && self.queue.is_empty()
+            && self.queue.rest.capacity() == 0
+    }
+
+    fn derive_wanted(&mut self) {
+        self.wanted = match self.phase {
             _ if self.peer_finished => Receive::Off,
             Phase::Open if !self.paused => Receive::Deliver,
             Phase::Flushing | Phase::Lingering => Receive::Discard,
             _ => Receive::Off,
-        }
+        };
     }
 
     fn is_clean(&self) -> bool {
@@ -106,17 +163,25 @@ impl Context {
 
 /// What waits to be sent to one socket. The first payload has its place here, so that one message at a time, which
 /// is nearly all of them, needs no list.
+///
+/// Invariants: no payload is empty but `first`, and that one only when nothing waits; `bytes` is their sum.
 #[derive(Default)]
 pub(crate) struct SendQueue {
-    first: Option<Payload>,
-    rest: VecDeque<Payload>,
+    first: Payload,
     bytes: usize,
+    rest: VecDeque<Payload>,
 }
 
 impl SendQueue {
     /// From the front.
     pub(crate) fn parts(&self) -> impl Iterator<Item = &Payload> {
-        self.first.iter().chain(&self.rest)
+        std::iter::once(&self.first).chain(&self.rest)
+    }
+
+    /// The only payload, if there is just one.
+    #[inline]
+    pub(crate) fn single(&self) -> Option<&Payload> {
+        self.rest.is_empty().then_some(&self.first)
     }
 
     #[inline]
@@ -126,7 +191,7 @@ impl SendQueue {
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.first.is_none()
+        self.bytes == 0
     }
 
     /// What the queue holds in memory, roughly.
@@ -135,54 +200,83 @@ impl SendQueue {
         self.bytes + self.rest.len() * PART_OVERHEAD_BYTES
     }
 
+    /// The first payload of an empty queue.
     #[inline]
+    pub(crate) fn begin(&mut self, payload: Payload) {
+        debug_assert!(self.is_empty());
+        self.bytes = payload.len();
+        // An empty payload owns nothing: there is nothing to drop.
+        std::mem::forget(std::mem::replace(&mut self.first, payload));
+    }
+
     fn push(&mut self, payload: Payload) {
-        self.bytes += payload.len();
-        if self.first.is_none() {
-            self.first = Some(payload);
+        if self.is_empty() {
+            self.begin(payload);
         } else {
+            self.bytes += payload.len();
             self.rest.push_back(payload);
         }
     }
 
-    /// Takes the first payload out.
+    /// Takes the only payload out, unless there are several.
     #[inline]
-    pub(crate) fn pop(&mut self) -> Option<Payload> {
-        let payload = self.first.take()?;
-        self.bytes -= payload.len();
+    pub(crate) fn take_single(&mut self) -> Option<Payload> {
         if !self.rest.is_empty() {
-            self.first = self.rest.pop_front();
+            return None;
         }
-        Some(payload)
+        self.bytes = 0;
+        Some(std::mem::take(&mut self.first))
     }
 
-    /// The opposite of `pop`.
+    /// Takes the first payload out, but not more than so many bytes: of a larger one only its beginning.
+    pub(crate) fn pop_at_most(&mut self, bytes: usize) -> Option<Payload> {
+        let payload = if self.first.len() <= bytes {
+            let second = self.rest.pop_front().unwrap_or_default();
+            std::mem::replace(&mut self.first, second)
+        } else {
+            self.first.split_to(bytes)
+        };
+        self.bytes -= payload.len();
+        (!payload.is_empty()).then_some(payload)
+    }
+
+    /// The opposite of popping.
     pub(crate) fn put_back(&mut self, payload: Payload) {
+        let is_behind = !self.is_empty();
         self.bytes += payload.len();
-        if let Some(second) = self.first.replace(payload) {
+        let second = std::mem::replace(&mut self.first, payload);
+        if is_behind {
             self.rest.push_front(second);
         }
     }
 
     /// Forgets the first bytes: they are sent.
-    pub(crate) fn advance(&mut self, mut bytes: usize) {
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // Once a message.
+    pub(crate) fn advance(&mut self, bytes: usize, stock: &mut Stock) {
         debug_assert!(bytes <= self.bytes);
-        while let Some(first) = &mut self.first {
-            if first.len() > bytes {
-                if bytes > 0 {
-                    first.advance(bytes);
-                    self.bytes -= bytes;
-                }
-                return;
-            }
-            bytes -= first.len();
-            drop(self.pop());
+        if bytes != self.bytes || !self.rest.is_empty() {
+            return self.advance_among(bytes, stock);
+        }
+        self.bytes = 0;
+        match self.first.spend(stock) {
+            Some(buffer) => stock.put(buffer),
+            None => self.first = Payload::default(),
+        }
+    }
+
+    fn advance_among(&mut self, mut bytes: usize, stock: &mut Stock) {
+        while bytes > 0
+            && let Some(mut payload) = self.pop_at_most(bytes)
+        {
+            bytes -= payload.len();
+            payload.spend(stock).into_iter().for_each(|buffer| stock.put(buffer));
         }
     }
 
     /// The socket refused: what waits may wait long, and must hold no receive buffer meanwhile.
     pub(crate) fn detach(&mut self) {
-        self.first.iter_mut().chain(&mut self.rest).for_each(Payload::detach);
+        std::iter::once(&mut self.first).chain(&mut self.rest).for_each(Payload::detach);
     }
 }
 
@@ -209,8 +303,8 @@ impl Slots {
         let context = &mut self.contexts[slot as usize];
         assert!(context.is_clean(), "invariant: a context is cleaned before it goes back");
         context.conn = ConnId::new(self.worker, slot, context.generation);
-        context.phase = phase;
         context.way = way;
+        context.enter(phase);
         context.conn
     }
 
@@ -233,6 +327,13 @@ impl Slots {
         (context.conn == conn).then_some(context)
     }
 
+    /// The connection that has this slot now, and its context.
+    #[inline]
+    pub(crate) fn at(&mut self, slot: u32) -> Option<(ConnId, &mut Context)> {
+        let context = self.contexts.get_mut(slot as usize)?;
+        (context.phase != Phase::Free).then_some((context.conn, context))
+    }
+
     /// The connection that has this slot now.
     #[inline]
     pub(crate) fn occupant(&self, slot: u32) -> Option<ConnId> {
@@ -246,7 +347,6 @@ impl Slots {
     }
 
     /// Appends to a connection's queue, lending its list memory if it needs some and has none.
-    #[inline]
     pub(crate) fn enqueue(&mut self, conn: ConnId, mut payload: Payload) {
         let Some(context) = self.contexts.get_mut(conn.slot() as usize) else { return };
         if context.sending {
@@ -258,11 +358,10 @@ impl Slots {
         context.queue.push(payload);
     }
 
-    /// The socket took bytes; the memory of an emptied list is taken back.
+    /// The memory of an emptied list is taken back.
     #[inline]
-    pub(crate) fn progressed(&mut self, conn: ConnId) {
+    pub(crate) fn keep_spare_of(&mut self, conn: ConnId) {
         let Some(context) = self.get(conn) else { return };
-        context.progressed = true;
         if context.queue.rest.capacity() > 0 && context.queue.rest.is_empty() {
             let rest = std::mem::take(&mut context.queue.rest);
             self.keep_spare(rest);
@@ -280,9 +379,14 @@ impl Slots {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use bytes::Bytes;
 
     use super::*;
+    use crate::command::Signal;
+    use crate::pool::Pool;
+    use crate::sys::Waker;
 
     #[test]
     fn an_id_is_stale_once_its_slot_came_back() {
@@ -308,6 +412,12 @@ mod tests {
         assert_eq!(slots.take(Phase::Open, Way::In).generation(), 1);
     }
 
+    fn stock() -> Stock {
+        let poll = mio::Poll::new().unwrap();
+        let waker = mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
+        Stock::new(Pool::new(1, 1, Arc::new(Signal::new(Waker::Mio(waker)))))
+    }
+
     fn queued(slots: &mut Slots, conn: ConnId) -> (Vec<u8>, usize) {
         let queue = &slots.get(conn).unwrap().queue;
         (queue.parts().flat_map(|part| part.iter().copied()).collect(), queue.bytes())
@@ -321,7 +431,7 @@ mod tests {
             for part in [&b"ab"[..], b"c", b"def"] {
                 slots.enqueue(conn, Bytes::from_static(part).into());
             }
-            slots.get(conn).unwrap().queue.advance(cut);
+            slots.get(conn).unwrap().queue.advance(cut, &mut stock());
             assert_eq!(queued(&mut slots, conn), (b"abcdef"[cut..].to_vec(), 6 - cut));
         }
     }
@@ -334,7 +444,7 @@ mod tests {
             slots.enqueue(conn, Bytes::from_static(part).into());
         }
         let queue = &mut slots.get(conn).unwrap().queue;
-        let taken = [queue.pop().unwrap(), queue.pop().unwrap()];
+        let taken = [queue.pop_at_most(9).unwrap(), queue.pop_at_most(9).unwrap()];
         assert_eq!((queue.bytes(), queue.is_empty()), (3, false));
         for payload in taken.into_iter().rev() {
             queue.put_back(payload);
@@ -344,14 +454,14 @@ mod tests {
 
     #[test]
     fn an_idle_context_is_small_and_owns_no_list() {
-        assert!(size_of::<Context>() <= 136, "{}", size_of::<Context>());
+        assert!(size_of::<Context>() <= 128, "{}", size_of::<Context>());
         let mut slots = Slots::new(0);
         let conn = slots.take(Phase::Open, Way::In);
         for _ in 0..2 {
             slots.enqueue(conn, Bytes::from_static(b"x").into());
         }
-        slots.get(conn).unwrap().queue.advance(2);
-        slots.progressed(conn);
+        slots.get(conn).unwrap().queue.advance(2, &mut stock());
+        slots.keep_spare_of(conn);
         assert_eq!(slots.get(conn).unwrap().queue.rest.capacity(), 0);
         assert_eq!(slots.spare_queues.len(), 1);
     }

@@ -20,7 +20,7 @@ use crate::hooks::{Fault, Hooks, Opened, Origin, Reason, Sent, Verb};
 use crate::id::ConnId;
 use crate::io::Io;
 use crate::payload::Payload;
-use crate::pool::{Chunk, Pool};
+use crate::pool::{Chunk, Stock};
 use crate::stats::WorkerCounters;
 use crate::sys::Receive;
 
@@ -34,6 +34,7 @@ pub(crate) struct State {
     /// Slots to settle at the end of the turn.
     pub(crate) attention: Vec<u32>,
     pub(crate) faults: Vec<Fault>,
+    pub(crate) stock: Stock,
     send_queue_bytes_max: usize,
     /// Counted here, told to everybody once a turn.
     bytes_received: u64,
@@ -43,12 +44,14 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn new(worker: usize, handle: Handle, send_queue_bytes_max: usize) -> State {
         let slots = Slots::new(worker);
+        let stock = Stock::new(Arc::clone(handle.pool(worker)));
         State {
             worker,
             handle,
             slots,
             attention: Vec::new(),
             faults: Vec::new(),
+            stock,
             send_queue_bytes_max,
             bytes_received: 0,
             bytes_sent: 0,
@@ -60,11 +63,11 @@ impl State {
     }
 
     /// After completions were delivered, and at the end of the turn: what was told is counted.
-    pub(crate) fn publish_bytes(&mut self) {
-        let (received, sent) =
-            (std::mem::take(&mut self.bytes_received), std::mem::take(&mut self.bytes_sent));
-        self.counters().bytes_received.add(received);
-        self.counters().bytes_sent.add(sent);
+    pub(crate) fn publish(&mut self) {
+        let counters = self.handle.counters(self.worker);
+        counters.bytes_received.add(std::mem::take(&mut self.bytes_received));
+        counters.bytes_sent.add(std::mem::take(&mut self.bytes_sent));
+        self.stock.publish(counters);
     }
 
     /// Something is left to do without any completion.
@@ -85,39 +88,62 @@ impl State {
     /// Queues bytes for a connection of this worker.
     #[inline]
     pub(crate) fn send(&mut self, conn: ConnId, payload: Payload) {
-        match self.slots.get(conn) {
-            Some(context) if context.phase == Phase::Open => {}
-            _ => return self.stale(conn, Verb::Send),
-        }
-        if payload.is_empty() {
+        let Some(context) = self.slots.get(conn).filter(|context| context.is_open()) else {
+            return self.stale(conn, Verb::Send);
+        };
+        let len = payload.len();
+        if len == 0 {
             return;
         }
+        if context.sending || !context.queue.is_empty() || len > self.send_queue_bytes_max {
+            return self.send_behind(conn, payload);
+        }
+        context.queue.begin(payload);
+        if !std::mem::replace(&mut context.attention, true) {
+            self.attention.push(conn.slot());
+        }
+    }
+
+    /// The rarer case: something waits already, or it is too much.
+    fn send_behind(&mut self, conn: ConnId, payload: Payload) {
         self.slots.enqueue(conn, payload);
         if let Some(context) = self.slots.get(conn)
             && context.queue.weight_bytes() > self.send_queue_bytes_max
         {
-            context.phase = Phase::Ended(Reason::SendQueueFull);
+            context.enter(Phase::Ended(Reason::SendQueueFull));
         }
         self.mark(conn);
     }
 
-    /// Any other verb, for a connection of this worker.
+    /// Taking up reading that was not paused is said often and does nothing, so it is found out early.
+    #[inline]
+    pub(crate) fn resume(&mut self, conn: ConnId) {
+        if !self.slots.get(conn).is_some_and(|context| context.is_open() && !context.is_paused()) {
+            self.act(conn, Verb::ResumeReading);
+        }
+    }
+
+    /// Any verb but `send`, for a connection of this worker.
     pub(crate) fn act(&mut self, conn: ConnId, verb: Verb) {
         let Some(context) = self.slots.get(conn) else { return self.stale(conn, verb) };
-        match (verb, context.phase) {
+        let changes = match (verb, context.phase()) {
             (Verb::Close, Phase::Open) => {
-                context.peer_finished_first = context.peer_finished;
-                context.phase = Phase::Flushing;
+                context.peer_finished_first = context.has_peer_finished();
+                context.enter(Phase::Flushing);
+                true
             }
             (Verb::Abort, Phase::Open | Phase::Flushing | Phase::Lingering) => {
-                context.phase = Phase::Ended(Reason::Aborted);
+                context.enter(Phase::Ended(Reason::Aborted));
+                true
             }
-            (Verb::PauseReading, Phase::Open) if !context.paused => context.paused = true,
-            (Verb::ResumeReading, Phase::Open) if context.paused => context.paused = false,
-            // Asked twice, or too late to matter: no mark, hence no further turn.
-            _ => return,
+            (Verb::PauseReading, Phase::Open) => context.pause(true),
+            (Verb::ResumeReading, Phase::Open) => context.pause(false),
+            _ => false,
+        };
+        // Asked twice, or too late to matter: no mark, hence no further turn.
+        if changes {
+            self.mark(conn);
         }
-        self.mark(conn);
     }
 
     fn stale(&mut self, conn: ConnId, verb: Verb) {
@@ -127,13 +153,12 @@ impl State {
         }
     }
 
-    /// The standing order as it is now, which the backend then has.
+    /// The standing order if it is another than the backend has; from now on it has this one.
     #[inline]
-    fn order(&mut self, conn: ConnId) -> Receive {
-        self.slots.get(conn).map_or(Receive::Off, |context| {
-            context.ordered = context.receive();
-            context.ordered
-        })
+    pub(crate) fn new_order(&mut self, conn: ConnId) -> Option<Receive> {
+        let context = self.slots.get(conn)?;
+        let wanted = context.receive();
+        (std::mem::replace(&mut context.ordered, wanted) != wanted).then_some(wanted)
     }
 }
 
@@ -151,51 +176,51 @@ impl<H: Hooks> Core<H> {
         Core { hooks, state, told: false }
     }
 
-    /// Where receive buffers come from.
-    pub(crate) fn pool(&self) -> &Arc<Pool> {
-        self.state.handle.pool(self.state.worker)
-    }
-
     /// An operation begun by `connect` succeeded.
     pub(crate) fn connected(&mut self, conn: ConnId, peer: SocketAddr, local: SocketAddr) {
         let Some(context) = self.state.slots.get(conn) else { return };
-        let Phase::Connecting { token } = context.phase else { return };
-        context.phase = Phase::Open;
+        if context.phase() != Phase::Connecting {
+            return;
+        }
+        context.enter(Phase::Open);
+        let token = context.token;
         self.tell_connected(conn, Opened { origin: Origin::Outgoing { token }, peer, local });
     }
 
     /// An operation begun by `connect` failed.
     pub(crate) fn connect_failed(&mut self, conn: ConnId, error: io::Error) {
         let Some(context) = self.state.slots.get(conn) else { return };
-        let Phase::Connecting { token } = context.phase else { return };
-        context.phase = Phase::Unopened;
+        if context.phase() != Phase::Connecting {
+            return;
+        }
+        context.enter(Phase::Unopened);
+        let token = context.token;
         self.state.mark(conn);
         self.state.counters().connect_errors.add(1);
         self.tell_fault(Fault::Connect { token, error });
     }
 
-    /// Bytes arrived. Returns what to do with the next ones: the hook may have paused, closed or aborted.
-    /// What was read before a pause took effect is delivered all the same; only a close throws bytes away.
+    /// Bytes arrived. The hook may have paused, closed or aborted: a backend that could read on asks for a new order
+    /// first. What was read before a pause is delivered all the same; only a close throws bytes away.
     #[inline]
-    pub(crate) fn received(&mut self, conn: ConnId, chunk: Chunk) -> Receive {
-        if self.state.slots.get(conn).is_some_and(|context| context.phase == Phase::Open) {
+    pub(crate) fn received(&mut self, conn: ConnId, chunk: Chunk) {
+        if self.state.slots.get(conn).is_some_and(|context| context.is_open()) {
             self.state.bytes_received += chunk.len() as u64;
             self.told = true;
             self.hooks.received(&mut Io::new(&mut self.state), conn, chunk);
         }
-        self.state.order(conn)
     }
 
     /// The peer's end was read; nothing more will arrive.
     pub(crate) fn peer_finished(&mut self, conn: ConnId) {
         let Some(context) = self.state.slots.get(conn) else { return };
-        context.peer_finished = true;
-        match context.phase {
+        context.finish_peer();
+        match context.phase() {
             Phase::Open => {
                 self.told = true;
                 self.hooks.received(&mut Io::new(&mut self.state), conn, Chunk::end());
             }
-            Phase::Lingering => context.phase = Phase::Ended(Reason::Closed),
+            Phase::Lingering => context.enter(Phase::Ended(Reason::Closed)),
             _ => {}
         }
         self.state.mark(conn);
@@ -206,12 +231,13 @@ impl<H: Hooks> Core<H> {
     pub(crate) fn sent(&mut self, conn: ConnId, bytes: usize) {
         let Some(context) = self.state.slots.get(conn) else { return };
         context.sending = false;
-        let is_done = context.phase == Phase::Open && context.queue.is_empty();
-        self.state.slots.progressed(conn);
-        self.tell_sent(conn, bytes, false);
-        if !is_done {
-            self.state.mark(conn);
+        context.progressed = true;
+        if context.is_steady() {
+            return self.tell_all_sent(conn, bytes);
         }
+        self.state.slots.keep_spare_of(conn);
+        self.state.mark(conn);
+        self.tell_sent(conn, bytes, false);
     }
 
     /// A posted send is complete, but the socket refused a part: `writable` will follow.
@@ -219,15 +245,13 @@ impl<H: Hooks> Core<H> {
         &mut self,
         conn: ConnId,
         bytes: usize,
-        rest: impl DoubleEndedIterator<Item = Payload>,
+        parts: impl DoubleEndedIterator<Item = Payload>,
     ) {
         let Some(context) = self.state.slots.get(conn) else { return };
-        rest.rev().for_each(|payload| context.queue.put_back(payload));
-        context.queue.advance(bytes);
+        parts.rev().for_each(|payload| context.queue.put_back(payload));
+        context.queue.advance(bytes, &mut self.state.stock);
         context.queue.detach();
-        if bytes > 0 {
-            self.state.slots.progressed(conn);
-        }
+        context.progressed |= bytes > 0;
         self.tell_sent(conn, bytes, true);
     }
 
@@ -242,9 +266,9 @@ impl<H: Hooks> Core<H> {
     /// The socket failed; what it could still deliver was delivered.
     pub(crate) fn failed(&mut self, conn: ConnId, error: &io::Error) {
         if let Some(context) = self.state.slots.get(conn)
-            && matches!(context.phase, Phase::Open | Phase::Flushing | Phase::Lingering)
+            && matches!(context.phase(), Phase::Open | Phase::Flushing | Phase::Lingering)
         {
-            context.phase = Phase::Ended(Reason::of(error));
+            context.enter(Phase::Ended(Reason::of(error)));
             self.state.mark(conn);
         }
     }
@@ -259,12 +283,19 @@ impl<H: Hooks> Core<H> {
         self.hooks.connected(&mut Io::new(&mut self.state), conn, opened);
     }
 
-    /// `refused`: what is queued now waits because the socket refused it.
+    /// Everything is out, as nearly always.
     #[inline]
+    pub(crate) fn tell_all_sent(&mut self, conn: ConnId, bytes: usize) {
+        self.state.bytes_sent += bytes as u64;
+        self.told = true;
+        self.hooks.sent(&mut Io::new(&mut self.state), conn, Sent { bytes, waiting: 0 });
+    }
+
+    /// `refused`: what is queued now waits because the socket refused it.
     pub(crate) fn tell_sent(&mut self, conn: ConnId, bytes: usize, refused: bool) {
         let Some(context) = self.state.slots.get(conn) else { return };
         let sent = Sent { bytes, waiting: if refused { context.queue.bytes() } else { 0 } };
-        if matches!(context.phase, Phase::Open | Phase::Flushing) {
+        if matches!(context.phase(), Phase::Open | Phase::Flushing) {
             self.told = true;
             self.hooks.sent(&mut Io::new(&mut self.state), conn, sent);
         }
@@ -290,7 +321,7 @@ impl<H: Hooks> Core<H> {
     }
 
     pub(crate) fn turn_ended(&mut self) {
-        self.state.publish_bytes();
+        self.state.publish();
         self.told = false;
         self.hooks.turn_ended(&mut Io::new(&mut self.state));
     }

@@ -24,6 +24,10 @@ impl Deadlines {
         self.waiting.push_back((now + self.timeout, conn));
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Time until the first one is due.
     pub(crate) fn next(&self, now: Instant) -> Option<Duration> {
         self.waiting.front().map(|(due, _)| due.saturating_duration_since(now))

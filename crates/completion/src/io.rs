@@ -56,8 +56,13 @@ impl<'a> Io<'a> {
     }
 
     /// Takes up reading again, with what arrived meanwhile.
+    #[inline]
     pub fn resume_reading(&mut self, conn: ConnId) {
-        self.act(conn, Verb::ResumeReading);
+        if self.is_here(conn) {
+            self.state.resume(conn);
+        } else {
+            self.state.handle.act(conn, Verb::ResumeReading);
+        }
     }
 
     /// This worker.

@@ -7,11 +7,10 @@
 //! Read next: `context.rs`, where payloads queue.
 
 use std::ops::Deref;
-use std::sync::Arc;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 
-use crate::pool::{Buffer, Chunk, Pool};
+use crate::pool::{Buffer, Chunk, Stock};
 
 /// Bytes to send. Made from [`Bytes`] or from a received [`Chunk`], which goes on without a copy.
 #[derive(Debug)]
@@ -51,34 +50,55 @@ impl Deref for Payload {
 
 /// Nothing.
 impl Default for Payload {
+    #[inline]
     fn default() -> Payload {
-        Payload(Kind::Bytes(Bytes::new()))
+        Payload(Kind::Chunk(Chunk::end()))
     }
 }
 
 impl Payload {
-    /// The receive buffer it came in, if that is one of `pool`.
+    /// In bytes.
     #[inline]
-    pub(crate) fn reclaim(self, pool: &Arc<Pool>) -> Option<Buffer> {
-        match self.0 {
-            Kind::Chunk(chunk) => chunk.reclaim(pool),
+    pub(crate) fn len(&self) -> usize {
+        match &self.0 {
+            Kind::Bytes(bytes) => bytes.len(),
+            Kind::Chunk(chunk) => chunk.len(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// It was sent: the receive buffer it came in, if that is one of this worker's.
+    #[inline]
+    pub(crate) fn spend(&mut self, stock: &mut Stock) -> Option<Buffer> {
+        match &mut self.0 {
+            Kind::Chunk(chunk) => stock.reclaim(chunk),
             Kind::Bytes(_) => None,
         }
     }
 
     /// Takes its bytes out of the receive buffer they may lie in.
     pub(crate) fn detach(&mut self) {
+        self.own();
+    }
+
+    fn own(&mut self) -> &mut Bytes {
         if let Kind::Chunk(chunk) = &self.0 {
             self.0 = Kind::Bytes(Bytes::copy_from_slice(chunk));
         }
+        match &mut self.0 {
+            Kind::Bytes(bytes) => bytes,
+            Kind::Chunk(_) => unreachable!("invariant: a chunk was just copied"),
+        }
     }
 
-    /// Forgets the first bytes; what is left is detached.
-    pub(crate) fn advance(&mut self, bytes: usize) {
-        match &mut self.0 {
-            Kind::Bytes(own) => own.advance(bytes),
-            Kind::Chunk(chunk) => self.0 = Kind::Bytes(Bytes::copy_from_slice(&chunk[bytes..])),
-        }
+    /// Takes the first bytes off, as bytes of their own.
+    pub(crate) fn split_to(&mut self, bytes: usize) -> Payload {
+        let own = self.own();
+        own.split_to(bytes.min(own.len())).into()
     }
 }
 
@@ -87,13 +107,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_payload_is_no_larger_than_bytes() {
+        assert_eq!(size_of::<Payload>(), size_of::<Bytes>());
+    }
+
+    #[test]
     fn both_kinds_lose_their_first_bytes_alike() {
         for cut in 0..=3 {
             let kinds =
                 [Payload::from(Bytes::from_static(b"abc")), Payload::from(Chunk::from(b"abc".to_vec()))];
             for mut payload in kinds {
-                payload.advance(cut);
-                assert_eq!(&payload[..], &b"abc"[cut..]);
+                assert_eq!(&payload.split_to(cut)[..], &b"abc"[..cut]);
                 payload.detach();
                 assert!(matches!(payload.0, Kind::Bytes(_)));
                 assert_eq!(&payload[..], &b"abc"[cut..]);

@@ -2,8 +2,8 @@
 //!
 //! One pool for each worker. A buffer is allocated at first need, up to the worker's share of
 //! `receive_buffers_max`, and reused last-in first-out, while it is still in the cache. A chunk goes back to
-//! its pool where it is dropped, on any thread; idle connections hold none. A backend that posts buffers ahead of
-//! the bytes borrows them (`lend`): they count as taken once a chunk is made of them (`count`).
+//! its pool where it is dropped, on any thread; idle connections hold none. The worker itself keeps some at hand
+//! ([`Stock`]), so that it takes no lock for a message.
 //!
 //! Invariant: a worker that found the pool empty is woken by the next buffer that comes back. Taking and
 //! returning look at `starving` under one lock, so no return falls between the look and the wait.
@@ -12,13 +12,43 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::command::Signal;
-use crate::stats::Stats;
+use crate::stats::{Stats, WorkerCounters};
 
-/// A receive buffer, as large as the config says.
-pub(crate) type Buffer = Box<[u8]>;
+/// How many buffers a worker gets at once when it has none at hand.
+const LENT_AT_ONCE: usize = 16;
+
+/// A receive buffer, as large as the config says. One pointer, because it moves from hand to hand.
+pub(crate) struct Buffer(Box<Content>);
+
+struct Content {
+    bytes: Box<[u8]>,
+    /// How much of it is filled.
+    len: usize,
+    home: Weak<Pool>,
+    /// Which pool that is: an address to compare, not to follow.
+    home_address: usize,
+}
+
+impl Buffer {
+    fn new(bytes: Box<[u8]>, home: Weak<Pool>) -> Buffer {
+        let home_address = home.as_ptr().addr();
+        Buffer(Box::new(Content { bytes, len: 0, home, home_address }))
+    }
+
+    #[inline]
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.0.bytes
+    }
+
+    /// A buffer without a pool.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn loose(bytes: usize) -> Buffer {
+        Buffer::new(vec![0; bytes].into_boxed_slice(), Weak::new())
+    }
+}
 
 /// The receive buffers of one worker.
 pub(crate) struct Pool {
@@ -26,6 +56,8 @@ pub(crate) struct Pool {
     buffer_bytes: usize,
     buffers_max: usize,
     signal: Arc<Signal>,
+    /// Itself, for the buffers it makes.
+    home: Weak<Pool>,
 }
 
 #[derive(Default)]
@@ -33,42 +65,27 @@ struct Free {
     buffers: Vec<Buffer>,
     /// How many there are, wherever they are.
     made: usize,
-    taken: u64,
+    /// Of dropped chunks; the worker counts those that it took itself, and took back itself.
     returned: u64,
     starved: u64,
     starving: bool,
 }
 
 impl Pool {
-    pub(crate) fn new(buffer_bytes: usize, buffers_max: usize, signal: Arc<Signal>) -> Pool {
-        Pool { free: Mutex::default(), buffer_bytes, buffers_max, signal }
+    pub(crate) fn new(buffer_bytes: usize, buffers_max: usize, signal: Arc<Signal>) -> Arc<Pool> {
+        let free = Mutex::default();
+        let home = |home: &Weak<Pool>| Pool { free, buffer_bytes, buffers_max, signal, home: home.clone() };
+        Arc::new_cyclic(home)
     }
 
-    /// A buffer for a chunk, or `None` and a wake when the next one comes back.
-    pub(crate) fn take(&self) -> Option<Buffer> {
+    /// Up to `count` buffers, as many as there are. None: a wake when the next one comes back.
+    fn lend(&self, count: usize, into: &mut Vec<Buffer>) {
         let mut free = self.lock();
-        let buffer = self.one_of(&mut free)?;
-        free.taken += 1;
-        Some(buffer)
-    }
-
-    /// As many buffers as there are, up to `count`, for posting ahead; fewer: a wake when the next one comes back.
-    pub(crate) fn lend(&self, count: usize) -> impl Iterator<Item = Buffer> {
-        let mut free = self.lock();
-        (0..count).map_while(move |_| self.one_of(&mut free))
-    }
-
-    /// Takes back what was lent and of which no chunk was made.
-    pub(crate) fn take_back(&self, unused: impl IntoIterator<Item = Buffer>) {
-        self.lock().buffers.extend(unused);
-    }
-
-    /// How many chunks were made of lent buffers, and how many of these buffers were lent anew without coming back,
-    /// since the last call.
-    pub(crate) fn count(&self, taken: u64, returned: u64) {
-        let mut free = self.lock();
-        free.taken += taken;
-        free.returned += returned;
+        into.extend((0..count).map_while(|_| self.one_of(&mut free)));
+        if into.is_empty() {
+            free.starving = true;
+            free.starved += 1;
+        }
     }
 
     fn one_of(&self, free: &mut Free) -> Option<Buffer> {
@@ -77,24 +94,17 @@ impl Pool {
         }
         if free.made < self.buffers_max {
             free.made += 1;
-            return Some(vec![0; self.buffer_bytes].into_boxed_slice());
+            return Some(Buffer::new(vec![0; self.buffer_bytes].into_boxed_slice(), self.home.clone()));
         }
-        free.starving = true;
-        free.starved += 1;
         None
     }
 
-    pub(crate) fn give_back(&self, buffer: Buffer) {
-        self.give_back_all([buffer]);
-    }
-
-    /// Buffers of dropped chunks.
-    pub(crate) fn give_back_all(&self, buffers: impl IntoIterator<Item = Buffer>) {
+    /// The buffer of a dropped chunk.
+    fn give_back(&self, buffer: Buffer) {
         let mut free = self.lock();
-        let before = free.buffers.len();
-        free.buffers.extend(buffers);
-        free.returned += (free.buffers.len() - before) as u64;
-        let wake = free.buffers.len() > before && std::mem::take(&mut free.starving);
+        free.buffers.push(buffer);
+        free.returned += 1;
+        let wake = std::mem::take(&mut free.starving);
         drop(free);
         if wake {
             self.signal.ring();
@@ -103,7 +113,6 @@ impl Pool {
 
     pub(crate) fn add_to(&self, stats: &mut Stats) {
         let free = self.lock();
-        stats.buffers.taken += free.taken;
         stats.buffers.returned += free.returned;
         stats.starved += free.starved;
     }
@@ -114,60 +123,125 @@ impl Pool {
     }
 }
 
+/// A worker's own end of its pool: buffers at hand, without a lock.
+///
+/// What is here is in nobody's use; a buffer counts as taken while a chunk is made of it.
+pub(crate) struct Stock {
+    pool: Arc<Pool>,
+    address: usize,
+    at_hand: Vec<Buffer>,
+    taken: u64,
+    returned: u64,
+}
+
+impl Stock {
+    pub(crate) fn new(pool: Arc<Pool>) -> Stock {
+        let address = Arc::as_ptr(&pool).addr();
+        Stock { pool, address, at_hand: Vec::new(), taken: 0, returned: 0 }
+    }
+
+    /// A buffer, or `None` and a wake when the next one comes back to the pool.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Option<Buffer> {
+        if self.at_hand.is_empty() {
+            self.pool.lend(LENT_AT_ONCE, &mut self.at_hand);
+        }
+        self.at_hand.pop()
+    }
+
+    /// A buffer of which no chunk was made, or whose chunk was reclaimed.
+    #[inline]
+    pub(crate) fn put(&mut self, buffer: Buffer) {
+        self.at_hand.push(buffer);
+    }
+
+    /// Makes a chunk of the first `len` bytes.
+    #[inline]
+    pub(crate) fn chunk(&mut self, mut buffer: Buffer, len: usize) -> Chunk {
+        debug_assert!(len <= buffer.0.bytes.len());
+        buffer.0.len = len;
+        self.taken += 1;
+        Chunk { buffer: Some(buffer) }
+    }
+
+    /// The buffer of a chunk, without a way through the pool, if it is one of it.
+    #[inline]
+    pub(crate) fn reclaim(&mut self, chunk: &mut Chunk) -> Option<Buffer> {
+        let home = self.address;
+        let buffer = chunk.buffer.take_if(|buffer| buffer.0.home_address == home)?;
+        self.returned += 1;
+        Some(buffer)
+    }
+
+    /// Tells everybody what was taken and returned here.
+    pub(crate) fn publish(&mut self, counters: &WorkerCounters) {
+        counters.buffers_taken.add(std::mem::take(&mut self.taken));
+        counters.buffers_returned.add(std::mem::take(&mut self.returned));
+    }
+}
+
 /// Bytes as received. Read it as a slice; dropping it gives the buffer back, on any thread.
 pub struct Chunk {
-    buffer: Buffer,
-    len: usize,
-    pool: Option<Arc<Pool>>,
+    /// None: the peer has finished sending.
+    buffer: Option<Buffer>,
 }
 
 impl Chunk {
-    /// The first `len` bytes of a buffer of `pool`.
-    pub(crate) fn pooled(buffer: Buffer, len: usize, pool: &Arc<Pool>) -> Chunk {
-        debug_assert!(len <= buffer.len());
-        Chunk { buffer, len, pool: Some(Arc::clone(pool)) }
+    /// In bytes.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.buffer.as_ref().map_or(0, |buffer| buffer.0.len)
     }
 
-    /// The buffer, if it is one of `pool`: for its worker, which need not go through the pool. The caller counts it
-    /// as returned.
+    /// Whether the peer has finished sending.
     #[inline]
-    pub(crate) fn reclaim(mut self, pool: &Arc<Pool>) -> Option<Buffer> {
-        self.pool.take_if(|own| Arc::ptr_eq(own, pool))?;
-        Some(std::mem::take(&mut self.buffer))
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The peer has finished sending.
     pub(crate) fn end() -> Chunk {
-        Chunk::from(Vec::new())
+        Chunk { buffer: None }
     }
 }
 
 /// A chunk that belongs to no pool, for the tests of what stands above this layer.
 impl From<Vec<u8>> for Chunk {
     fn from(bytes: Vec<u8>) -> Chunk {
-        Chunk { len: bytes.len(), buffer: bytes.into_boxed_slice(), pool: None }
+        let mut buffer = Buffer::new(bytes.into_boxed_slice(), Weak::new());
+        buffer.0.len = buffer.0.bytes.len();
+        Chunk { buffer: Some(buffer) }
     }
 }
 
 impl Deref for Chunk {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
-        &self.buffer[..self.len]
+        self.buffer.as_ref().map_or(&[], |Buffer(content)| &content.bytes[..content.len])
     }
 }
 
 impl Drop for Chunk {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(pool) = &self.pool {
-            pool.give_back(std::mem::take(&mut self.buffer));
+        if let Some(buffer) = self.buffer.take() {
+            go_home(buffer);
         }
+    }
+}
+
+/// To its pool, if that is still there.
+fn go_home(buffer: Buffer) {
+    if let Some(pool) = buffer.0.home.upgrade() {
+        pool.give_back(buffer);
     }
 }
 
 impl fmt::Debug for Chunk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Chunk({} bytes)", self.len)
+        write!(f, "Chunk({} bytes)", self.len())
     }
 }
 
@@ -180,33 +254,56 @@ mod tests {
         let poll = mio::Poll::new().unwrap();
         let waker = mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
         let signal = Signal::new(Waker::Mio(waker));
-        (poll, Arc::new(Pool::new(8, buffers_max, Arc::new(signal))))
+        (poll, Pool::new(8, buffers_max, Arc::new(signal)))
+    }
+
+    fn counts(pool: &Pool, stock: &mut Stock) -> (u64, u64, u64) {
+        let (mut stats, counters) = (Stats::default(), WorkerCounters::default());
+        pool.add_to(&mut stats);
+        stock.publish(&counters);
+        counters.add_to(&mut stats);
+        (stats.buffers.taken, stats.buffers.returned, stats.starved)
     }
 
     #[test]
     fn a_chunk_returns_its_buffer_from_any_thread() {
         let (_poll, pool) = polled_pool(1);
-        let chunk = Chunk::pooled(pool.take().unwrap(), 3, &pool);
+        let mut stock = Stock::new(Arc::clone(&pool));
+        let buffer = stock.take().unwrap();
+        let chunk = stock.chunk(buffer, 3);
         assert_eq!(&chunk[..], &[0, 0, 0]);
-        assert!(pool.take().is_none());
+        assert!(stock.take().is_none());
         std::thread::scope(|scope| {
             scope.spawn(move || drop(chunk));
         });
-        assert!(pool.take().is_some());
-        let mut stats = Stats::default();
-        pool.add_to(&mut stats);
-        assert_eq!((stats.buffers.taken, stats.buffers.returned, stats.starved), (2, 1, 1));
+        let buffer = stock.take().unwrap();
+        stock.put(buffer);
+        assert_eq!(counts(&pool, &mut stock), (1, 1, 1));
+    }
+
+    #[test]
+    fn a_worker_reclaims_its_own_chunks_and_no_others() {
+        let (_poll, pool) = polled_pool(1);
+        let mut stock = Stock::new(Arc::clone(&pool));
+        let buffer = stock.take().unwrap();
+        let mut chunk = stock.chunk(buffer, 3);
+        let buffer = stock.reclaim(&mut chunk).unwrap();
+        stock.put(buffer);
+        assert!(chunk.is_empty());
+        assert!(stock.reclaim(&mut Chunk::from(vec![1, 2])).is_none());
+        assert!(stock.take().is_some() && stock.take().is_none());
+        assert_eq!(counts(&pool, &mut stock), (1, 1, 1));
     }
 
     #[test]
     fn a_starving_worker_is_woken_once() {
         let (mut waits, pool) = polled_pool(2);
-        let held = [pool.take().unwrap(), pool.take().unwrap()];
-        assert!(pool.take().is_none());
+        let mut stock = Stock::new(Arc::clone(&pool));
+        let buffers = [stock.take().unwrap(), stock.take().unwrap()];
+        let held = buffers.map(|buffer| stock.chunk(buffer, 1));
+        assert!(stock.take().is_none());
         assert!(pool.signal.fall_asleep());
-        for buffer in held {
-            pool.give_back(buffer);
-        }
+        drop(held);
         let mut events = mio::Events::with_capacity(4);
         waits.poll(&mut events, Some(std::time::Duration::from_secs(5))).unwrap();
         assert_eq!(events.iter().count(), 1);

@@ -126,7 +126,7 @@ fn share<B: Backend>(config: &Config) -> io::Result<(B, WorkerShare)> {
     let (backend, waker) = B::new(config)?;
     let signal = Arc::new(Signal::new(waker));
     let inbox = Inbox::new(config.commands_max, Arc::clone(&signal));
-    let pool = Arc::new(Pool::new(config.receive_buffer_bytes, config.buffers_per_worker(), signal));
+    let pool = Pool::new(config.receive_buffer_bytes, config.buffers_per_worker(), signal);
     Ok((backend, WorkerShare { inbox, pool, counters: WorkerCounters::default() }))
 }
 

@@ -76,6 +76,8 @@ impl Counter {
 #[derive(Default)]
 #[repr(align(128))]
 pub(crate) struct WorkerCounters {
+    pub(crate) buffers_taken: Counter,
+    pub(crate) buffers_returned: Counter,
     pub(crate) contexts_taken: Counter,
     pub(crate) contexts_returned: Counter,
     pub(crate) connected: Counter,
@@ -89,6 +91,8 @@ pub(crate) struct WorkerCounters {
 
 impl WorkerCounters {
     pub(crate) fn add_to(&self, stats: &mut Stats) {
+        stats.buffers.taken += self.buffers_taken.get();
+        stats.buffers.returned += self.buffers_returned.get();
         stats.contexts.taken += self.contexts_taken.get();
         stats.contexts.returned += self.contexts_returned.get();
         stats.connected += self.connected.get();

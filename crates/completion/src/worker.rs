@@ -71,10 +71,9 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
         self.backend.wait(timeout)?;
         // Before any work: who rings while it is done has the next turn.
         self.inbox().signal().heard();
-        self.now = clock();
         self.core.state.counters().turns.add(1);
         self.backend.deliver(&mut self.core);
-        self.core.state.publish_bytes();
+        self.core.state.publish();
         self.run_commands();
         self.expire();
         self.core.tell_faults();
@@ -91,6 +90,7 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
         }
     }
 
+    /// Relative to when deadlines were last looked at: a wait may be too long by the work of one turn.
     fn timeout(&self) -> Option<Duration> {
         if self.core.state.is_restless() || !self.inbox().fall_asleep() {
             return Some(Duration::ZERO);
@@ -103,6 +103,9 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
 /// Commands of other threads, and of hooks that use the handle.
 impl<B: Backend, H: Hooks> Worker<B, H> {
     fn run_commands(&mut self) {
+        if self.inbox().is_empty() {
+            return;
+        }
         let mut commands = std::mem::take(&mut self.commands);
         self.inbox().take(&mut commands);
         for command in commands.drain(..) {
@@ -143,9 +146,12 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
     }
 
     fn connect(&mut self, to: SocketAddr, token: u64) {
-        let conn = self.take(Phase::Connecting { token }, Way::Out);
+        let conn = self.take(Phase::Connecting, Way::Out);
+        if let Some(context) = self.core.state.slots.get(conn) {
+            context.token = token;
+        }
         match self.backend.connect(conn, to) {
-            Ok(()) => self.connecting.add(self.now, conn),
+            Ok(()) => self.connecting.add(clock(), conn),
             Err(error) => self.core.connect_failed(conn, error),
         }
     }
@@ -166,6 +172,10 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
 /// Deadlines.
 impl<B: Backend, H: Hooks> Worker<B, H> {
     fn expire(&mut self) {
+        if self.lingering.is_empty() && self.connecting.is_empty() {
+            return;
+        }
+        self.now = clock();
         while let Some(conn) = self.connecting.pop_due(self.now) {
             self.core.connect_failed(conn, io::ErrorKind::TimedOut.into());
         }
@@ -179,8 +189,8 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
         let Some(context) = self.core.state.slots.get(conn) else { return };
         if std::mem::take(&mut context.progressed) {
             self.lingering.add(self.now, conn);
-        } else if matches!(context.phase, Phase::Flushing | Phase::Lingering) {
-            context.phase = Phase::Ended(Reason::LingerTimeout);
+        } else if matches!(context.phase(), Phase::Flushing | Phase::Lingering) {
+            context.enter(Phase::Ended(Reason::LingerTimeout));
             self.core.state.mark(conn);
         }
     }
@@ -192,35 +202,39 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
         let mut settling = std::mem::take(&mut self.settling);
         std::mem::swap(&mut settling, &mut self.core.state.attention);
         for slot in settling.drain(..) {
-            // The slot may have another occupant by now; settling looks only at how things are.
-            if let Some(conn) = self.core.state.slots.occupant(slot) {
-                self.settle(conn);
-            }
+            self.settle(slot);
         }
         self.settling = settling;
     }
 
-    #[inline]
-    fn settle(&mut self, conn: ConnId) {
-        let Some(context) = self.core.state.slots.get(conn) else { return };
+    /// The slot may have another occupant by now; settling looks only at how things are.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // Once a message; called from one loop.
+    fn settle(&mut self, slot: u32) {
+        let state = &mut self.core.state;
+        let Some((conn, context)) = state.slots.at(slot) else { return };
         context.attention = false;
-        if !context.queue.is_empty() && !context.sending {
-            self.flush(conn);
-        }
-        let Some(context) = self.core.state.slots.get(conn) else { return };
-        if context.phase != Phase::Open {
+        if !context.is_open() {
             return self.settle_closing(conn);
         }
-        let receive = context.receive();
-        if std::mem::replace(&mut context.ordered, receive) != receive {
-            self.backend.receive(conn, receive);
+        let wanted = context.receive();
+        if std::mem::replace(&mut context.ordered, wanted) != wanted {
+            self.backend.receive(conn, wanted);
+        }
+        if !context.queue.is_empty() && !context.sending {
+            match self.backend.send(conn, &mut context.queue, &mut state.stock) {
+                Ok(Posted::Pending) => context.sending = true,
+                Ok(Posted::Took(bytes)) if context.is_steady() => self.core.tell_all_sent(conn, bytes),
+                outcome => self.follow_up(conn, outcome),
+            }
         }
     }
 
     fn settle_closing(&mut self, conn: ConnId) {
+        self.flush(conn);
         self.advance_close(conn);
         let Some(context) = self.core.state.slots.get(conn) else { return };
-        match context.phase {
+        match context.phase() {
             Phase::Ended(reason) => self.end(conn, reason),
             Phase::Unopened => {
                 self.backend.release(conn, Ending::Plain);
@@ -233,58 +247,63 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
         }
     }
 
-    /// Posts what is queued, until all is out, under way or refused, and says what is out once.
-    #[inline]
+    /// Posts what is queued, if it may be sent and nothing is under way.
     fn flush(&mut self, conn: ConnId) {
+        let state = &mut self.core.state;
+        let Some(context) = state.slots.get(conn) else { return };
+        let sends = matches!(context.phase(), Phase::Open | Phase::Flushing);
+        if sends && !context.sending && !context.queue.is_empty() {
+            let outcome = self.backend.send(conn, &mut context.queue, &mut state.stock);
+            self.follow_up(conn, outcome);
+        }
+    }
+
+    /// Sends on until all is out, under way or refused, and says what is out once.
+    fn follow_up(&mut self, conn: ConnId, mut outcome: io::Result<Posted>) {
+        let state = &mut self.core.state;
+        let Some(context) = state.slots.get(conn) else { return };
         let mut bytes = 0;
-        let mut refused = false;
-        loop {
-            let Some(context) = self.core.state.slots.get(conn) else { return };
-            let sends = matches!(context.phase, Phase::Open | Phase::Flushing);
-            if !sends || context.sending || context.queue.is_empty() {
+        while let Ok(Posted::Took(taken)) = outcome {
+            bytes += taken;
+            if context.queue.is_empty() {
                 break;
             }
-            match self.backend.send(conn, &mut context.queue) {
-                Ok(Posted::Took(taken)) => bytes += taken,
-                Ok(Posted::Pending) => return context.sending = true,
-                Ok(Posted::Refused) => {
-                    context.sending = true;
-                    context.queue.detach();
-                    refused = true;
-                }
-                Err(error) => {
-                    self.core.failed(conn, &error);
-                    break;
-                }
-            }
+            outcome = self.backend.send(conn, &mut context.queue, &mut state.stock);
         }
-        if bytes > 0 {
-            self.core.state.slots.progressed(conn);
+        context.progressed |= bytes > 0;
+        let refused = matches!(outcome, Ok(Posted::Refused));
+        if refused {
+            context.queue.detach();
         }
+        context.sending = matches!(outcome, Ok(Posted::Pending | Posted::Refused));
         if bytes > 0 || refused {
+            state.slots.keep_spare_of(conn);
             self.core.tell_sent(conn, bytes, refused);
+        }
+        if let Err(error) = outcome {
+            self.core.failed(conn, &error);
         }
     }
 
     /// The steps of `close`: the queue out, our half shut, the peer's end read.
     fn advance_close(&mut self, conn: ConnId) {
         let Some(context) = self.core.state.slots.get(conn) else { return };
-        if context.phase != Phase::Flushing {
+        if context.phase() != Phase::Flushing {
             return;
         }
         if !std::mem::replace(&mut context.deadline_set, true) {
             context.progressed = false;
-            self.lingering.add(self.now, conn);
+            self.lingering.add(clock(), conn);
         }
         if context.sending || !context.queue.is_empty() {
             return;
         }
-        context.phase = match (self.backend.finish_sending(conn), context.peer_finished) {
+        context.enter(match (self.backend.finish_sending(conn), context.has_peer_finished()) {
             (Err(error), _) => Phase::Ended(Reason::of(&error)),
             (Ok(()), false) => Phase::Lingering,
             (Ok(()), true) if context.peer_finished_first => Phase::Ended(Reason::PeerClosed),
             (Ok(()), true) => Phase::Ended(Reason::Closed),
-        };
+        });
     }
 
     /// A stream cut short must not end as if it were whole: the peer sees a reset.
@@ -312,15 +331,15 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
         }
         let occupants: Vec<ConnId> = self.core.state.slots.occupants().collect();
         for conn in occupants {
-            match self.core.state.slots.get(conn).map(|context| context.phase) {
-                Some(Phase::Connecting { .. }) => self.core.connect_failed(conn, stopped()),
+            match self.core.state.slots.get(conn).map(|context| context.phase()) {
+                Some(Phase::Connecting) => self.core.connect_failed(conn, stopped()),
                 Some(Phase::Ended(_) | Phase::Unopened) | None => {}
                 Some(_) => {
                     self.end(conn, Reason::Shutdown);
                     continue;
                 }
             }
-            self.settle(conn);
+            self.settle(conn.slot());
         }
         self.core.turn_ended();
     }
@@ -341,7 +360,7 @@ fn stopped() -> io::Error {
     io::Error::new(io::ErrorKind::Interrupted, "the server stopped")
 }
 
-/// The worker's clock, read once a turn.
+/// The worker's clock, read only when there are deadlines.
 #[allow(clippy::disallowed_methods)]
 fn clock() -> Instant {
     Instant::now()

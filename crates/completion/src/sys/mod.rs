@@ -4,8 +4,8 @@
 //!
 //! 1. `wait` waits for completions, a wake or the timeout, and nothing else does; never with work in hand.
 //! 2. `open` and `connect` attach a socket to an id; `receive`, `send`, `finish_sending` post; `release` ends.
-//! 3. Receiving is a standing order (`Receive`). `Core::received` answers with the order from now on and is
-//!    obeyed before the next buffer. `Off` holds no buffer. The peer's end is delivered once, after all bytes.
+//! 3. Receiving is a standing order (`Receive`). A hook may change it: whoever could read on asks `new_order` first;
+//!    what the kernel has filled already is delivered. `Off` holds no buffer. The peer's end is delivered once, after all bytes.
 //! 4. One send is under way at most. It takes from the front of the queue what it sends: at once (`Took`), or what
 //!    it owns until it is complete (`Pending`, then `Core::sent` or `Core::refused`). After `Refused` and
 //!    `Core::refused` comes `Core::writable` when the socket takes bytes again.
@@ -34,6 +34,7 @@ use crate::context::SendQueue;
 use crate::core::Core;
 use crate::hooks::Hooks;
 use crate::id::{ConnId, ListenerId};
+use crate::pool::Stock;
 
 /// A connected socket on its way to a worker, Nagle off. Whether it blocks is the backend's affair.
 pub(crate) type Socket = TcpStream;
@@ -103,8 +104,8 @@ pub(crate) trait Backend: Sized + Send + 'static {
     /// Sets the standing order. Repeating it costs nothing.
     fn receive(&mut self, conn: ConnId, receive: Receive);
 
-    /// Sends from the front of `queue`, which is not empty.
-    fn send(&mut self, conn: ConnId, queue: &mut SendQueue) -> io::Result<Posted>;
+    /// Sends from the front of `queue`, which is not empty. Chunks that are sent go to `stock`.
+    fn send(&mut self, conn: ConnId, queue: &mut SendQueue, stock: &mut Stock) -> io::Result<Posted>;
 
     /// Ends our half.
     fn finish_sending(&mut self, conn: ConnId) -> io::Result<()>;

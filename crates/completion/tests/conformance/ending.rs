@@ -4,13 +4,15 @@
 //! Read next: `origin.rs`.
 
 use std::io::{ErrorKind, Read};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use bytes::Bytes;
 use usher_completion::{Config, ConnId, Fault, Reason, Refused, Verb};
 
-use crate::station::{Event, Station, configs, nothing, pattern, react, read, read_to_end, reset, write};
+use crate::station::{
+    Event, Station, client, configs, nothing, pattern, react, read, read_to_end, reset, write,
+};
 use crate::{send_large, turn};
 
 #[test]
@@ -49,20 +51,22 @@ fn the_end_is_said_once_even_if_we_wait() {
     }
 }
 
+/// Answers the first of what comes and is done with it.
+fn answer_once(answer: &Bytes) -> React {
+    let answer = answer.clone();
+    react(move |io, event| {
+        if let Event::Received(conn, _) = event {
+            io.send(*conn, answer.clone());
+            io.close(*conn);
+        }
+    })
+}
+
 #[test]
 fn close_lingers_over_unread_input() {
     let answer = Bytes::from(pattern(2 * 1024 * 1024));
     for config in configs() {
-        let given = answer.clone();
-        let station = Station::start(
-            config,
-            &react(move |io, event| {
-                if let Event::Received(conn, _) = event {
-                    io.send(*conn, given.clone());
-                    io.close(*conn);
-                }
-            }),
-        );
+        let station = Station::start(config, &answer_once(&answer));
         let client = station.client();
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -73,6 +77,41 @@ fn close_lingers_over_unread_input() {
         });
         assert_eq!(station.disconnected().1, Reason::Closed);
         assert_eq!(station.shutdown().stale_verbs, 0);
+    }
+}
+
+const VISITS: usize = 1_000;
+const VISITORS: usize = 8;
+
+#[test]
+fn a_thousand_short_visits_get_their_whole_answer() {
+    let answer = Bytes::from(pattern(2 * 1024 * 1024));
+    let input = pattern(64 * 1024);
+    // The smallest of sizes take too long for a thousand; the test above has them once.
+    for config in configs().into_iter().filter(|config| config.socket_buffer_bytes.is_none()) {
+        let station = Station::start(config, &answer_once(&answer));
+        let address = station.address;
+        std::thread::scope(|scope| {
+            for _ in 0..VISITORS {
+                scope.spawn(|| visit_often(address, &input, &answer));
+            }
+        });
+        for _ in 0..VISITS {
+            assert_eq!(station.disconnected().1, Reason::Closed);
+        }
+        assert_eq!(station.shutdown().connected, VISITS as u64);
+    }
+}
+
+/// One visitor's share of the visits. The server reads only the first part of the input.
+fn visit_often(address: SocketAddr, input: &[u8], answer: &[u8]) {
+    let mut got = Vec::with_capacity(answer.len());
+    for visit in 0..VISITS / VISITORS {
+        let mut client = client(address);
+        write(&client, input);
+        got.clear();
+        client.read_to_end(&mut got).unwrap();
+        assert!(got == answer, "visit {visit}: {} bytes, or others", got.len());
     }
 }
 

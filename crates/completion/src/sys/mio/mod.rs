@@ -33,7 +33,7 @@ use crate::context::SendQueue;
 use crate::core::Core;
 use crate::hooks::Hooks;
 use crate::id::ConnId;
-use crate::pool::Buffer;
+use crate::pool::Stock;
 
 const WAKE: Token = Token(usize::MAX);
 const EVENTS_PER_TURN_MAX: usize = 1024;
@@ -45,10 +45,8 @@ pub(crate) struct Mio {
     events: Events,
     sources: Sources<Source>,
     waiting: Waiting,
-    /// A buffer taken from the pool and not filled; at most for the rest of the turn.
-    spare: Option<Buffer>,
     /// Where discarded bytes go.
-    scratch: Buffer,
+    scratch: Box<[u8]>,
     socket_buffer_bytes: Option<usize>,
 }
 
@@ -63,7 +61,6 @@ impl Backend for Mio {
             events: Events::with_capacity(EVENTS_PER_TURN_MAX),
             sources: Sources::default(),
             waiting: Waiting::default(),
-            spare: None,
             scratch: vec![0; config.receive_buffer_bytes.max(16 * 1024)].into_boxed_slice(),
             socket_buffer_bytes: config.socket_buffer_bytes,
         };
@@ -94,24 +91,17 @@ impl Backend for Mio {
         }
     }
 
-    #[inline]
-    fn send(&mut self, conn: ConnId, queue: &mut SendQueue) -> io::Result<Posted> {
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // Once a message.
+    fn send(&mut self, conn: ConnId, queue: &mut SendQueue, stock: &mut Stock) -> io::Result<Posted> {
         let source = self.sources.get(conn).ok_or(io::ErrorKind::NotConnected)?;
-        loop {
-            match write(&mut source.socket, queue) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(taken) => {
-                    queue.advance(taken);
-                    return Ok(Posted::Took(taken));
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    source.refused = true;
-                    return Ok(Posted::Refused);
-                }
-                Err(error) => return Err(error),
-            }
+        if let Some(only) = queue.single()
+            && let Ok(taken @ 1..) = plain::send(&source.socket, only)
+        {
+            queue.advance(taken, stock);
+            return Ok(Posted::Took(taken));
         }
+        source.write(queue, stock)
     }
 
     fn finish_sending(&mut self, conn: ConnId) -> io::Result<()> {
@@ -144,9 +134,6 @@ impl Backend for Mio {
             self.handle_event(core, event);
         }
         self.events = events;
-        if let Some(buffer) = self.spare.take() {
-            core.pool().give_back(buffer);
-        }
     }
 }
 
@@ -158,6 +145,7 @@ impl Mio {
         Ok(())
     }
 
+    #[inline]
     fn handle_event<H: Hooks>(&mut self, core: &mut Core<H>, event: &Event) {
         let Some((conn, source)) = named(&mut self.sources, event.token()) else { return };
         if source.connecting {
@@ -165,7 +153,8 @@ impl Mio {
         }
         source.hung_up |= event.is_read_closed() || event.is_error();
         source.readable |= event.is_readable() || source.hung_up;
-        if event.is_writable() && std::mem::take(&mut source.refused) {
+        if source.refused && event.is_writable() {
+            source.refused = false;
             core.writable(conn);
         }
         if source.receive != Receive::Off {
@@ -196,16 +185,63 @@ impl Mio {
     }
 }
 
-/// One system call for as many parts as it takes; the plain one where there is one part.
-fn write(socket: &mut TcpStream, queue: &SendQueue) -> io::Result<usize> {
-    let mut parts = queue.parts();
-    let Some(first) = parts.next() else { return Ok(0) };
-    let Some(second) = parts.next() else { return socket.write(first) };
-    let mut slices = [IoSlice::new(&[]); PARTS_PER_WRITE_MAX];
-    let mut count = 0;
-    for (slice, part) in slices.iter_mut().zip([first, second].into_iter().chain(parts)) {
-        *slice = IoSlice::new(part);
-        count += 1;
+impl Source {
+    /// One system call for as many parts as it takes, and again what `send` was not lucky with.
+    fn write(&mut self, queue: &mut SendQueue, stock: &mut Stock) -> io::Result<Posted> {
+        let mut slices = [IoSlice::new(&[]); PARTS_PER_WRITE_MAX];
+        let mut count = 0;
+        for (slice, part) in slices.iter_mut().zip(queue.parts()) {
+            *slice = IoSlice::new(part);
+            count += 1;
+        }
+        loop {
+            match self.socket.write_vectored(&slices[..count]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(taken) => {
+                    queue.advance(taken, stock);
+                    return Ok(Posted::Took(taken));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.refused = true;
+                    return Ok(Posted::Refused);
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
-    socket.write_vectored(&slices[..count])
+}
+
+/// The two system calls of nearly every message. On Linux without the C library, whose wrappers cost a program with
+/// threads more instructions than the rest of our way (they are cancellation points).
+#[cfg(target_os = "linux")]
+mod plain {
+    use ::mio::net::TcpStream;
+    use rustix::io::Errno;
+    use rustix::net::{RecvFlags, SendFlags};
+
+    #[inline]
+    pub(super) fn send(socket: &TcpStream, bytes: &[u8]) -> Result<usize, Errno> {
+        rustix::net::send(socket, bytes, SendFlags::NOSIGNAL)
+    }
+
+    #[inline]
+    pub(super) fn recv(socket: &TcpStream, bytes: &mut [u8]) -> Result<usize, Errno> {
+        rustix::net::recv(socket, bytes, RecvFlags::empty()).map(|(read, _)| read)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod plain {
+    use std::io::{self, Read, Write};
+
+    use ::mio::net::TcpStream;
+
+    pub(super) fn send(mut socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+        socket.write(bytes)
+    }
+
+    pub(super) fn recv(mut socket: &TcpStream, bytes: &mut [u8]) -> io::Result<usize> {
+        socket.read(bytes)
+    }
 }

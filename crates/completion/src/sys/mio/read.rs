@@ -12,14 +12,14 @@
 //! Limit: `READS_PER_TURN_MAX` buffers a socket and turn.
 //! Read next: `core.rs`, which gets the chunks.
 
-use std::io::{self, Read};
+use std::io;
 
-use super::Mio;
 use super::source::Source;
+use super::{Mio, plain};
 use crate::core::Core;
 use crate::hooks::Hooks;
 use crate::id::ConnId;
-use crate::pool::{Buffer, Chunk};
+use crate::pool::Buffer;
 use crate::sys::Receive;
 
 const READS_PER_TURN_MAX: usize = 4;
@@ -50,23 +50,48 @@ enum Step {
     Bytes(usize),
     /// Nothing there now.
     Drained,
+    /// A signal came; nothing is known.
+    Interrupted,
     PeerFinished,
     Failed(io::Error),
 }
 
+impl Step {
+    /// Interrupted by a signal the socket is left readable, and read again before the next wait.
+    #[cold]
+    fn failed(error: io::Error) -> Step {
+        match error.kind() {
+            io::ErrorKind::Interrupted => Step::Interrupted,
+            io::ErrorKind::WouldBlock => Step::Drained,
+            _ => Step::Failed(error),
+        }
+    }
+}
+
 impl Source {
+    /// Reads into a buffer and hands over what came.
+    #[inline]
+    fn deliver<H: Hooks>(&mut self, core: &mut Core<H>, conn: ConnId, mut buffer: Buffer) -> Step {
+        let step = self.read_into(buffer.bytes_mut());
+        if let Step::Bytes(len) = step {
+            let chunk = core.state.stock.chunk(buffer, len);
+            core.received(conn, chunk);
+        } else {
+            core.state.stock.put(buffer);
+        }
+        step
+    }
+
+    #[inline]
     fn read_into(&mut self, buffer: &mut [u8]) -> Step {
-        let step = loop {
-            match self.socket.read(buffer) {
-                Ok(0) => break Step::PeerFinished,
-                Ok(len) => break Step::Bytes(len),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Step::Drained,
-                Err(error) => break Step::Failed(error),
-            }
+        let step = match plain::recv(&self.socket, buffer) {
+            Ok(0) => Step::PeerFinished,
+            Ok(len) => Step::Bytes(len),
+            Err(error) => Step::failed(error.into()),
         };
         self.readable = match step {
             Step::Bytes(len) => len == buffer.len() || self.hung_up || !SHORT_READ_DRAINS,
+            Step::Interrupted => true,
             Step::Drained | Step::PeerFinished | Step::Failed(_) => false,
         };
         step
@@ -82,82 +107,46 @@ impl Mio {
         for conn in turn.drain(..) {
             if let Some(source) = self.sources.get(conn) {
                 source.queued = false;
-                self.read(core, conn);
+                if source.readable {
+                    self.read(core, conn);
+                }
             }
         }
         self.waiting.turn = turn;
     }
 
     /// Reads a socket's share of this turn.
+    #[inline]
     pub(super) fn read<H: Hooks>(&mut self, core: &mut Core<H>, conn: ConnId) {
+        let Some(source) = self.sources.get(conn) else { return };
         for _ in 0..READS_PER_TURN_MAX {
-            let Some(source) = self.sources.get(conn) else { return };
-            if !source.readable {
-                return;
-            }
-            match source.receive {
+            let step = match source.receive {
                 Receive::Off => return,
-                Receive::Discard => self.discard(core, conn),
+                Receive::Discard => source.read_into(&mut self.scratch),
                 Receive::Deliver => {
-                    let Some(buffer) = self.spare.take().or_else(|| core.pool().take()) else {
-                        return self.starve(conn);
+                    let Some(buffer) = core.state.stock.take() else {
+                        source.queued = true;
+                        return self.waiting.starving.push(conn);
                     };
-                    self.deliver(core, conn, buffer);
+                    source.deliver(core, conn, buffer)
+                }
+            };
+            match step {
+                Step::Bytes(_) | Step::Interrupted if source.readable => {}
+                Step::Bytes(_) | Step::Interrupted | Step::Drained => return,
+                Step::PeerFinished => {
+                    source.receive = Receive::Off;
+                    return core.peer_finished(conn);
+                }
+                Step::Failed(error) => {
+                    source.receive = Receive::Off;
+                    return core.failed(conn, &error);
                 }
             }
+            source.receive = core.state.new_order(conn).unwrap_or(source.receive);
         }
-        self.read_next_turn(conn);
-    }
-
-    fn deliver<H: Hooks>(&mut self, core: &mut Core<H>, conn: ConnId, mut buffer: Buffer) {
-        let Some(source) = self.sources.get(conn) else { return };
-        match source.read_into(&mut buffer) {
-            Step::Bytes(len) => {
-                let chunk = Chunk::pooled(buffer, len, core.pool());
-                source.receive = core.received(conn, chunk);
-            }
-            step => {
-                self.spare = Some(buffer);
-                self.complete(core, conn, &step);
-            }
-        }
-    }
-
-    fn discard<H: Hooks>(&mut self, core: &mut Core<H>, conn: ConnId) {
-        let Some(source) = self.sources.get(conn) else { return };
-        let step = source.read_into(&mut self.scratch);
-        self.complete(core, conn, &step);
-    }
-
-    fn complete<H: Hooks>(&mut self, core: &mut Core<H>, conn: ConnId, step: &Step) {
-        let Some(source) = self.sources.get(conn) else { return };
-        match step {
-            Step::Bytes(_) | Step::Drained => {}
-            Step::PeerFinished => {
-                source.receive = Receive::Off;
-                core.peer_finished(conn);
-            }
-            Step::Failed(error) => {
-                source.receive = Receive::Off;
-                core.failed(conn, error);
-            }
-        }
-    }
-
-    fn starve(&mut self, conn: ConnId) {
-        if let Some(source) = self.sources.get(conn) {
-            source.queued = true;
-            self.waiting.starving.push(conn);
-        }
-    }
-
-    fn read_next_turn(&mut self, conn: ConnId) {
-        if let Some(source) = self.sources.get(conn)
-            && source.readable
-            && source.receive != Receive::Off
-            && !std::mem::replace(&mut source.queued, true)
-        {
-            self.waiting.ready.push(conn);
-        }
+        // The rest in the next turn.
+        source.queued = true;
+        self.waiting.push_ready(conn);
     }
 }

@@ -60,11 +60,13 @@ impl Source {
 /// The name of a connection in the poll: the worker is known, so slot and generation suffice. Where `usize` has
 /// 32 bits the upper part of the generation is lost; an event that then finds a later occupant costs a
 /// read or write that would block, nothing more.
+#[inline]
 pub(super) fn token(conn: ConnId) -> Token {
     Token((conn.generation() as usize).wrapping_shl(SLOT_BITS) | conn.slot() as usize)
 }
 
 /// The connection an event is meant for; none if it has left since.
+#[inline]
 pub(super) fn named(sources: &mut Sources<Source>, name: Token) -> Option<(ConnId, &mut Source)> {
     let slot = name.0 & ((1 << SLOT_BITS) - 1);
     let (conn, source) = sources.occupant(slot as u32)?;

@@ -3,8 +3,8 @@
 //! It exists because a connection that waits for bytes then holds no buffer: a thousand idle ones share these few.
 //! A posted buffer is an ordinary one of the pool; what completes becomes a chunk, and another takes its number.
 //!
-//! Invariants: a number is either free or has its buffer here in `posted`, and no buffer leaves `posted` but
-//! through the completion that names its number, or after the kernel has given up the ring (`close`).
+//! Invariants: a buffer's number is its place in the ring; no buffer leaves `posted` but through the completion
+//! that names its number, or after the kernel has given up the ring (`close`); a place is filled again only then.
 //! Limit: `POSTED_MAX` buffers, fewer if the pool has fewer. With none posted a receive ends with `ENOBUFS`.
 //! Read next: `receive.rs`.
 
@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use io_uring::types::BufRingEntry;
 
 use super::ring::Ring;
-use crate::pool::{Buffer, Pool};
+use crate::pool::{Buffer, Stock};
 
 /// The only group of buffers in a ring.
 pub(super) const GROUP: u16 = 0;
@@ -29,12 +29,12 @@ pub(super) struct Buffers {
     layout: Layout,
     /// By number.
     posted: Box<[Option<Buffer>]>,
-    /// Numbers without a buffer.
-    vacant: Vec<u16>,
-    /// Counts on for ever; the entry to fill next is what is left of it modulo their number.
-    tail: u16,
+    /// How many.
+    count: usize,
     /// As many as the pool would lend at most.
     wanted: usize,
+    /// Counts on for ever; the entry to fill next is what is left of it modulo their number.
+    tail: u16,
 }
 
 // SAFETY: the entries are this value's own memory, and nothing else points to them but the kernel.
@@ -56,9 +56,9 @@ impl Buffers {
             entries,
             layout,
             posted: std::iter::repeat_with(|| None).take(count).collect(),
-            vacant: (0..count as u16).rev().collect(),
-            tail: 0,
+            count: 0,
             wanted,
+            tail: 0,
         };
         // SAFETY: the memory is page-aligned, has room for `count` entries and lives until `close` has taken the
         // registration back.
@@ -70,35 +70,45 @@ impl Buffers {
     }
 
     /// How many are posted.
-    #[inline]
     pub(super) fn count(&self) -> usize {
-        self.posted.len() - self.vacant.len()
+        self.count
     }
 
-    /// Posts as many more as are wanted and the pool has.
-    pub(super) fn refill(&mut self, pool: &Pool) {
-        let missing = self.wanted - self.count();
-        if missing > 0 {
-            pool.lend(missing).for_each(|buffer| drop(self.post(buffer)));
-            self.publish();
+    /// Once half of them are used up, posts as many more as are wanted and the stock has. The other half leaves room
+    /// for what comes back by itself, when a chunk was sent on.
+    #[inline]
+    pub(super) fn refill(&mut self, stock: &mut Stock) {
+        if self.count > self.wanted / 2 {
+            return;
+        }
+        while self.count < self.wanted
+            && let Some(buffer) = stock.take()
+        {
+            if let Some(buffer) = self.post(buffer) {
+                return stock.put(buffer);
+            }
         }
     }
 
-    /// Posts a buffer; one more than wanted comes back. The kernel sees it after `publish`.
-    #[inline]
+    /// Posts a buffer, which the kernel sees after `publish`. Without a place it comes back: as many are posted as are
+    /// wanted, or completions come out of order and the next place is still filled.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // Once a message.
     pub(super) fn post(&mut self, mut buffer: Buffer) -> Option<Buffer> {
-        if self.count() >= self.wanted {
+        let at = usize::from(self.tail) & (self.posted.len() - 1);
+        let place = &mut self.posted[at];
+        if place.is_some() || self.count >= self.wanted {
             return Some(buffer);
         }
-        let Some(number) = self.vacant.pop() else { return Some(buffer) };
-        let at = usize::from(self.tail) & (self.posted.len() - 1);
-        // SAFETY: `at` is below the number of entries, and the kernel does not read the entry before `publish`: it
-        // lies behind the published tail, where at most `wanted` of `posted.len()` entries are in use.
+        // SAFETY: `at` is below the number of entries. The kernel does not read this one before `publish`: with no
+        // buffer in its place it was read for the last time when its completion was made.
         let entry = unsafe { self.entries.add(at).as_mut() };
-        entry.set_addr(buffer.as_mut_ptr() as u64);
-        entry.set_len(buffer.len() as u32);
-        entry.set_bid(number);
-        self.posted[usize::from(number)] = Some(buffer);
+        let bytes = buffer.bytes_mut();
+        entry.set_addr(bytes.as_mut_ptr() as u64);
+        entry.set_len(bytes.len() as u32);
+        entry.set_bid(at as u16);
+        *place = Some(buffer);
+        self.count += 1;
         self.tail = self.tail.wrapping_add(1);
         None
     }
@@ -115,12 +125,12 @@ impl Buffers {
     #[inline]
     pub(super) fn take(&mut self, number: u16) -> Buffer {
         let buffer = self.posted[usize::from(number)].take();
-        self.vacant.push(number);
+        self.count -= 1;
         buffer.expect("invariant: the kernel names posted buffers")
     }
 
     /// Takes the ring of buffers from the kernel, and then the buffers out of it.
-    pub(super) fn close(&mut self, ring: &Ring) -> impl Iterator<Item = Buffer> {
+    pub(super) fn close(&mut self, ring: &Ring) {
         let closed = ring.submitter().unregister_buf_ring(GROUP);
         let mut posted = std::mem::take(&mut self.posted);
         if let Err(error) = closed {
@@ -129,7 +139,7 @@ impl Buffers {
             posted.iter_mut().filter_map(Option::take).for_each(std::mem::forget);
             self.layout = Layout::new::<()>();
         }
-        posted.into_iter().flatten()
+        drop(posted);
     }
 }
 

@@ -72,7 +72,7 @@ impl Listening for Listeners {
             self.accept_more()?;
         }
         self.ring.wait(timeout)?;
-        self.ring.take_completions(&mut self.completions);
+        self.completions.extend(self.ring.completions());
         Ok(())
     }
 
@@ -123,7 +123,7 @@ impl Listeners {
 impl Drop for Listeners {
     fn drop(&mut self) {
         self.ring.cancel_all();
-        self.ring.take_completions(&mut self.completions);
+        self.completions.extend(self.ring.completions());
         let mine = |completion: &Completion| completion.user_data < CANCEL;
         self.completions.drain(..).filter(mine).for_each(|completion| drop(socket(completion)));
     }

@@ -48,6 +48,7 @@ use crate::context::SendQueue;
 use crate::core::Core;
 use crate::hooks::Hooks;
 use crate::id::ConnId;
+use crate::pool::Stock;
 
 /// Closing with this throws away what is not sent and resets.
 static RESET: libc::linger = libc::linger { l_onoff: 1, l_linger: 0 };
@@ -63,9 +64,6 @@ pub(crate) struct Uring {
     starving: VecDeque<ConnId>,
     /// What the last enter brought.
     completions: Vec<Completion>,
-    /// Chunks made of posted buffers, and those posted again at once, since the pool was told.
-    taken: u64,
-    returned: u64,
     /// Why nothing could be posted; `wait` says it.
     failed: Option<io::Error>,
     bell: Bell,
@@ -84,13 +82,11 @@ impl Backend for Uring {
         let uring = Uring {
             ring,
             buffers,
-            sends: Sends::new(),
+            sends: Sends::default(),
             sources: Sources::default(),
             files,
             starving: VecDeque::new(),
             completions: Vec::new(),
-            taken: 0,
-            returned: 0,
             failed: None,
             bell: bell.clone(),
             listens: false,
@@ -122,8 +118,9 @@ impl Backend for Uring {
         self.order(conn, receive);
     }
 
-    #[inline]
-    fn send(&mut self, conn: ConnId, queue: &mut SendQueue) -> io::Result<Posted> {
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // Once a message.
+    fn send(&mut self, conn: ConnId, queue: &mut SendQueue, _stock: &mut Stock) -> io::Result<Posted> {
         self.post_send(conn, queue).map(|()| Posted::Pending)
     }
 
@@ -164,32 +161,36 @@ impl Backend for Uring {
         self.buffers.publish();
         // Posted sends are complete, without a word, as soon as they are handed over.
         self.ring.wait(if self.sends.is_empty() { timeout } else { Some(Duration::ZERO) })?;
-        self.ring.take_completions(&mut self.completions);
+        for completion in self.ring.completions() {
+            if Kind::Send.names(completion.user_data) {
+                self.sends.note(completion);
+            } else {
+                self.completions.push(completion);
+            }
+        }
         Ok(())
     }
 
     fn deliver<H: Hooks>(&mut self, core: &mut Core<H>) {
-        let mut completions = std::mem::take(&mut self.completions);
-        for completion in &completions {
-            if Kind::of(completion.user_data) == Kind::Send {
-                self.note_send(*completion);
-            }
-        }
         self.complete_sends(core);
+        let mut completions = std::mem::take(&mut self.completions);
         for completion in completions.drain(..) {
-            self.handle(core, completion);
+            if Kind::Receive.names(completion.user_data) {
+                self.handle_receive(core, completion);
+            } else {
+                self.handle(core, completion);
+            }
         }
         self.completions = completions;
         self.feed(core);
-        core.pool().count(std::mem::take(&mut self.taken), std::mem::take(&mut self.returned));
     }
 }
 
 impl Uring {
-    #[inline]
+    /// What is not a receive, and therefore rare.
+    #[cold]
     fn handle<H: Hooks>(&mut self, core: &mut Core<H>, completion: Completion) {
         match Kind::of(completion.user_data) {
-            Kind::Receive => self.handle_receive(core, completion),
             Kind::Writable => self.handle_writable(core, completion),
             Kind::Watch => self.handle_watch(core, completion),
             Kind::Connect => self.handle_connect(core, completion),
@@ -199,7 +200,7 @@ impl Uring {
                 }
             }
             Kind::Bell => self.listens = completion.has_more(),
-            Kind::Send | Kind::Forgotten => {}
+            Kind::Receive | Kind::Send | Kind::Forgotten => {}
         }
     }
 
@@ -266,6 +267,6 @@ impl Uring {
 impl Drop for Uring {
     fn drop(&mut self) {
         self.ring.cancel_all();
-        self.buffers.close(&self.ring).for_each(drop);
+        self.buffers.close(&self.ring);
     }
 }

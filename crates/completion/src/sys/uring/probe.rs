@@ -17,6 +17,7 @@ use io_uring::types::Fd;
 use super::buffers::{Buffers, GROUP};
 use super::ring::Ring;
 use super::send::FLAGS as SEND_FLAGS;
+use crate::pool::Buffer;
 
 /// Why io_uring cannot be used here.
 #[derive(Debug)]
@@ -53,12 +54,12 @@ pub(crate) fn probe() -> Result<(), Missing> {
         return Err(Missing::TooOld("completions that may be skipped"));
     }
     let mut buffers = Buffers::new(&ring, 1).map_err(|error| lacking(error, "rings of provided buffers"))?;
-    let lent = buffers.post(vec![0; 16].into_boxed_slice());
-    debug_assert!(lent.is_none(), "invariant: an empty ring of buffers has room");
+    let unposted = buffers.post(Buffer::loose(16));
+    debug_assert!(unposted.is_none(), "invariant: an empty ring of buffers has room");
     buffers.publish();
     let outcome = converse(&mut ring).map_err(|error| lacking(error, "receives that stand"));
     ring.cancel_all();
-    buffers.close(&ring).for_each(drop);
+    buffers.close(&ring);
     outcome
 }
 
@@ -74,8 +75,7 @@ fn converse(ring: &mut Ring) -> io::Result<()> {
         ring.push(&send)?;
     }
     ring.wait(Some(Duration::from_secs(1)))?;
-    let mut completions = Vec::new();
-    ring.take_completions(&mut completions);
+    let completions: Vec<_> = ring.completions().collect();
     match completions[..] {
         [only] if only.user_data == 1 && only.result == 1 && only.has_more() => Ok(()),
         ref others => Err(others

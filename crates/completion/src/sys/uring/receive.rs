@@ -22,7 +22,6 @@ use super::source::{Kind, Receiving, conn, with_fd};
 use crate::core::Core;
 use crate::hooks::Hooks;
 use crate::id::ConnId;
-use crate::pool::{Buffer, Chunk};
 use crate::sys::Receive;
 
 /// The most that one discarding receive cuts off.
@@ -84,30 +83,17 @@ impl Uring {
         self.post(&cancel.user_data(Kind::Forgotten.numbered(0)));
     }
 
-    /// A receive completed: bytes, the end, or an error.
+    /// A receive completed: bytes, the end, or an error. Whose connection was released finds nobody; only the buffer
+    /// is left of it, and goes back with its chunk.
     #[inline]
     pub(super) fn handle_receive<H: Hooks>(&mut self, core: &mut Core<H>, completion: Completion) {
         let conn = conn(completion.user_data, core.state.worker);
-        let buffer = completion.buffer().map(|number| self.buffers.take(number));
-        let (bytes, has_more) = (completion.result, completion.has_more());
-        let Some(source) = self.sources.get(conn) else {
-            // Released meanwhile; only the buffer is left of it.
-            return buffer.into_iter().for_each(|buffer| self.recycle(core, buffer));
-        };
-        if !has_more {
-            source.receiving = Receiving::Idle;
+        if let Some(number) = completion.buffer() {
+            let buffer = self.buffers.take(number);
+            let chunk = core.state.stock.chunk(buffer, completion.result.max(0) as usize);
+            core.received(conn, chunk);
         }
-        match buffer {
-            Some(buffer) if bytes > 0 && source.order != Receive::Discard => {
-                self.taken += 1;
-                let order = core.received(conn, Chunk::pooled(buffer, bytes as usize, core.pool()));
-                if order != source.order {
-                    self.order(conn, order);
-                }
-            }
-            buffer => buffer.into_iter().for_each(|buffer| self.recycle(core, buffer)),
-        }
-        if !has_more {
+        if !completion.has_more() {
             self.handle_last_word(core, conn, completion);
         }
     }
@@ -115,6 +101,7 @@ impl Uring {
     /// A receive ended.
     fn handle_last_word<H: Hooks>(&mut self, core: &mut Core<H>, conn: ConnId, completion: Completion) {
         let Some(source) = self.sources.get(conn) else { return };
+        source.receiving = Receiving::Idle;
         match -completion.result {
             libc::ENOBUFS if source.order == Receive::Deliver => {
                 source.receiving = Receiving::Starving;
@@ -133,16 +120,9 @@ impl Uring {
         }
     }
 
-    /// A buffer of a completed receive that no chunk was made of.
-    fn recycle<H: Hooks>(&mut self, core: &Core<H>, buffer: Buffer) {
-        if let Some(buffer) = self.buffers.post(buffer) {
-            core.pool().take_back([buffer]);
-        }
-    }
-
     /// Posts what the pool has, and then receives for those who found nothing posted.
-    pub(super) fn feed<H: Hooks>(&mut self, core: &Core<H>) {
-        self.buffers.refill(core.pool());
+    pub(super) fn feed<H: Hooks>(&mut self, core: &mut Core<H>) {
+        self.buffers.refill(&mut core.state.stock);
         for _ in 0..self.starving.len().min(self.buffers.count()) {
             let Some(conn) = self.starving.pop_front() else { return };
             if let Some(source) = self.sources.get(conn)

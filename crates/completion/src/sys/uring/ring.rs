@@ -83,12 +83,13 @@ impl Ring {
     /// only describes it (addresses, vectors) until the next `submit` or `wait` has returned.
     #[inline]
     pub(super) unsafe fn push(&mut self, entry: &Entry) -> io::Result<()> {
-        if self.ring.submission().is_full() {
-            self.submit()?;
-        }
         // SAFETY: the caller's promise.
-        let pushed = unsafe { self.ring.submission().push(entry) };
-        pushed.map_err(|_full| io::ErrorKind::ResourceBusy.into())
+        if unsafe { self.ring.submission().push(entry) }.is_ok() {
+            return Ok(());
+        }
+        self.submit()?;
+        // SAFETY: the same promise.
+        unsafe { self.ring.submission().push(entry) }.map_err(|_full| io::ErrorKind::ResourceBusy.into())
     }
 
     /// Hands over what was pushed, without waiting.
@@ -122,14 +123,14 @@ impl Ring {
         self.submit()
     }
 
-    /// Moves the completions that are there into `into`.
+    /// Takes the completions that are there.
     #[inline]
-    pub(super) fn take_completions(&mut self, into: &mut Vec<Completion>) {
-        into.extend(self.ring.completion().map(|entry| Completion {
+    pub(super) fn completions(&mut self) -> impl Iterator<Item = Completion> {
+        self.ring.completion().map(|entry| Completion {
             user_data: entry.user_data(),
             result: entry.result(),
             flags: entry.flags(),
-        }));
+        })
     }
 
     /// Cancels all that is under way and waits for it.

@@ -10,6 +10,7 @@
 //! Read next: `ring.rs`; `core.rs`, `sent` and `refused`.
 
 use std::io;
+use std::os::fd::AsRawFd;
 
 use io_uring::opcode::{PollAdd, Send, SendMsg};
 use io_uring::squeue::{Entry, Flags};
@@ -22,17 +23,21 @@ use crate::core::Core;
 use crate::hooks::Hooks;
 use crate::id::ConnId;
 use crate::payload::Payload;
+use crate::pool::Stock;
 
 /// What the kernel takes in one call (`UIO_MAXIOV`).
 const PARTS_MAX: usize = 1024;
+/// Below what it takes of them (2 GiB less a page); it would cut the rest off without a word.
+const BYTES_MAX: usize = 1 << 30;
 const VECTORS_MAX: usize = 4096;
 pub(super) const FLAGS: i32 = libc::MSG_DONTWAIT | libc::MSG_WAITALL | libc::MSG_NOSIGNAL;
 
 /// The posted sends, in their order.
+#[derive(Default)]
 pub(super) struct Sends {
     posted: Vec<Posted>,
-    /// All their payloads, one after the other.
-    payloads: Vec<Payload>,
+    /// The further payloads of all those that have several, one after the other.
+    further: Vec<Payload>,
     /// What describes those of several parts. Never grown while the kernel has yet to read it.
     vectors: Vec<libc::iovec>,
     headers: Vec<libc::msghdr>,
@@ -40,20 +45,18 @@ pub(super) struct Sends {
 
 struct Posted {
     conn: ConnId,
-    parts: u32,
-    /// What the socket took; all of it unless a completion says otherwise.
-    outcome: Result<usize, i32>,
-    bytes: usize,
+    first: Payload,
+    /// How many payloads are in `further`.
+    further: u32,
+    bytes: i32,
+    /// What the socket took, or an error; all of it unless a completion says otherwise.
+    result: i32,
 }
 
 // SAFETY: the pointers in vectors and headers are to the payloads' memory, and are followed by the kernel alone.
 unsafe impl std::marker::Send for Sends {}
 
 impl Sends {
-    pub(super) fn new() -> Sends {
-        Sends { posted: Vec::new(), payloads: Vec::new(), vectors: Vec::new(), headers: Vec::new() }
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.posted.is_empty()
     }
@@ -64,125 +67,179 @@ impl Sends {
             && self.headers.len() < self.headers.capacity()
     }
 
-    /// Takes payloads from the queue, and says how many.
-    fn own(&mut self, conn: ConnId, queue: &mut SendQueue) -> usize {
-        let (before, waiting) = (self.payloads.len(), queue.bytes());
-        self.payloads.extend(std::iter::from_fn(|| queue.pop()).take(PARTS_MAX));
-        let (parts, bytes) = (self.payloads.len() - before, waiting - queue.bytes());
-        self.posted.push(Posted { conn, parts: parts as u32, outcome: Ok(bytes), bytes });
-        parts
+    /// What the descriptions say was read by the kernel.
+    fn make_room(&mut self) {
+        self.vectors.clear();
+        self.headers.clear();
+        self.vectors.reserve(VECTORS_MAX);
+        self.headers.reserve(VECTORS_MAX / 2);
     }
 
-    /// A send of the last payload.
-    #[inline]
-    fn one(&self, descriptor: &Descriptor) -> Entry {
-        let payload = self.payloads.last().expect("invariant: a payload was just pushed");
-        with_fd!(descriptor, |fd| Send::new(fd, payload.as_ptr(), payload.len() as u32).flags(FLAGS).build())
+    /// A send of the only payload.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // Once a message.
+    fn one(&mut self, conn: ConnId, descriptor: &Descriptor, payload: Payload, name: u64) -> Entry {
+        let (at, len) = (payload.as_ptr(), payload.len());
+        let bytes = whole(len);
+        let posted = Posted { conn, first: payload, further: 0, bytes, result: bytes };
+        self.posted.push(posted);
+        plain_send(descriptor, at, len as u32, name)
     }
 
-    /// A send of the last `parts` payloads.
-    fn many(&mut self, descriptor: &Descriptor, parts: usize) -> Entry {
+    /// A send of several payloads, or of the beginning of one that is very large.
+    #[cold]
+    fn many(&mut self, conn: ConnId, descriptor: &Descriptor, queue: &mut SendQueue, name: u64) -> Entry {
         debug_assert!(self.has_room());
-        let first = self.vectors.len();
-        let payloads = &self.payloads[self.payloads.len() - parts..];
-        self.vectors.extend(payloads.iter().map(|payload| libc::iovec {
-            iov_base: payload.as_ptr().cast_mut().cast(),
-            iov_len: payload.len(),
-        }));
+        let (vectors, further) = (self.vectors.len(), self.further.len());
+        let first = queue.pop_at_most(BYTES_MAX).unwrap_or_default();
+        let mut bytes = first.len();
+        self.vectors.push(vector(&first));
+        while self.vectors.len() - vectors < PARTS_MAX
+            && let Some(payload) = queue.pop_at_most(BYTES_MAX - bytes)
+        {
+            bytes += payload.len();
+            self.vectors.push(vector(&payload));
+            self.further.push(payload);
+        }
+        let further = (self.further.len() - further) as u32;
+        let bytes = whole(bytes);
+        self.posted.push(Posted { conn, first, further, bytes, result: bytes });
         // SAFETY: a header of zeros is a valid one: no address, no vectors, no control data.
         let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
-        header.msg_iov = self.vectors[first..].as_mut_ptr();
-        header.msg_iovlen = parts as _;
+        header.msg_iov = self.vectors[vectors..].as_mut_ptr();
+        header.msg_iovlen = (self.vectors.len() - vectors) as _;
         self.headers.push(header);
         let header = &raw const *self.headers.last().expect("invariant: a header was just pushed");
-        with_fd!(descriptor, |fd| SendMsg::new(fd, header).flags(FLAGS as u32).build())
-    }
-}
-
-impl Uring {
-    /// Posts a send of what is queued.
-    #[inline]
-    pub(super) fn post_send(&mut self, conn: ConnId, queue: &mut SendQueue) -> io::Result<()> {
-        let source = self.sources.get(conn).ok_or(io::ErrorKind::NotConnected)?;
-        let name = Kind::Send.numbered(self.sends.posted.len() as u64);
-        let parts = self.sends.own(conn, queue);
-        let entry = if parts == 1 {
-            self.sends.one(&source.descriptor)
-        } else {
-            if !self.sends.has_room() {
-                self.ring.submit()?;
-                self.sends.vectors.clear();
-                self.sends.headers.clear();
-                self.sends.vectors.reserve(VECTORS_MAX);
-                self.sends.headers.reserve(VECTORS_MAX / 2);
-            }
-            self.sends.many(&source.descriptor, parts)
-        };
-        // SAFETY: the payloads stay in `sends` until `complete_sends`, which is called after the enter that completes
-        // the send (it may not wait); their bytes do not move with them. Vectors and headers are
-        // cleared only after a submit, and never grow beyond what they reserved.
-        unsafe { self.ring.push(&entry.flags(Flags::SKIP_SUCCESS).user_data(name)) }
+        let entry = with_fd!(descriptor, |fd| SendMsg::new(fd, header).flags(FLAGS as u32).build());
+        entry.flags(Flags::SKIP_SUCCESS).user_data(name)
     }
 
     /// A posted send was not taken whole.
     #[inline]
-    pub(super) fn note_send(&mut self, completion: Completion) {
-        if let Some(posted) = self.sends.posted.get_mut(number(completion.user_data) as usize) {
-            posted.outcome = usize::try_from(completion.result).map_err(|_| -completion.result);
+    pub(super) fn note(&mut self, completion: Completion) {
+        if let Some(posted) = self.posted.get_mut(number(completion.user_data) as usize) {
+            posted.result = completion.result;
         }
+    }
+}
+
+/// Of a send, in the kernel's numbers.
+#[inline]
+fn whole(bytes: usize) -> i32 {
+    i32::try_from(bytes).expect("invariant: a send is of BYTES_MAX at most")
+}
+
+/// A send of one part, in the words of the kernel's `struct io_uring_sqe`: nearly every message is one, and the
+/// crate's builder copies it four times over.
+#[inline(always)]
+#[allow(clippy::inline_always)] // Once a message.
+fn plain_send(descriptor: &Descriptor, at: *const u8, len: u32, name: u64) -> Entry {
+    let (fd, fixed) = match descriptor {
+        Descriptor::Ordinary(fd) => (fd.as_raw_fd() as u32, Flags::empty()),
+        Descriptor::Direct(slot) => (*slot, Flags::FIXED_FILE),
+    };
+    let flags = (Flags::SKIP_SUCCESS | fixed).bits();
+    let head = SqeHead { opcode: Send::CODE, flags, ioprio: 0, fd };
+    let sqe = Sqe { head, offset: 0, address: at, len, send_flags: FLAGS, name, rest: [0; 3] };
+    // SAFETY: both are C structs of the same 64 bytes, and any bits are a valid entry.
+    unsafe { std::mem::transmute::<Sqe, Entry>(sqe) }
+}
+
+/// `struct io_uring_sqe`, as a send uses it.
+#[repr(C)]
+struct Sqe {
+    head: SqeHead,
+    offset: u64,
+    address: *const u8,
+    len: u32,
+    send_flags: i32,
+    name: u64,
+    rest: [u64; 3],
+}
+
+#[repr(C)]
+struct SqeHead {
+    opcode: u8,
+    flags: u8,
+    ioprio: u16,
+    fd: u32,
+}
+
+fn vector(payload: &Payload) -> libc::iovec {
+    libc::iovec { iov_base: payload.as_ptr().cast_mut().cast(), iov_len: payload.len() }
+}
+
+impl Uring {
+    /// Posts a send of what is queued.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // Once a message.
+    pub(super) fn post_send(&mut self, conn: ConnId, queue: &mut SendQueue) -> io::Result<()> {
+        let source = self.sources.get(conn).ok_or(io::ErrorKind::NotConnected)?;
+        let name = Kind::Send.numbered(self.sends.posted.len() as u64);
+        let entry = if queue.bytes() <= BYTES_MAX
+            && let Some(payload) = queue.take_single()
+        {
+            self.sends.one(conn, &source.descriptor, payload, name)
+        } else {
+            if !self.sends.has_room() {
+                self.ring.submit()?;
+                self.sends.make_room();
+            }
+            self.sends.many(conn, &source.descriptor, queue, name)
+        };
+        // SAFETY: the payloads stay in `sends` until `complete_sends`, which is called after the enter that completes
+        // the send (it may not wait); their bytes do not move with them. Vectors and headers are
+        // cleared only after a submit, and never grow beyond what they reserved.
+        unsafe { self.ring.push(&entry) }
     }
 
     /// The enter that handed them over has returned: all posted sends are complete.
     #[inline]
     pub(super) fn complete_sends<H: Hooks>(&mut self, core: &mut Core<H>) {
-        let mut payloads = std::mem::take(&mut self.sends.payloads);
-        let mut posted = std::mem::take(&mut self.sends.posted);
-        let mut first = 0;
-        for send in posted.drain(..) {
-            let end = first + send.parts as usize;
-            match send.outcome {
-                Ok(bytes) if bytes == send.bytes => core.sent(send.conn, bytes),
-                outcome => self.refuse(core, send.conn, outcome, &mut payloads[first..end]),
+        let mut sends = std::mem::take(&mut self.sends);
+        let mut further = sends.further.drain(..);
+        for send in &mut sends.posted {
+            if send.result == send.bytes {
+                self.reclaim(&mut core.state.stock, &mut send.first);
+                for _ in 0..send.further {
+                    self.reclaim(&mut core.state.stock, &mut further.next().unwrap_or_default());
+                }
+                core.sent(send.conn, send.bytes as usize);
+            } else {
+                let first = std::mem::take(&mut send.first);
+                let parts = std::iter::once(first).chain(further.by_ref().take(send.further as usize));
+                self.refuse(core, send.conn, send.result, parts.collect());
             }
-            first = end;
         }
-        self.reclaim(core, &mut payloads);
-        self.sends.payloads = payloads;
-        self.sends.posted = posted;
-        self.sends.vectors.clear();
-        self.sends.headers.clear();
+        drop(further);
+        sends.posted.clear();
+        sends.vectors.clear();
+        sends.headers.clear();
+        self.sends = sends;
     }
 
-    fn refuse<H: Hooks>(
-        &mut self,
-        core: &mut Core<H>,
-        conn: ConnId,
-        outcome: Result<usize, i32>,
-        payloads: &mut [Payload],
-    ) {
-        let taken = match outcome {
-            Ok(taken) => taken,
-            Err(libc::EAGAIN | libc::EINTR) => 0,
-            Err(error) => return core.failed(conn, &io::Error::from_raw_os_error(error)),
+    /// A chunk that went out is posted as a receive buffer again, without a way through the pool.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // Once a message.
+    fn reclaim(&mut self, stock: &mut Stock, payload: &mut Payload) {
+        if let Some(buffer) = payload.spend(stock)
+            && let Some(buffer) = self.buffers.post(buffer)
+        {
+            stock.put(buffer);
+        }
+    }
+
+    fn refuse<H: Hooks>(&mut self, core: &mut Core<H>, conn: ConnId, result: i32, parts: Vec<Payload>) {
+        let taken = match result {
+            taken @ 0.. => taken as usize,
+            error if [-libc::EAGAIN, -libc::EINTR].contains(&error) => 0,
+            error => return core.failed(conn, &io::Error::from_raw_os_error(-error)),
         };
-        core.refused(conn, taken, payloads.iter_mut().map(std::mem::take));
+        core.refused(conn, taken, parts.into_iter());
         if let Some(source) = self.sources.get(conn) {
             source.refused = true;
             let poll = with_fd!(source.descriptor, |fd| PollAdd::new(fd, libc::POLLOUT as u32).build());
             self.post(&poll.user_data(Kind::Writable.by(conn)));
-        }
-    }
-
-    /// Chunks that went out are posted as receive buffers again, without a way through the pool.
-    fn reclaim<H: Hooks>(&mut self, core: &Core<H>, payloads: &mut Vec<Payload>) {
-        let pool = core.pool();
-        for payload in payloads.drain(..) {
-            if let Some(buffer) = payload.reclaim(pool) {
-                match self.buffers.post(buffer) {
-                    None => self.returned += 1,
-                    Some(buffer) => pool.give_back(buffer),
-                }
-            }
         }
     }
 

@@ -46,6 +46,12 @@ impl Kind {
         }
     }
 
+    /// Whether this is the name of an operation of this kind.
+    #[inline]
+    pub(super) fn names(self, user_data: u64) -> bool {
+        user_data >> KIND_SHIFT == self as u64
+    }
+
     /// The name of an operation that belongs to no connection.
     #[inline]
     pub(super) fn numbered(self, number: u64) -> u64 {
@@ -159,6 +165,7 @@ mod tests {
         for kind in [Kind::Receive, Kind::Writable, Kind::Watch, Kind::Connect, Kind::Verdict] {
             let name = kind.by(conn_of);
             assert_eq!((Kind::of(name), conn(name, 3)), (kind, conn_of));
+            assert!(kind.names(name) && !Kind::Bell.names(name));
         }
         for kind in [Kind::Forgotten, Kind::Bell, Kind::Send] {
             assert_eq!((Kind::of(kind.numbered(77)), number(kind.numbered(77))), (kind, 77));
