@@ -70,6 +70,15 @@ fn parse(mut words: impl Iterator<Item = String>) -> Option<Args> {
             ("--engine", "mio") => args.config.engine = Engine::Mio,
             ("--workers", _) => args.config.workers = value.parse().ok()?,
             ("--connections", _) => args.config.connections_max = value.parse().ok()?,
+            #[cfg(feature = "buffer-ways")]
+            ("--buffers", _) => {
+                args.config.ways = match value.as_str() {
+                    "list" => usher_completion::Ways::List,
+                    "operation" => usher_completion::Ways::Operation,
+                    "connection" => usher_completion::Ways::Connection,
+                    _ => return None,
+                }
+            }
             ("--direct", _) => args.config.direct_descriptors = value.parse().ok()?,
             ("--for", _) => args.run_for = Some(Duration::from_secs(value.parse().ok()?)),
             _ => return None,

@@ -5,14 +5,12 @@
 //! Invariant (no command is stranded): a poster appends, *then* looks whether the worker sleeps, and wakes it
 //! if so; the worker says that it sleeps, *then* looks at the list once more. The list's lock orders the two: one
 //! of them sees the other. So posting to a worker that is awake costs no system call.
-//! Invariant (no ring is lost): a ring leaves its mark on a worker that is awake too, and the worker does not
-//! sleep with the mark on. It takes the mark off *before* the turn's work, so what rang after it has its own turn.
 //! Limit: `commands_max` waiting sends, then [`Refused::Busy`]; other commands always go through (they are
 //! bounded by the connections they name).
-//! Read next: `worker.rs`, which runs the commands.
+//! Read next: `signal.rs`, when a wake is needed; `worker.rs`, which runs the commands.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::handle::Refused;
@@ -20,6 +18,7 @@ use crate::hooks::{Fault, Origin, Verb};
 use crate::id::ConnId;
 use crate::load::Way;
 use crate::payload::Payload;
+use crate::signal::Sleep;
 use crate::sys::{Socket, Waker};
 
 /// One thing to do on a worker's thread.
@@ -59,50 +58,42 @@ impl Command {
     }
 }
 
-/// The worker waits in its poll, or is about to: a wake is needed.
-const ASLEEP: u8 = 0;
-/// It works, and looks at its commands before it sleeps.
-const AWAKE: u8 = 1;
-/// A turn is asked for and has not begun.
-const RUNG: u8 = 2;
-
 /// Wakes a worker out of its poll, once for many who ask.
 pub(crate) struct Signal {
     waker: Waker,
-    state: AtomicU8,
+    sleep: Sleep,
 }
 
 impl Signal {
     pub(crate) fn new(waker: Waker) -> Signal {
-        Signal { waker, state: AtomicU8::new(AWAKE) }
+        Signal { waker, sleep: Sleep::new() }
     }
 
     /// A turn will begin after this call, or one that has begun has not yet called [`Signal::heard`].
     pub(crate) fn ring(&self) {
-        if self.state.swap(RUNG, Ordering::AcqRel) == ASLEEP
+        if self.sleep.ring()
             && let Err(error) = self.waker.wake()
         {
-            // The next poster tries again; without this it would trust a wake that never came.
-            self.state.store(ASLEEP, Ordering::Release);
+            self.sleep.not_woken();
             tracing::error!(%error, "a worker could not be woken");
         }
     }
 
     /// The worker will look at its commands after this call.
     fn nudge(&self) {
-        if self.state.load(Ordering::Acquire) == ASLEEP {
+        if self.sleep.is_asleep() {
             self.ring();
         }
     }
 
     /// A turn has begun: who rang before is served by it.
     pub(crate) fn heard(&self) {
-        self.state.swap(AWAKE, Ordering::AcqRel);
+        self.sleep.heard();
     }
 
     /// From now on a wake is needed; `false`: a turn was asked for, there is no sleep.
     pub(crate) fn fall_asleep(&self) -> bool {
-        self.state.compare_exchange(AWAKE, ASLEEP, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.sleep.fall_asleep()
     }
 }
 
@@ -219,7 +210,7 @@ impl Inbox {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
     use bytes::Bytes;

@@ -20,6 +20,19 @@ pub enum Engine {
     Mio,
 }
 
+/// A way to manage receive buffers, to be compared with the one we took.
+#[cfg(feature = "buffer-ways")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ways {
+    /// A free list that any operation draws on: ours.
+    #[default]
+    List,
+    /// Made for each operation.
+    Operation,
+    /// One for each connection, kept as long as it lives.
+    Connection,
+}
+
 /// Limits and timeouts of one server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -51,6 +64,9 @@ pub struct Config {
     /// the kernel allows at most that many a ring. One more stays an ordinary descriptor. 0: none. The other engines
     /// have no such table.
     pub direct_descriptors: usize,
+    /// How receive buffers are managed.
+    #[cfg(feature = "buffer-ways")]
+    pub ways: Ways,
     /// `SO_SNDBUF` and `SO_RCVBUF` of every connection; `None` leaves them to the kernel's own tuning.
     pub socket_buffer_bytes: Option<usize>,
 }
@@ -69,6 +85,8 @@ impl Default for Config {
             linger_timeout: Duration::from_secs(1),
             connect_timeout: Duration::from_secs(3),
             direct_descriptors: 0,
+            #[cfg(feature = "buffer-ways")]
+            ways: Ways::List,
             socket_buffer_bytes: None,
         }
     }

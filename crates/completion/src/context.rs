@@ -52,8 +52,9 @@ pub(crate) struct Context {
     phase: Phase,
     /// What the backend should do with bytes that arrive now: derived from `phase`, `paused` and `peer_finished`.
     wanted: Receive,
-    /// The standing order the backend has.
-    pub(crate) ordered: Receive,
+    /// The standing order the backend has. None: it has none yet, and must be told even to leave the bytes where they
+    /// are, so that it looks out for errors.
+    pub(crate) ordered: Option<Receive>,
     /// The slot is on the list of those to settle at the end of the turn.
     pub(crate) attention: bool,
     /// A send is under way at the backend, or was refused and waits for the socket.
@@ -80,7 +81,7 @@ impl Context {
             conn: ConnId::NONE,
             phase: Phase::Free,
             wanted: Receive::Off,
-            ordered: Receive::Off,
+            ordered: None,
             attention: false,
             sending: false,
             paused: false,
@@ -142,7 +143,7 @@ impl Context {
     #[inline]
     pub(crate) fn is_steady(&self) -> bool {
         self.is_open()
-            && self.ordered == self.wanted
+            && self.ordered == Some(self.wanted)
             && self.queue.is_empty()
             && self.queue.rest.capacity() == 0
     }

@@ -44,7 +44,10 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn new(worker: usize, handle: Handle, send_queue_bytes_max: usize) -> State {
         let slots = Slots::new(worker);
-        let stock = Stock::new(Arc::clone(handle.pool(worker)));
+        #[allow(unused_mut)] // Only the other ways change it.
+        let mut stock = Stock::new(Arc::clone(handle.pool(worker)));
+        #[cfg(feature = "buffer-ways")]
+        stock.set_way(handle.shared().config.ways);
         State {
             worker,
             handle,
@@ -158,7 +161,7 @@ impl State {
     pub(crate) fn new_order(&mut self, conn: ConnId) -> Option<Receive> {
         let context = self.slots.get(conn)?;
         let wanted = context.receive();
-        (std::mem::replace(&mut context.ordered, wanted) != wanted).then_some(wanted)
+        (context.ordered.replace(wanted) != Some(wanted)).then_some(wanted)
     }
 }
 

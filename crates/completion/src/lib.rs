@@ -29,11 +29,19 @@ mod load;
 mod payload;
 mod pool;
 mod server;
+mod signal;
 mod stats;
 mod sys;
 mod vital;
+#[cfg(feature = "buffer-ways")]
+mod ways;
 mod worker;
 
+// `signal.rs` takes its atomics from the crate it is built in: `tests/signal.rs` has loom's.
+use std::sync::atomic;
+
+#[cfg(feature = "buffer-ways")]
+pub use crate::config::Ways;
 pub use crate::config::{Config, Engine};
 pub use crate::handle::{Handle, Refused};
 pub use crate::hooks::{Fault, Hooks, Opened, Origin, Reason, Sent, Verb};

@@ -15,7 +15,11 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::command::Signal;
+#[cfg(feature = "buffer-ways")]
+use crate::config::Ways;
 use crate::stats::{Stats, WorkerCounters};
+#[cfg(feature = "buffer-ways")]
+use crate::ways::Other;
 
 /// How many buffers a worker gets at once when it has none at hand.
 const LENT_AT_ONCE: usize = 16;
@@ -30,12 +34,31 @@ struct Content {
     home: Weak<Pool>,
     /// Which pool that is: an address to compare, not to follow.
     home_address: usize,
+    #[cfg(feature = "buffer-ways")]
+    slot: u32,
 }
 
 impl Buffer {
-    fn new(bytes: Box<[u8]>, home: Weak<Pool>) -> Buffer {
+    pub(crate) fn new(bytes: Box<[u8]>, home: Weak<Pool>) -> Buffer {
         let home_address = home.as_ptr().addr();
-        Buffer(Box::new(Content { bytes, len: 0, home, home_address }))
+        Buffer(Box::new(Content {
+            bytes,
+            len: 0,
+            home,
+            home_address,
+            #[cfg(feature = "buffer-ways")]
+            slot: 0,
+        }))
+    }
+
+    #[cfg(feature = "buffer-ways")]
+    pub(crate) fn slot(&self) -> u32 {
+        self.0.slot
+    }
+
+    #[cfg(feature = "buffer-ways")]
+    pub(crate) fn set_slot(&mut self, slot: u32) {
+        self.0.slot = slot;
     }
 
     #[inline]
@@ -132,17 +155,38 @@ pub(crate) struct Stock {
     at_hand: Vec<Buffer>,
     taken: u64,
     returned: u64,
+    #[cfg(feature = "buffer-ways")]
+    other: Other,
 }
 
 impl Stock {
     pub(crate) fn new(pool: Arc<Pool>) -> Stock {
         let address = Arc::as_ptr(&pool).addr();
-        Stock { pool, address, at_hand: Vec::new(), taken: 0, returned: 0 }
+        Stock {
+            pool,
+            address,
+            at_hand: Vec::new(),
+            taken: 0,
+            returned: 0,
+            #[cfg(feature = "buffer-ways")]
+            other: Other::default(),
+        }
     }
 
-    /// A buffer, or `None` and a wake when the next one comes back to the pool.
+    /// Manages buffers in another way.
+    #[cfg(feature = "buffer-ways")]
+    pub(crate) fn set_way(&mut self, way: Ways) {
+        self.other = Other::new(way, self.pool.buffer_bytes);
+    }
+
+    /// A buffer, or `None` and a wake when the next one comes back to the pool. For the connection in this slot; its buffers are like all others.
     #[inline]
-    pub(crate) fn take(&mut self) -> Option<Buffer> {
+    #[cfg_attr(not(feature = "buffer-ways"), allow(unused_variables))]
+    pub(crate) fn take(&mut self, slot: u32) -> Option<Buffer> {
+        #[cfg(feature = "buffer-ways")]
+        if self.other.is_in_charge() {
+            return Some(self.other.take(slot));
+        }
         if self.at_hand.is_empty() {
             self.pool.lend(LENT_AT_ONCE, &mut self.at_hand);
         }
@@ -152,6 +196,10 @@ impl Stock {
     /// A buffer of which no chunk was made, or whose chunk was reclaimed.
     #[inline]
     pub(crate) fn put(&mut self, buffer: Buffer) {
+        #[cfg(feature = "buffer-ways")]
+        if self.other.is_in_charge() {
+            return self.other.put(buffer);
+        }
         self.at_hand.push(buffer);
     }
 
@@ -167,6 +215,11 @@ impl Stock {
     /// The buffer of a chunk, without a way through the pool, if it is one of it.
     #[inline]
     pub(crate) fn reclaim(&mut self, chunk: &mut Chunk) -> Option<Buffer> {
+        #[cfg(feature = "buffer-ways")]
+        if self.other.is_in_charge() {
+            self.returned += 1;
+            return chunk.buffer.take();
+        }
         let home = self.address;
         let buffer = chunk.buffer.take_if(|buffer| buffer.0.home_address == home)?;
         self.returned += 1;
@@ -269,14 +322,14 @@ mod tests {
     fn a_chunk_returns_its_buffer_from_any_thread() {
         let (_poll, pool) = polled_pool(1);
         let mut stock = Stock::new(Arc::clone(&pool));
-        let buffer = stock.take().unwrap();
+        let buffer = stock.take(0).unwrap();
         let chunk = stock.chunk(buffer, 3);
         assert_eq!(&chunk[..], &[0, 0, 0]);
-        assert!(stock.take().is_none());
+        assert!(stock.take(0).is_none());
         std::thread::scope(|scope| {
             scope.spawn(move || drop(chunk));
         });
-        let buffer = stock.take().unwrap();
+        let buffer = stock.take(0).unwrap();
         stock.put(buffer);
         assert_eq!(counts(&pool, &mut stock), (1, 1, 1));
     }
@@ -285,13 +338,13 @@ mod tests {
     fn a_worker_reclaims_its_own_chunks_and_no_others() {
         let (_poll, pool) = polled_pool(1);
         let mut stock = Stock::new(Arc::clone(&pool));
-        let buffer = stock.take().unwrap();
+        let buffer = stock.take(0).unwrap();
         let mut chunk = stock.chunk(buffer, 3);
         let buffer = stock.reclaim(&mut chunk).unwrap();
         stock.put(buffer);
         assert!(chunk.is_empty());
         assert!(stock.reclaim(&mut Chunk::from(vec![1, 2])).is_none());
-        assert!(stock.take().is_some() && stock.take().is_none());
+        assert!(stock.take(0).is_some() && stock.take(0).is_none());
         assert_eq!(counts(&pool, &mut stock), (1, 1, 1));
     }
 
@@ -299,9 +352,9 @@ mod tests {
     fn a_starving_worker_is_woken_once() {
         let (mut waits, pool) = polled_pool(2);
         let mut stock = Stock::new(Arc::clone(&pool));
-        let buffers = [stock.take().unwrap(), stock.take().unwrap()];
+        let buffers = [stock.take(0).unwrap(), stock.take(0).unwrap()];
         let held = buffers.map(|buffer| stock.chunk(buffer, 1));
-        assert!(stock.take().is_none());
+        assert!(stock.take(0).is_none());
         assert!(pool.signal.fall_asleep());
         drop(held);
         let mut events = mio::Events::with_capacity(4);

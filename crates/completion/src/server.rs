@@ -35,7 +35,7 @@ impl Server {
     /// Starts the threads. `factory` is called here, once for each worker, with its number.
     pub fn start<H: Hooks>(config: Config, factory: impl FnMut(usize) -> H) -> io::Result<Server> {
         config.check()?;
-        let (engine, why) = choose(config.engine)?;
+        let (engine, why) = apart(|| choose(config.engine))??;
         tracing::info!(engine, why, workers = config.workers, "engine chosen");
         match engine {
             #[cfg(target_os = "linux")]
@@ -48,12 +48,11 @@ impl Server {
         config: Config,
         mut factory: impl FnMut(usize) -> H,
     ) -> io::Result<Server> {
-        let (door, acceptor) = accept::prepare::<B::Listeners>()?;
-        let (backends, workers): (Vec<_>, Vec<_>) = (0..config.workers)
-            .map(|_| share::<B>(&config))
-            .collect::<io::Result<Vec<_>>>()?
-            .into_iter()
-            .unzip();
+        let ((door, acceptor), shares) = apart(|| {
+            let shares = (0..config.workers).map(|_| share::<B>(&config));
+            Ok::<_, io::Error>((accept::prepare::<B::Listeners>()?, shares.collect::<io::Result<Vec<_>>>()?))
+        })??;
+        let (backends, workers): (Vec<_>, Vec<_>) = shares.into_iter().unzip();
         let load = Load::new(&config);
         let handle = Handle::new(Shared { workers: workers.into(), load, door, config });
         let mut server = Server { handle: handle.clone(), accept: None, workers: Vec::new() };
@@ -95,6 +94,15 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Makes something on a thread of its own. The kernel interrupts the thread that made a ring once more when that ring
+/// is gone, in whatever call it waits then; a caller's thread must not see that.
+fn apart<T: Send>(make: impl FnOnce() -> T + Send) -> io::Result<T> {
+    std::thread::scope(|scope| {
+        let thread = Builder::new().name("completion-start".into()).spawn_scoped(scope, make)?;
+        thread.join().map_err(|_| io::Error::other("starting panicked"))
+    })
 }
 
 const URING: &str = "uring";

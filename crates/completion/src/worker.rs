@@ -218,7 +218,7 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
             return self.settle_closing(conn);
         }
         let wanted = context.receive();
-        if std::mem::replace(&mut context.ordered, wanted) != wanted {
+        if context.ordered.replace(wanted) != Some(wanted) {
             self.backend.receive(conn, wanted);
         }
         if !context.queue.is_empty() && !context.sending {
@@ -241,8 +241,9 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
                 self.give_back(conn);
             }
             _ => {
-                context.ordered = context.receive();
-                self.backend.receive(conn, context.ordered);
+                let wanted = context.receive();
+                context.ordered = Some(wanted);
+                self.backend.receive(conn, wanted);
             }
         }
     }

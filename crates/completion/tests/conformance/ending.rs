@@ -11,7 +11,7 @@ use bytes::Bytes;
 use usher_completion::{Config, ConnId, Fault, Reason, Refused, Verb};
 
 use crate::station::{
-    Event, Station, client, configs, nothing, pattern, react, read, read_to_end, reset, write,
+    Event, React, Station, client, configs, nothing, pattern, react, read, read_to_end, reset, write,
 };
 use crate::{send_large, turn};
 
@@ -241,6 +241,23 @@ fn a_reset_by_the_peer_ends_every_state() {
             assert_eq!(station.disconnected(), (conn, Reason::PeerReset), "{state}");
             station.shutdown();
         }
+    }
+}
+
+#[test]
+fn who_is_paused_from_the_start_is_seen_to_fail_too() {
+    for config in configs() {
+        let pausing = react(|io, event| {
+            if let Event::Connected(conn, _) = event {
+                io.pause_reading(*conn);
+            }
+        });
+        let station = Station::start(config, &pausing);
+        let (client, conn) = station.pair();
+        turn(&station, conn);
+        reset(client);
+        assert_eq!(station.disconnected(), (conn, Reason::PeerReset));
+        station.shutdown();
     }
 }
 

@@ -7,9 +7,9 @@ use std::net::TcpListener;
 use std::sync::{Mutex, mpsc};
 
 use bytes::Bytes;
-use usher_completion::{Config, Fault, Origin, Reason, Refused};
+use usher_completion::{Config, Engine, Fault, Origin, Reason, Refused};
 
-use crate::station::{DEADLINE, Event, Station, configs, nothing, react, read_to_end, write};
+use crate::station::{DEADLINE, Event, Station, configs, echo, nothing, react, read, read_to_end, write};
 use crate::{LARGE_BYTES, send_large};
 
 #[test]
@@ -93,4 +93,25 @@ fn the_last_wall_ends_the_connection() {
         assert_eq!(client.read_to_end(&mut Vec::new()).unwrap_err().kind(), ErrorKind::ConnectionReset);
         station.shutdown();
     }
+}
+
+/// Two places for five sockets: some are in the table, some are not, and nobody can tell.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_table_leaves_the_rest_ordinary() {
+    let config = Config { engine: Engine::Uring, workers: 1, direct_descriptors: 2, ..Config::default() };
+    let station = Station::start(config, &echo());
+    for _ in 0..3 {
+        let clients: Vec<_> = (0..5).map(|_| station.pair()).collect();
+        for (client, _) in &clients {
+            write(client, b"hello");
+            assert_eq!(read(client, 5), b"hello");
+        }
+        // In the order in which they came, and in the opposite one: places come back, and are used again.
+        for (_, conn) in clients.iter().take(2).chain(clients.iter().skip(2).rev()) {
+            station.handle().abort(*conn);
+            assert_eq!(station.disconnected(), (*conn, Reason::Aborted));
+        }
+    }
+    station.shutdown();
 }

@@ -269,16 +269,21 @@ pub(crate) fn pattern(len: usize) -> Vec<u8> {
     (0..len as u64).map(|i| (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect()
 }
 
-/// Every engine there is, in ordinary and in the smallest of sizes.
+/// Every engine there is, in ordinary and in the smallest of sizes; and io_uring with a socket table of its own.
 pub(crate) fn configs() -> Vec<Config> {
     let ordinary = Config { workers: 2, linger_timeout: DEADLINE, ..Config::default() };
     let tiny =
         Config { receive_buffer_bytes: 64, socket_buffer_bytes: Some(4096), workers: 1, ..ordinary.clone() };
-    let engines = [Engine::Mio, Engine::Uring];
-    engines
-        .into_iter()
-        .flat_map(|engine| [Config { engine, ..ordinary.clone() }, Config { engine, ..tiny.clone() }])
-        .collect()
+    let mut engines = vec![Engine::Mio];
+    if cfg!(target_os = "linux") {
+        engines.push(Engine::Uring);
+    }
+    let sizes = |engine| [Config { engine, ..ordinary.clone() }, Config { engine, ..tiny.clone() }];
+    let mut configs: Vec<Config> = engines.into_iter().flat_map(sizes).collect();
+    if cfg!(target_os = "linux") {
+        configs.push(Config { engine: Engine::Uring, direct_descriptors: 256, ..ordinary.clone() });
+    }
+    configs
 }
 
 /// Read for deadlines alone.

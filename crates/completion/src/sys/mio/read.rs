@@ -124,7 +124,7 @@ impl Mio {
                 Receive::Off => return,
                 Receive::Discard => source.read_into(&mut self.scratch),
                 Receive::Deliver => {
-                    let Some(buffer) = core.state.stock.take() else {
+                    let Some(buffer) = core.state.stock.take(conn.slot()) else {
                         source.queued = true;
                         return self.waiting.starving.push(conn);
                     };

@@ -94,6 +94,7 @@ mod tests {
 
     #[test]
     fn an_idle_source_is_small() {
-        assert!(Sources::<Source>::entry_bytes() <= 24);
+        // In debug builds mio remembers with each socket which poll it is registered at.
+        assert!(Sources::<Source>::entry_bytes() <= if cfg!(debug_assertions) { 32 } else { 24 });
     }
 }

@@ -82,7 +82,7 @@ impl Buffers {
             return;
         }
         while self.count < self.wanted
-            && let Some(buffer) = stock.take()
+            && let Some(buffer) = stock.take(0)
         {
             if let Some(buffer) = self.post(buffer) {
                 return stock.put(buffer);
