@@ -168,9 +168,23 @@ impl Party {
 
 /// A load whose connections the server has all accepted.
 pub(crate) fn start_load(programs: &Programs, server: &mut Server, traffic: Traffic) -> Result<Child> {
+    start_load_from(programs, server, traffic, 1)
+}
+
+/// The same with its own source address, 127.0.0.`source`, and so with its own ports.
+pub(crate) fn start_load_from(
+    programs: &Programs,
+    server: &mut Server,
+    traffic: Traffic,
+    source: u8,
+) -> Result<Child> {
     let Traffic { connections, depth } = traffic;
-    let arguments =
-        [server.address.to_string(), format!("--connections={connections}"), format!("--depth={depth}")];
+    let arguments = [
+        server.address.to_string(),
+        format!("--connections={connections}"),
+        format!("--depth={depth}"),
+        format!("--first-source={source}"),
+    ];
     let mut load = Child::start(&programs.load(), &arguments)?;
     let line = load.line(CONNECT_MAX).with_context(|| server.child.state())?;
     ensure!(line == "ready", "load said `{line}`");

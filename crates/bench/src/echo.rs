@@ -4,37 +4,26 @@
 //! and a second `raw_echo`: what that last contest shows is the machine's own noise, and a difference smaller than
 //! it says nothing.
 //!
-//! - Owns: the list of cases, how long they take, what is printed of them.
+//! - Owns: the list of cases, what is printed of them.
 //! - Limits: an interval wider than 10 % asks for more pairs, up to twice as many.
 //!
-//! Read next: `contest.rs`.
+//! Read next: `plan.rs`, `contest.rs`.
 
-use std::io::Write;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::Args;
 
 use crate::contest::{Contest, Metric, Party, Traffic, Usage};
-use crate::interval::Interval;
+use crate::interval::{Interval, WIDTH_MAX};
 use crate::journal::Journal;
+use crate::plan::Plan;
 use crate::station::{Engine, Programs, Station};
-use crate::table::{columns, figure};
+use crate::table::{columns, figure, ratio};
 
-const SLICE: Duration = Duration::from_secs(2);
-const SLICE_QUICK: Duration = Duration::from_millis(500);
 const PAIRS: usize = 15;
-const PAIRS_QUICK: usize = 3;
-/// Of the figure.
-const WIDTH_MAX: f64 = 0.10;
-/// What may ask for more pairs. Tails are wide whatever is done; theirs is printed and marked.
-const JUDGED: [Metric; 2] = [Metric::Throughput, Metric::Cpu];
 /// Fewer connections than this are smaller than the noise of the kernel's count of pages.
 const CONNECTIONS_WEIGHED_MIN: u32 = 1_000;
-/// To start two servers and two loads, without their connections.
-const START: Duration = Duration::from_millis(200);
-const CONNECT: Duration = Duration::from_micros(80);
 
 const TRAFFIC: [Traffic; 4] = [
     Traffic { connections: 100, depth: 1 },
@@ -140,23 +129,7 @@ impl Options {
     }
 
     fn plan(&self) -> Plan {
-        let (slice, pairs) = if self.quick { (SLICE_QUICK, PAIRS_QUICK) } else { (SLICE, PAIRS) };
-        let pairs = self.pairs.unwrap_or(pairs).max(1);
-        Plan { slice, pairs, pairs_max: if self.quick { pairs } else { pairs * 2 } }
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Plan {
-    slice: Duration,
-    pairs: usize,
-    pairs_max: usize,
-}
-
-impl Plan {
-    /// How long a case takes: two warm-ups, then pairs.
-    fn time(&self, case: &Case, pairs: usize) -> Duration {
-        START + CONNECT * 2 * case.traffic.connections + self.slice * 2 * (pairs as u32 + 1)
+        if self.quick { Plan::quick(self.pairs) } else { Plan::new(self.pairs.unwrap_or(PAIRS)) }
     }
 }
 
@@ -171,12 +144,13 @@ pub fn run(options: &Options) -> Result<()> {
         return Ok(());
     }
     let plan = options.plan();
-    announce(&cases, plan);
+    eprintln!("{}", plan.estimate(&cases.iter().map(|case| case.traffic).collect::<Vec<_>>()));
     let programs = Programs::locate()?;
     let mut journal = Journal::open("echo", options.json.as_deref())?;
     let mut summary = vec![heading(["", "throughput", "cpu a message", "p99"])];
     for (index, case) in cases.iter().enumerate() {
-        let contest = compete(&programs, case, plan, &format!("[{}/{}]", index + 1, cases.len()))?;
+        eprintln!("[{}/{}] {}", index + 1, cases.len(), case.name());
+        let contest = plan.compete(&programs, case.stations(), case.traffic)?;
         println!("{}", describe(case, &contest)?);
         record(&mut journal, case, &contest)?;
         let ratios =
@@ -188,49 +162,8 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn announce(cases: &[Case], plan: Plan) {
-    let minutes = |pairs| {
-        let time: Duration = cases.iter().map(|case| plan.time(case, pairs)).sum();
-        time.as_secs_f64() / 60.0
-    };
-    let (least, most) = (minutes(plan.pairs), minutes(plan.pairs_max));
-    let (pairs, slice) = (plan.pairs, plan.slice.as_secs_f64());
-    eprintln!("{} cases, {pairs} pairs of {slice} s each: {least:.1} minutes, up to {most:.1}", cases.len());
-}
-
-fn compete(programs: &Programs, case: &Case, plan: Plan, position: &str) -> Result<Contest> {
-    let progress = |done: usize, of: usize| {
-        eprint!("\r  pair {done} of {of} ");
-        // Progress that cannot be shown is no reason to stop.
-        let _ = std::io::stderr().flush();
-    };
-    eprintln!("{position} {}", case.name());
-    let at_most = plan.time(case, plan.pairs_max) * 4 + Duration::from_secs(300);
-    let mut contest = Contest::start(programs, case.stations(), case.traffic, plan.slice, at_most)?;
-    let mut wanted = plan.pairs;
-    while contest.pairs() < wanted {
-        contest.pair(plan.slice)?;
-        progress(contest.pairs(), wanted);
-        if contest.pairs() == wanted && is_wide(&contest) {
-            wanted = (wanted + plan.pairs.div_ceil(3)).min(plan.pairs_max);
-        }
-    }
-    eprintln!();
-    Ok(contest)
-}
-
-fn is_wide(contest: &Contest) -> bool {
-    JUDGED.iter().any(|metric| contest.ratio(*metric).width() > WIDTH_MAX)
-}
-
 fn heading(cells: [&str; 4]) -> Vec<String> {
     cells.map(ToOwned::to_owned).to_vec()
-}
-
-fn ratio(interval: Interval) -> String {
-    let Interval { value, low, high } = interval;
-    let mark = if interval.width() > WIDTH_MAX { "*" } else { " " };
-    format!("{value:.3} [{low:.3}, {high:.3}]{mark}")
 }
 
 /// The table of one case.
@@ -331,13 +264,5 @@ mod tests {
             };
             assert_eq!(peer, expected);
         }
-    }
-
-    #[test]
-    fn the_estimate_counts_both_sides() {
-        let plan = options(&[]).plan();
-        let case = Case::all()[0];
-        let time = plan.time(&case, 15).as_secs_f64();
-        assert!((60.0..70.0).contains(&time), "{time}");
     }
 }

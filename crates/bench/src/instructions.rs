@@ -18,7 +18,7 @@ use crate::journal::Journal;
 use crate::station::{Engine, Programs, Station};
 use crate::table::{columns, figure};
 
-const FEW: u32 = 100;
+pub(crate) const FEW: u32 = 100;
 const MANY: u32 = 10_000;
 /// Messages of the two runs whose difference is divided.
 const MESSAGES: [u64; 2] = [100_000, 300_000];
@@ -94,7 +94,8 @@ fn cost(programs: &Programs, station: Station) -> Result<Cost> {
     Ok(Cost { station, few, many })
 }
 
-fn of_message(programs: &Programs, station: Station, connections: u32) -> Result<f64> {
+/// One server's, with so many connections; prints how it was computed.
+pub(crate) fn of_message(programs: &Programs, station: Station, connections: u32) -> Result<f64> {
     let traffic = Traffic { connections, depth: 1 };
     let [fewer, more] = MESSAGES;
     let less = callgrind::count(programs, station, traffic, fewer)?;

@@ -16,6 +16,8 @@ const DRAWS: usize = 2_000;
 const SEED: u64 = 1;
 /// What lies below the interval, and above it.
 const TAIL: f64 = 0.025;
+/// A wider interval, as a part of the figure, leaves the figure in doubt.
+pub(crate) const WIDTH_MAX: f64 = 0.10;
 
 /// A figure and the interval it is in.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,8 +49,13 @@ impl Interval {
         Self { value: median(&mut values.to_vec()), low: medians[low], high: medians[last - low] }
     }
 
+    /// Whether the figure is in doubt.
+    pub(crate) fn is_wide(&self) -> bool {
+        self.width() > WIDTH_MAX
+    }
+
     /// Its width, as a part of the figure.
-    pub(crate) fn width(&self) -> f64 {
+    fn width(&self) -> f64 {
         (self.high - self.low) / self.value
     }
 }

@@ -10,22 +10,28 @@
 //! - Invariants: a process started here ends with its handle; no wait is without a deadline.
 //! - Limit: Linux only (`/proc`, `io_uring`).
 //!
-//! Read next: `echo.rs` (what is compared), `contest.rs` (how), `load/crowd.rs` (who sends).
+//! Read next: `echo.rs` (what is compared), `contest.rs` (how), `load/crowd.rs` (who sends), `layer1.rs` (goals).
 #![forbid(unsafe_code)]
 
+pub mod buffers;
 mod callgrind;
 mod child;
 mod clock;
 mod contest;
 pub mod echo;
+mod files;
 pub mod instructions;
 mod interval;
 mod journal;
+pub mod layer1;
 pub mod load;
+mod netstat;
 pub mod peer;
+mod plan;
 mod process;
 mod slice;
 mod station;
+pub mod storm;
 mod table;
 
 pub use crate::child::Child;

@@ -16,14 +16,14 @@ mod pattern;
 mod traffic;
 
 use std::io::BufRead;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use self::crowd::Crowd;
+use crate::files;
 use crate::slice::Slice;
 
 /// One source address has 28,000 ports to connect from.
@@ -48,9 +48,12 @@ pub struct Load {
     /// Bytes of a message.
     #[arg(long, value_name = "BYTES", default_value_t = 64)]
     size: usize,
-    /// Source addresses, from 127.0.0.1 up, to connect from; by default one for each 25,000 connections.
+    /// Source addresses to connect from; by default one for each 25,000 connections.
     #[arg(long, value_name = "K")]
     sources: Option<u8>,
+    /// The first source address is 127.0.0.F, the others follow it; loads with their own do not share ports.
+    #[arg(long, value_name = "F", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+    first_source: u8,
 }
 
 impl Load {
@@ -59,7 +62,7 @@ impl Load {
         if self.connections == 0 || self.depth == 0 || self.size == 0 {
             bail!("connections, depth and size must not be 0");
         }
-        raise_file_limit();
+        files::allow_most();
         let mut crowd = Crowd::connect(self)?;
         println!("ready");
         for line in std::io::stdin().lock().lines() {
@@ -76,17 +79,19 @@ impl Load {
         self.sources
             .map_or(self.connections.div_ceil(CONNECTIONS_PER_SOURCE_MAX), |sources| sources.max(1).into())
     }
+
+    /// Where a connection comes from; `None` leaves it to the kernel, which takes 127.0.0.1.
+    fn source(&self, connection: usize) -> Option<Ipv4Addr> {
+        let sources = self.sources();
+        let offset = connection % sources + usize::from(self.first_source) - 1;
+        let source = Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + offset as u32);
+        (sources > 1 || self.first_source > 1).then_some(source)
+    }
 }
 
 fn answer(slice: &Slice) -> Result<()> {
     println!("{}", serde_json::to_string(slice)?);
     Ok(())
-}
-
-/// Without it the connections say what is wrong, so a refusal is no error here.
-fn raise_file_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -134,5 +139,17 @@ mod tests {
         assert_eq!(of(&["--connections", "25000"]), 1);
         assert_eq!(of(&["--connections", "25001"]), 2);
         assert_eq!(of(&["--sources", "7"]), 7);
+    }
+
+    #[test]
+    fn loads_may_have_their_own_sources() {
+        let of = |words: &[&str], connection| {
+            let load = Load::parse_from([&["load", "127.0.0.1:1"], words].concat());
+            load.source(connection).map(|source| source.to_string())
+        };
+        assert_eq!(of(&[], 9), None);
+        assert_eq!(of(&["--first-source", "3"], 9).as_deref(), Some("127.0.0.3"));
+        assert_eq!(of(&["--first-source", "3", "--sources", "2"], 9).as_deref(), Some("127.0.0.4"));
+        assert_eq!(of(&["--sources", "2"], 0).as_deref(), Some("127.0.0.1"));
     }
 }

@@ -1,4 +1,4 @@
-//! What the kernel says of a process: CPU and memory, from `/proc`.
+//! What the kernel says of a process: CPU, memory and open files, from `/proc`.
 //!
 //! Two clocks, because neither does alone: `schedstat` counts nanoseconds and knows no user and system; `stat` knows
 //! them and counts ticks of 10 ms. A short slice is measured by the first, a whole contest is divided by the second.
@@ -51,6 +51,19 @@ pub(crate) fn on_cpu_ns(pid: u32) -> Result<u64> {
     Ok(sum)
 }
 
+/// Files it has open, sockets and rings among them.
+pub(crate) fn descriptors(pid: u32) -> Result<usize> {
+    let folder = format!("/proc/{pid}/fd");
+    Ok(fs::read_dir(&folder).with_context(|| format!("reading {folder}"))?.count())
+}
+
+/// How many it may have open now (the soft limit).
+pub(crate) fn descriptors_max(pid: u32) -> Result<u64> {
+    let path = format!("/proc/{pid}/limits");
+    let text = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
+    parse_limits(&text).with_context(|| format!("{path} is not as proc(5) says"))
+}
+
 pub(crate) fn tick_us() -> f64 {
     1e6 / rustix::param::clock_ticks_per_second() as f64
 }
@@ -62,6 +75,11 @@ fn parse_status(text: &str) -> Option<Memory> {
         Some(kib * 1024)
     };
     Some(Memory { resident: bytes("VmRSS:")?, resident_peak: bytes("VmHWM:")? })
+}
+
+fn parse_limits(text: &str) -> Option<u64> {
+    let limits = text.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    limits.split_whitespace().next()?.parse().ok()
 }
 
 /// Fields 14 and 15, counted after the name, which may hold blanks and brackets.
@@ -90,6 +108,14 @@ mod tests {
     }
 
     #[test]
+    fn limits() {
+        let text =
+            "Limit         Soft Limit   Hard Limit   Units\nMax open files    1024     20000   files\n";
+        assert_eq!(parse_limits(text), Some(1024));
+        assert_eq!(parse_limits("Max open files  unlimited  unlimited  files\n"), None);
+    }
+
+    #[test]
     fn stat_with_a_trap_in_the_name() {
         let text =
             "77 (a) b (c) S 1 77 77 0 -1 4194304 100 0 0 0 12 34 0 0 20 0 2 0 5 1000 2 18446744073709551615";
@@ -111,5 +137,6 @@ mod tests {
         assert!(memory.resident > 0 && memory.resident_peak >= memory.resident / 2);
         assert!(on_cpu_ns(pid).unwrap() > 0);
         ticks(pid).unwrap();
+        assert!(descriptors(pid).unwrap() as u64 <= descriptors_max(pid).unwrap());
     }
 }

@@ -32,10 +32,30 @@ impl fmt::Display for Engine {
     }
 }
 
+/// Who has the receive buffers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Way {
+    List,
+    Operation,
+    Connection,
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::List => "list",
+            Self::Operation => "operation",
+            Self::Connection => "connection",
+        })
+    }
+}
+
 /// One server, with so many threads that serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Station {
     RawEcho(Engine, u16),
+    /// `raw_echo` with a choice of ways, on mio, one thread.
+    Buffers(Way),
     Bare(Engine, u16),
     Tokio(u16),
 }
@@ -44,6 +64,7 @@ impl fmt::Display for Station {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RawEcho(engine, threads) => write!(f, "raw_echo-{engine}-{threads}"),
+            Self::Buffers(way) => write!(f, "raw_echo-{way}"),
             Self::Bare(engine, threads) => write!(f, "bare_{engine}-{threads}"),
             Self::Tokio(threads) => write!(f, "tokio_echo-{threads}"),
         }
@@ -67,27 +88,40 @@ impl Programs {
         self.folder.join("load")
     }
 
+    pub(crate) fn storm(&self) -> PathBuf {
+        self.folder.join("storm")
+    }
+
     /// What makes `io_uring` wait where valgrind can see it.
     pub(crate) fn patient_ring(&self) -> PathBuf {
         self.folder.join("examples").join("libpatient_ring.so")
     }
 
+    /// Built with other features, so in a target folder of its own.
+    fn ways(&self) -> PathBuf {
+        self.folder.with_file_name("ways").join("release").join("examples").join("raw_echo")
+    }
+
     /// The command that starts a server on a free port. `at_most` is how long it could be needed.
     pub(crate) fn server(&self, station: Station, at_most: Duration) -> Vec<String> {
-        let (program, threads) = match station {
-            Station::RawEcho(_, threads) => ("examples/raw_echo".into(), threads),
-            Station::Bare(engine, threads) => (format!("bare_{engine}"), threads),
-            Station::Tokio(threads) => ("tokio_echo".into(), threads),
+        let seconds = at_most.as_secs();
+        let (program, options) = match station {
+            Station::RawEcho(engine, threads) => (
+                self.folder.join("examples").join("raw_echo"),
+                format!("--engine {engine} --for {seconds} --workers {threads}"),
+            ),
+            Station::Buffers(way) => {
+                (self.ways(), format!("--buffers {way} --engine mio --for {seconds} --workers 1"))
+            }
+            Station::Bare(engine, threads) => {
+                (self.folder.join(format!("bare_{engine}")), format!("--with-parent --threads {threads}"))
+            }
+            Station::Tokio(threads) => {
+                (self.folder.join("tokio_echo"), format!("--with-parent --threads {threads}"))
+            }
         };
-        let mut words = vec![self.folder.join(program).display().to_string(), "127.0.0.1:0".into()];
-        if let Station::RawEcho(engine, _) = station {
-            let seconds = at_most.as_secs().to_string();
-            words.extend(["--engine", &engine.to_string(), "--for", &seconds, "--workers"].map(Into::into));
-        } else {
-            words.extend(["--with-parent", "--threads"].map(Into::into));
-        }
-        words.push(threads.to_string());
-        words
+        let options = options.split(' ').map(ToOwned::to_owned);
+        [program.display().to_string(), "127.0.0.1:0".into()].into_iter().chain(options).collect()
     }
 }
 
@@ -99,9 +133,19 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(programs: &Programs, station: Station, at_most: Duration) -> Result<Self> {
+        Self::start_with(programs, station, at_most, &[])
+    }
+
+    /// With more on its command line.
+    pub(crate) fn start_with(
+        programs: &Programs,
+        station: Station,
+        at_most: Duration,
+        more: &[&str],
+    ) -> Result<Self> {
         let words = programs.server(station, at_most);
         let mut command = Command::new(&words[0]);
-        command.args(&words[1..]);
+        command.args(&words[1..]).args(more);
         Self::spawn(command).with_context(|| format!("starting {station}"))
     }
 
@@ -120,14 +164,21 @@ mod tests {
 
     #[test]
     fn command_lines() {
-        let programs = Programs { folder: "/t".into() };
+        let programs = Programs { folder: "/t/release".into() };
         let words = |station| programs.server(station, Duration::from_secs(9)).join(" ");
         assert_eq!(
             words(Station::RawEcho(Engine::Uring, 2)),
-            "/t/examples/raw_echo 127.0.0.1:0 --engine uring --for 9 --workers 2"
+            "/t/release/examples/raw_echo 127.0.0.1:0 --engine uring --for 9 --workers 2"
         );
-        assert_eq!(words(Station::Bare(Engine::Mio, 1)), "/t/bare_mio 127.0.0.1:0 --with-parent --threads 1");
-        assert_eq!(words(Station::Tokio(2)), "/t/tokio_echo 127.0.0.1:0 --with-parent --threads 2");
+        assert_eq!(
+            words(Station::Buffers(Way::Operation)),
+            "/t/ways/release/examples/raw_echo 127.0.0.1:0 --buffers operation --engine mio --for 9 --workers 1"
+        );
+        assert_eq!(
+            words(Station::Bare(Engine::Mio, 1)),
+            "/t/release/bare_mio 127.0.0.1:0 --with-parent --threads 1"
+        );
+        assert_eq!(words(Station::Tokio(2)), "/t/release/tokio_echo 127.0.0.1:0 --with-parent --threads 2");
     }
 
     #[test]

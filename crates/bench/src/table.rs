@@ -2,6 +2,8 @@
 //!
 //! Read next: `echo.rs`, `instructions.rs`.
 
+use crate::interval::Interval;
+
 /// Lines of a table: the first column to the left, the others to the right.
 pub(crate) fn columns(rows: &[Vec<String>]) -> String {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -26,6 +28,13 @@ pub(crate) fn figure(value: f64) -> String {
         size if size >= 10.0 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
     }
+}
+
+/// A ratio with its interval, marked if that is wide.
+pub(crate) fn ratio(interval: Interval) -> String {
+    let Interval { value, low, high } = interval;
+    let mark = if interval.is_wide() { "*" } else { " " };
+    format!("{value:.3} [{low:.3}, {high:.3}]{mark}")
 }
 
 fn thousands(value: f64) -> String {
@@ -58,6 +67,12 @@ mod tests {
         for (value, expected) in cases {
             assert_eq!(figure(value), expected);
         }
+    }
+
+    #[test]
+    fn a_wide_ratio_is_marked() {
+        assert_eq!(ratio(Interval { value: 1.0, low: 0.96, high: 1.05 }), "1.000 [0.960, 1.050] ");
+        assert_eq!(ratio(Interval { value: 1.0, low: 0.94, high: 1.05 }), "1.000 [0.940, 1.050]*");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
+use usher_bench::storm::Visits;
 use usher_bench::{Child, Slice};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -130,6 +131,33 @@ fn the_load_says_when_the_server_is_gone() {
     drop(server);
     load.say("count 1000").unwrap();
     assert!(!load.end(SOON).unwrap().success());
+}
+
+fn visits(address: &str) -> Visits {
+    let mut storm = start(env!("CARGO_BIN_EXE_storm"), &[address, "--rate", "5000", "--visits", "500"]);
+    let visits = serde_json::from_str(&storm.line(SOON).unwrap()).unwrap();
+    assert!(storm.end(SOON).unwrap().success());
+    visits
+}
+
+#[test]
+fn every_visitor_of_a_storm_is_answered() {
+    let (_server, address) = serve(env!("CARGO_BIN_EXE_bare_mio"), "2");
+    let visits = visits(&address);
+    assert_eq!((visits.answered, visits.failed), (500, 0));
+    assert!(visits.begun.p50_us <= visits.established.p50_us, "{visits:?}");
+    assert!(visits.established.p50_us <= visits.echoed.p50_us, "{visits:?}");
+    // The last one was due then.
+    assert!(visits.seconds >= 499.0 / 5_000.0, "{visits:?}");
+}
+
+#[test]
+fn a_storm_counts_who_was_refused() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let visits = visits(&address);
+    assert_eq!((visits.answered, visits.failed), (0, 500));
 }
 
 #[test]

@@ -17,20 +17,24 @@ use crate::cargo::{Workspace, succeed};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// What to run, and its options: `echo`, `instructions`.
+    /// What to run, and its options: `echo`, `instructions`, `layer1`, `buffers`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<OsString>,
 }
 
 /// What is measured, and what measures.
-const BUILDS: &[&[&str]] = &[
-    &["build", "--release", "--package", "usher-bench", "--bins", "--examples"],
-    &["build", "--release", "--package", "usher-completion", "--example", "raw_echo"],
-];
+const BUILDS: &[&[&str]] =
+    &[&["build", "--release", "--package", "usher-bench", "--bins", "--examples"], RAW_ECHO];
+const RAW_ECHO: &[&str] = &["build", "--release", "--package", "usher-completion", "--example", "raw_echo"];
+/// For `buffers`: the same with a choice of ways, in a target folder of its own so that it replaces nothing.
+const WAYS: &[&str] = &["--features", "buffer-ways", "--target-dir"];
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     for build in BUILDS {
         succeed(&mut workspace.cargo(build))?;
+    }
+    if options.words.first().is_some_and(|bench| bench == "buffers") {
+        succeed(workspace.cargo(RAW_ECHO).args(WAYS).arg(workspace.target.join("ways")))?;
     }
     let program = workspace.target.join("release").join("bench");
     succeed(Command::new(program).args(&options.words))

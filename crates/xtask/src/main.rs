@@ -3,7 +3,7 @@
 //! What a submission must pass is a program here and not a script of some service, so that it runs the same
 //! on every desk.
 //!
-//! - Owns: `ci`, the whole check, `tidy`, the rules no compiler knows, and the way to the benches.
+//! - Owns: `ci`, the whole check, `tidy`, the rules no compiler knows, `tsan`, and the way to the benches.
 //! - Does not own: what the checks check; tests live with what they test, and measuring is `crates/bench`.
 //! - Invariant: nothing depends on this crate.
 //!
@@ -14,6 +14,7 @@ mod bench;
 mod cargo;
 mod ci;
 mod tidy;
+mod tsan;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,8 @@ enum Command {
     /// Measure the stations side by side with their peers; `cargo xtask bench --help` says what there is.
     #[command(disable_help_flag = true)]
     Bench(bench::Options),
+    /// Run the suites that share memory between threads under ThreadSanitizer.
+    Tsan(tsan::Options),
 }
 
 fn main() -> ExitCode {
@@ -57,5 +60,6 @@ fn run(arguments: &Arguments) -> Result<()> {
         Command::Ci(options) => ci::run(&workspace, options),
         Command::Tidy => tidy::run(&workspace.root),
         Command::Bench(options) => bench::run(&workspace, options),
+        Command::Tsan(options) => tsan::run(&workspace, options),
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! A program of its own, so that to build xtask is not to build what the benches need.
 //!
-//! Read next: `usher_bench::echo`, `usher_bench::instructions`.
+//! Read next: `usher_bench::echo`, `usher_bench::instructions`, `usher_bench::layer1`, `usher_bench::buffers`.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use usher_bench::{echo, instructions};
+use usher_bench::{buffers, echo, instructions, layer1};
 
 /// Measures the stations side by side with their peers.
 #[derive(Parser)]
@@ -22,12 +22,16 @@ struct Arguments {
 enum Bench {
     Echo(echo::Options),
     Instructions(instructions::Options),
+    Layer1(layer1::Options),
+    Buffers(buffers::Options),
 }
 
 fn main() -> ExitCode {
     let result = match &Arguments::parse().bench {
         Bench::Echo(options) => echo::run(options),
         Bench::Instructions(options) => instructions::run(options),
+        Bench::Layer1(options) => layer1::run(options),
+        Bench::Buffers(options) => buffers::run(options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -97,9 +97,8 @@ impl Crowd {
 fn open(load: &Load, index: usize, poll: &Poll) -> Result<Connection> {
     let socket = Socket::new(Domain::for_address(load.address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_tcp_nodelay(true)?;
-    let sources = load.sources();
-    if sources > 1 {
-        bind_to_source(&socket, load.address, index % sources)?;
+    if let Some(source) = load.source(index) {
+        bind(&socket, load.address, source)?;
     }
     socket.connect_timeout(&load.address.into(), CONNECT_TIMEOUT).context("connecting")?;
     socket.set_nonblocking(true)?;
@@ -111,8 +110,7 @@ fn open(load: &Load, index: usize, poll: &Poll) -> Result<Connection> {
 }
 
 /// The kernel picks a port that nobody bound at this source.
-fn bind_to_source(socket: &Socket, server: SocketAddr, index: usize) -> Result<()> {
-    ensure!(server.ip().is_loopback() && server.is_ipv4(), "several sources are for a server on 127.0.0.0/8");
-    let source = Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + u32::try_from(index)?);
+fn bind(socket: &Socket, server: SocketAddr, source: Ipv4Addr) -> Result<()> {
+    ensure!(server.ip().is_loopback() && server.is_ipv4(), "other sources are for a server on 127.0.0.0/8");
     socket.bind(&SocketAddr::from((source, 0)).into()).with_context(|| format!("binding to {source}"))
 }
