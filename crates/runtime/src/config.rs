@@ -203,6 +203,7 @@ impl ConfigFile {
             ("stages.logic_threads", stages.logic_threads, THREADS_MAX),
             ("stages.send_threads", stages.send_threads, THREADS_MAX),
             ("stages.receive_buffer_bytes", stages.receive_buffer_bytes, RECEIVE_BUFFER_BYTES_MAX),
+            ("stages.direct_descriptors", stages.direct_descriptors, CONNECTIONS_MAX),
         ];
         if let Some((field, _, max)) = at_most.iter().find(|(_, value, max)| value > max) {
             return Err(self.wrong(field, format!("must be at most {max}")));
@@ -212,6 +213,9 @@ impl ConfigFile {
         }
         if stages.receive_buffers_max < stages.workers {
             return Err(self.wrong("stages.receive_buffers_max", "must be at least one for each worker"));
+        }
+        if stages.direct_descriptors > 0 && stages.engine == Engine::Mio {
+            return Err(self.wrong("stages.direct_descriptors", "is for the uring engine: set it to 0"));
         }
         if sections.server.listen.ip().is_unspecified() && sections.server.advertise.is_none() {
             let message = "is missing: clients cannot connect to a wildcard such as server.listen";
@@ -318,6 +322,12 @@ mod tests {
             ("manager = \"127.0.0.1:7000\"\n", "", None, "cluster.manager"),
             ("[limits]", "[limitz]", Some(12), "limitz"),
             ("[limits]", "[stages]\nworkers = 65\n[limits]", Some(13), "stages.workers"),
+            (
+                "[limits]",
+                "[stages]\nengine = \"mio\"\ndirect_descriptors = 9\n[limits]",
+                Some(14),
+                "stages.direct_descriptors",
+            ),
             ("127.0.0.1:0", "0.0.0.0:0", None, "server.advertise"),
             ("[limits]\n", "lease_ms = 100\n[limits]\n", Some(12), "cluster.lease_ms"),
             ("[limits]\nserve_max", "[room]\nfloor", Some(13), "room.floor"),

@@ -67,7 +67,8 @@ pub struct ServerPlan<M: Machine> {
 /// Runs a server until it is told to stop. Whether everything came back to its pool is the result.
 pub fn serve<M: Machine + Send + 'static>(plan: ServerPlan<M>) -> anyhow::Result<()> {
     logs::init(&plan.common.sections.log);
-    check_files(&plan.common.sections.limits);
+    let stages = &plan.common.sections.stages;
+    check_files(&plan.common.sections.limits, stages.workers * stages.direct_descriptors);
     let stops = signals::listen().context("cannot listen for signals")?;
     let running = Running::start(plan)?;
     running.announce();
@@ -75,9 +76,10 @@ pub fn serve<M: Machine + Send + 'static>(plan: ServerPlan<M>) -> anyhow::Result
     running.stop(flush)
 }
 
-/// Says so where the limit of open files is too low for the config.
-fn check_files(limits: &LimitsSection) {
-    let possible = process::connections_possible();
+/// Says so where the limit of open files is too low for the config. (Rings hold some sockets beside it, but whether
+/// there will be rings is known only when layer 1 has started.)
+fn check_files(limits: &LimitsSection, direct: usize) {
+    let possible = process::connections_possible() + direct as u64;
     let wanted = u64::from(limits.connections_max());
     if wanted > possible {
         let needed = wanted + process::FILES_RESERVED;
