@@ -36,7 +36,7 @@ impl Uring {
         source.order = order;
         match (order, source.receiving) {
             (Receive::Off, Receiving::Standing | Receiving::Discarding) => self.cancel_receive(conn),
-            (Receive::Discard, Receiving::Starving) => {
+            (Receive::Discard | Receive::Off, Receiving::Starving) => {
                 // Needs no buffer, so it need not wait for one any longer.
                 source.receiving = Receiving::Idle;
                 self.receive_more(conn);
@@ -120,16 +120,21 @@ impl Uring {
         }
     }
 
-    /// Posts what the pool has, and then receives for those who found nothing posted.
+    /// Posts what the pool has, and then receives for those who found nothing posted: as many as there are buffers.
+    /// Each of them has bytes waiting, so its completion brings the turn that serves the next.
     pub(super) fn feed<H: Hooks>(&mut self, core: &mut Core<H>) {
         self.buffers.refill(&mut core.state.stock);
-        for _ in 0..self.starving.len().min(self.buffers.count()) {
-            let Some(conn) = self.starving.pop_front() else { return };
+        let mut served = 0;
+        while served < self.buffers.count()
+            && let Some(conn) = self.starving.pop_front()
+        {
             if let Some(source) = self.sources.get(conn)
                 && source.receiving == Receiving::Starving
+                && source.order == Receive::Deliver
             {
                 source.receiving = Receiving::Idle;
                 self.receive_more(conn);
+                served += 1;
             }
         }
     }
