@@ -62,7 +62,7 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// Sockets that each io_uring worker may hold in its ring's own table, where `RLIMIT_NOFILE` does not count them;
     /// the kernel allows at most that many a ring. One more stays an ordinary descriptor. 0: none. The other engines
-    /// have no such table.
+    /// have no such table. Wants Linux 6.7: before that such a socket cannot be reset, and a cut stream ends as if whole.
     pub direct_descriptors: usize,
     /// How receive buffers are managed.
     #[cfg(feature = "buffer-ways")]

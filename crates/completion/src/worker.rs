@@ -8,7 +8,7 @@
 //! Invariants: a worker waits only in the backend's `wait`; a context goes back exactly where
 //! `disconnected` is said; what settling marks anew is settled in the next turn, which then does not wait.
 //! Limits: linger and connect timeouts, each one list.
-//! Read next: `sys/mio/mod.rs`.
+//! Read next: `sys/uring/mod.rs`, `sys/mio/mod.rs`.
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,6 +24,9 @@ use crate::id::ConnId;
 use crate::load::Way;
 use crate::sys::{Backend, Ending, Posted, Socket};
 use crate::vital::Vital;
+
+/// Turns of a stopping worker in which sockets may still take what is queued.
+const ROUNDS_AT_STOP_MAX: usize = 16;
 
 pub(crate) struct Worker<B, H> {
     core: Core<H>,
@@ -59,7 +62,7 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
         while !self.stopping {
             if let Err(error) = self.turn() {
                 // As good as a panic: its connections would hang, and every new one would come here.
-                tracing::error!(%error, worker = self.core.state.worker, "polling failed; the process ends");
+                tracing::error!(%error, worker = self.core.state.worker, "waiting failed; the process ends");
                 std::process::abort();
             }
         }
@@ -90,7 +93,7 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
         }
     }
 
-    /// Relative to when deadlines were last looked at: a wait may be too long by the work of one turn.
+    /// From when deadlines were last looked at or added: a wait may be too long by the work of one turn.
     fn timeout(&self) -> Option<Duration> {
         if self.core.state.is_restless() || !self.inbox().fall_asleep() {
             return Some(Duration::ZERO);
@@ -151,7 +154,10 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
             context.token = token;
         }
         match self.backend.connect(conn, to) {
-            Ok(()) => self.connecting.add(clock(), conn),
+            Ok(()) => {
+                self.now = clock();
+                self.connecting.add(self.now, conn);
+            }
             Err(error) => self.core.connect_failed(conn, error),
         }
     }
@@ -294,7 +300,8 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
         }
         if !std::mem::replace(&mut context.deadline_set, true) {
             context.progressed = false;
-            self.lingering.add(clock(), conn);
+            self.now = clock();
+            self.lingering.add(self.now, conn);
         }
         if context.sending || !context.queue.is_empty() {
             return;
@@ -322,10 +329,17 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
     /// What the sockets take at once is sent, then everybody is let go and told.
     fn stop(&mut self) {
         self.end_turn();
-        // What was only posted is complete after one more turn.
-        match self.backend.wait(Some(Duration::ZERO)) {
-            Ok(()) => self.backend.deliver(&mut self.core),
-            Err(error) => tracing::error!(%error, "polling failed; what was still to be sent may be cut"),
+        for _ in 0..ROUNDS_AT_STOP_MAX {
+            // What was only posted is complete after one more turn, and then there may be more to send.
+            if let Err(error) = self.backend.wait(Some(Duration::ZERO)) {
+                tracing::error!(%error, "waiting failed; what was still to be sent may be cut");
+                break;
+            }
+            self.backend.deliver(&mut self.core);
+            if self.core.state.attention.is_empty() {
+                break;
+            }
+            self.settle_all();
         }
         for command in self.inbox().close() {
             self.decline(&command);

@@ -253,3 +253,21 @@ fn a_pause_at_the_end_of_a_turn_loses_nothing_that_is_read_before_it_takes_effec
         station.shutdown();
     }
 }
+
+#[test]
+fn the_silent_do_not_keep_a_buffer_from_one_who_speaks() {
+    for config in configs() {
+        let config = Config { workers: 1, receive_buffers_max: 1, ..config };
+        let station = Station::start_with(config, &nothing(), Extras { buffers: true, ..Extras::default() });
+        let first = station.client();
+        write(&first, b"1");
+        let held = station.find_chunk();
+        // They come while the only buffer is held, and nobody but the last of them ever speaks.
+        let others: Vec<(TcpStream, _)> = (0..20).map(|_| station.pair()).collect();
+        write(&others[19].0, b"2");
+        turn(&station, others[19].1);
+        drop(held);
+        assert_eq!(station.received(1), b"2");
+        station.shutdown();
+    }
+}

@@ -177,6 +177,15 @@ impl Station {
         })
     }
 
+    /// The next chunk, as the server gave it.
+    pub(crate) fn find_chunk(&self) -> Chunk {
+        loop {
+            if let Event::Received(_, chunk) = self.next() {
+                return chunk;
+            }
+        }
+    }
+
     /// The next `len` received bytes.
     pub(crate) fn received(&self, len: usize) -> Vec<u8> {
         let mut bytes = Vec::new();

@@ -28,7 +28,7 @@ impl Bell {
         (&*self.0).write_all(&1u64.to_ne_bytes())
     }
 
-    /// Each ring of the bell completes an operation named `user_data` from now on.
+    /// From now on the bell completes an operation named `user_data` here, each time somebody rings it.
     pub(super) fn listen(&self, ring: &mut Ring, user_data: u64) -> io::Result<()> {
         let poll = PollAdd::new(Fd(self.0.as_raw_fd()), libc::POLLIN as u32).multi(true).build();
         // SAFETY: a poll reads and writes no memory of ours.

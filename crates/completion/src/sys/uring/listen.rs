@@ -122,8 +122,7 @@ impl Listeners {
 
 impl Drop for Listeners {
     fn drop(&mut self) {
-        self.ring.cancel_all();
-        self.completions.extend(self.ring.completions());
+        self.ring.cancel_all(|completion| self.completions.push(completion));
         let mine = |completion: &Completion| completion.user_data < CANCEL;
         self.completions.drain(..).filter(mine).for_each(|completion| drop(socket(completion)));
     }

@@ -76,9 +76,10 @@ impl Backend for Uring {
 
     fn new(config: &Config) -> io::Result<(Uring, Waker)> {
         let ring = Ring::new()?;
-        let buffers = Buffers::new(&ring, config.buffers_per_worker())?;
         let files = Files::new(&ring, config.direct_descriptors)?;
         let bell = Bell::new()?;
+        // Last of what may fail: from here on `drop` takes its registration back.
+        let buffers = Buffers::new(&ring, config.buffers_per_worker())?;
         let uring = Uring {
             ring,
             buffers,
@@ -159,14 +160,15 @@ impl Backend for Uring {
             return Err(error);
         }
         self.buffers.publish();
-        // Posted sends are complete, without a word, as soon as they are handed over.
-        self.ring.wait(if self.sends.is_empty() { timeout } else { Some(Duration::ZERO) })?;
-        for completion in self.ring.completions() {
-            if Kind::Send.names(completion.user_data) {
-                self.sends.note(completion);
-            } else {
-                self.completions.push(completion);
-            }
+        // Posted sends are complete, without a word, as soon as they are handed over. And whoever starves while there
+        // are buffers has its turn.
+        let is_due = !self.sends.is_empty() || !self.starving.is_empty() && self.buffers.count() > 0;
+        self.ring.wait(if is_due { Some(Duration::ZERO) } else { timeout })?;
+        self.collect();
+        // The completion of a refused send that found no place must be heard before this turn's sends count as taken.
+        while !self.sends.is_empty() && self.ring.keeps_completions() {
+            self.ring.wait(Some(Duration::ZERO))?;
+            self.collect();
         }
         Ok(())
     }
@@ -187,6 +189,17 @@ impl Backend for Uring {
 }
 
 impl Uring {
+    /// Takes what is complete from the ring.
+    fn collect(&mut self) {
+        for completion in self.ring.completions() {
+            if Kind::Send.names(completion.user_data) {
+                self.sends.note(completion);
+            } else {
+                self.completions.push(completion);
+            }
+        }
+    }
+
     /// What is not a receive, and therefore rare.
     #[cold]
     fn handle<H: Hooks>(&mut self, core: &mut Core<H>, completion: Completion) {
@@ -240,6 +253,10 @@ impl Uring {
 
     /// Behind all that was posted for it.
     fn close(&mut self, descriptor: Descriptor, ending: Ending) {
+        let direct = match descriptor {
+            Descriptor::Ordinary(_) => None,
+            Descriptor::Direct(slot) => Some(slot),
+        };
         let close = match descriptor {
             Descriptor::Ordinary(fd) => {
                 if ending == Ending::Reset {
@@ -256,17 +273,19 @@ impl Uring {
                     let option = option.flags(Flags::SKIP_SUCCESS);
                     self.post(&option.user_data(Kind::Forgotten.numbered(0)));
                 }
-                self.files.give_back(slot);
                 Close::new(Fixed(slot)).build()
             }
         };
         self.post(&close.flags(Flags::SKIP_SUCCESS).user_data(Kind::Forgotten.numbered(0)));
+        if let Some(slot) = direct {
+            self.files.give_back(slot);
+        }
     }
 }
 
 impl Drop for Uring {
     fn drop(&mut self) {
-        self.ring.cancel_all();
+        self.ring.cancel_all(|_| {});
         self.buffers.close(&self.ring);
     }
 }

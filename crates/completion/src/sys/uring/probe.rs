@@ -58,7 +58,7 @@ pub(crate) fn probe() -> Result<(), Missing> {
     debug_assert!(unposted.is_none(), "invariant: an empty ring of buffers has room");
     buffers.publish();
     let outcome = converse(&mut ring).map_err(|error| lacking(error, "receives that stand"));
-    ring.cancel_all();
+    ring.cancel_all(|_| {});
     buffers.close(&ring);
     outcome
 }

@@ -1,7 +1,7 @@
 //! Receiving: one standing operation a connection, into whichever posted buffer is next.
 //!
 //! A standing receive completes once for each buffer it fills and says its last word when it is cancelled, at the
-//! peer's end, at an error, or when no buffer is posted. While discarding there is nothing to keep: if no receive
+//! peer's end, at an error, or when no buffer is posted: it takes one to look for bytes. While discarding there is nothing to keep: if no receive
 //! stands, bytes are cut off in the kernel (`MSG_TRUNC`) and need no buffer at all.
 //!
 //! Invariants: starving connections are served in their order, as many as there are buffers; an order is obeyed
@@ -18,7 +18,7 @@ use super::Uring;
 use super::buffers::GROUP;
 use super::ring::Completion;
 use super::send::FLAGS as SEND_FLAGS;
-use super::source::{Kind, Receiving, conn, with_fd};
+use super::source::{Kind, Receiving, Source, conn, with_fd};
 use crate::core::Core;
 use crate::hooks::Hooks;
 use crate::id::ConnId;
@@ -36,7 +36,7 @@ impl Uring {
         source.order = order;
         match (order, source.receiving) {
             (Receive::Off, Receiving::Standing | Receiving::Discarding) => self.cancel_receive(conn),
-            (Receive::Discard | Receive::Off, Receiving::Starving) => {
+            (Receive::Discard, Receiving::Starving) => {
                 // Needs no buffer, so it need not wait for one any longer.
                 source.receiving = Receiving::Idle;
                 self.receive_more(conn);
@@ -105,7 +105,7 @@ impl Uring {
         match -completion.result {
             libc::ENOBUFS if source.order == Receive::Deliver => {
                 source.receiving = Receiving::Starving;
-                self.starving.push_back(conn);
+                self.starve(conn);
             }
             bytes if bytes < 0 => self.receive_more(conn),
             libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.receive_more(conn),
@@ -120,8 +120,18 @@ impl Uring {
         }
     }
 
-    /// Posts what the pool has, and then receives for those who found nothing posted: as many as there are buffers.
-    /// Each of them has bytes waiting, so its completion brings the turn that serves the next.
+    /// Before the list grows, those who are gone leave it.
+    fn starve(&mut self, conn: ConnId) {
+        if self.starving.len() == self.starving.capacity() {
+            let sources = &mut self.sources;
+            let starves = |source: &mut Source| source.receiving == Receiving::Starving;
+            self.starving.retain(|conn| sources.get(*conn).is_some_and(starves));
+        }
+        self.starving.push_back(conn);
+    }
+
+    /// Posts what the pool has, and then receives for those who found nothing posted: as many as there are buffers, for
+    /// each takes one to look for bytes. Those it found silent do not keep theirs, so there is a next turn at once.
     pub(super) fn feed<H: Hooks>(&mut self, core: &mut Core<H>) {
         self.buffers.refill(&mut core.state.stock);
         let mut served = 0;
@@ -130,11 +140,10 @@ impl Uring {
         {
             if let Some(source) = self.sources.get(conn)
                 && source.receiving == Receiving::Starving
-                && source.order == Receive::Deliver
             {
                 source.receiving = Receiving::Idle;
+                served += usize::from(source.order == Receive::Deliver);
                 self.receive_more(conn);
-                served += 1;
             }
         }
     }
@@ -155,7 +164,7 @@ impl Uring {
         let Some(source) = self.sources.get(conn) else { return };
         source.watched = completion.has_more();
         // Whoever reads finds the error in its place, behind the last bytes.
-        if source.order == Receive::Off {
+        if source.order == Receive::Off || source.receiving == Receiving::Starving {
             if completion.result & FAILURE > 0 {
                 let nothing = with_fd!(source.descriptor, |fd| {
                     Send::new(fd, std::ptr::null(), 0).flags(SEND_FLAGS).build()

@@ -5,7 +5,7 @@
 //! to the thread that first waits on it.
 //!
 //! Invariants: what was pushed has been handed to the kernel when `submit` or `wait` has returned; completions
-//! that found the queue full are kept by the kernel (`NODROP`) and come with a later `wait`.
+//! that found the queue full are kept by the kernel (`NODROP`) and come with a later `wait` (`keeps_completions`).
 //! Limits: `SUBMISSIONS` pushed at once, then they are handed over early; `COMPLETIONS` waiting.
 //! Read next: `mod.rs`.
 
@@ -133,12 +133,23 @@ impl Ring {
         })
     }
 
-    /// Cancels all that is under way and waits for it.
-    pub(super) fn cancel_all(&mut self) {
+    /// Whether completions that found no place wait in the kernel.
+    pub(super) fn keeps_completions(&mut self) -> bool {
+        self.ring.submission().cq_overflow()
+    }
+
+    /// Cancels all that is under way, and gives `heard` every last word of it.
+    pub(super) fn cancel_all(&mut self, mut heard: impl FnMut(Completion)) {
         let second = Some(Timespec::new().sec(1));
-        if self.submit().is_ok() {
-            // Fails if there is nothing to cancel.
-            let _ = self.ring.submitter().register_sync_cancel(second, CancelBuilder::any());
+        if self.submit().is_err() {
+            return;
+        }
+        // Fails if there is nothing to cancel.
+        let _ = self.ring.submitter().register_sync_cancel(second, CancelBuilder::any());
+        while self.wait(Some(Duration::ZERO)).is_ok() {
+            if self.completions().map(&mut heard).count() == 0 {
+                return;
+            }
         }
     }
 

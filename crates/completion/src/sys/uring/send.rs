@@ -5,7 +5,8 @@
 //! has taken it, or a completion says what it refused. So a turn of a thousand sends costs no completion, and we
 //! learn of a full socket at once, as readiness would tell. A socket that refused is polled for room.
 //!
-//! Invariants: payloads of posted sends are owned here until their enter has returned; one send a connection.
+//! Invariants: payloads of posted sends are owned here until their enter has returned, and until no completion is kept
+//! back by the kernel for want of a place: one of them could speak of a refusal. One send a connection.
 //! Limits: `PARTS_MAX` parts a send and `VECTORS_MAX` an enter, then it is made early.
 //! Read next: `ring.rs`; `core.rs`, `sent` and `refused`.
 
