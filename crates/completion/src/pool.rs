@@ -179,7 +179,8 @@ impl Stock {
         self.other = Other::new(way, self.pool.buffer_bytes);
     }
 
-    /// A buffer, or `None` and a wake when the next one comes back to the pool. For the connection in this slot; its buffers are like all others.
+    /// A buffer, or `None` and a wake when the next one comes back to the pool. The slot of the connection it is for
+    /// matters only to the other ways that a bench compares.
     #[inline]
     #[cfg_attr(not(feature = "buffer-ways"), allow(unused_variables))]
     pub(crate) fn take(&mut self, slot: u32) -> Option<Buffer> {

@@ -251,34 +251,30 @@ impl Uring {
         }
     }
 
+    /// Posts an operation whose success nobody waits for, nor its failure.
+    fn post_unheard(&mut self, entry: Entry) {
+        self.post(&entry.flags(Flags::SKIP_SUCCESS).user_data(Kind::Forgotten.numbered(0)));
+    }
+
     /// Behind all that was posted for it.
     fn close(&mut self, descriptor: Descriptor, ending: Ending) {
-        let direct = match descriptor {
-            Descriptor::Ordinary(_) => None,
-            Descriptor::Direct(slot) => Some(slot),
-        };
-        let close = match descriptor {
+        match descriptor {
             Descriptor::Ordinary(fd) => {
                 if ending == Ending::Reset {
                     // Fails only on a socket that is dead already, which needs no reset.
                     let _ = SockRef::from(&fd).set_linger(Some(Duration::ZERO));
                 }
-                Close::new(Fd(fd.into_raw_fd())).build()
+                self.post_unheard(Close::new(Fd(fd.into_raw_fd())).build());
             }
             Descriptor::Direct(slot) => {
                 if ending == Ending::Reset {
                     let (level, name) = (libc::SOL_SOCKET as u32, libc::SO_LINGER as u32);
                     let (value, len) = ((&raw const RESET).cast(), size_of_val(&RESET) as u32);
-                    let option = SetSockOpt::new(Fixed(slot), level, name, value, len).build();
-                    let option = option.flags(Flags::SKIP_SUCCESS);
-                    self.post(&option.user_data(Kind::Forgotten.numbered(0)));
+                    self.post_unheard(SetSockOpt::new(Fixed(slot), level, name, value, len).build());
                 }
-                Close::new(Fixed(slot)).build()
+                self.post_unheard(Close::new(Fixed(slot)).build());
+                self.files.give_back(slot);
             }
-        };
-        self.post(&close.flags(Flags::SKIP_SUCCESS).user_data(Kind::Forgotten.numbered(0)));
-        if let Some(slot) = direct {
-            self.files.give_back(slot);
         }
     }
 }

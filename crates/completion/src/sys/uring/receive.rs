@@ -1,8 +1,8 @@
 //! Receiving: one standing operation a connection, into whichever posted buffer is next.
 //!
 //! A standing receive completes once for each buffer it fills and says its last word when it is cancelled, at the
-//! peer's end, at an error, or when no buffer is posted: it takes one to look for bytes. While discarding there is nothing to keep: if no receive
-//! stands, bytes are cut off in the kernel (`MSG_TRUNC`) and need no buffer at all.
+//! peer's end, at an error, or when no buffer is posted: it takes one to look for bytes. While discarding there is
+//! nothing to keep: if no receive stands, bytes are cut off in the kernel (`MSG_TRUNC`) and need no buffer at all.
 //!
 //! Invariants: starving connections are served in their order, as many as there are buffers; an order is obeyed
 //! before the next buffer that the kernel has not filled yet (what it has filled is delivered).
@@ -79,8 +79,7 @@ impl Uring {
 
     /// The cancelled operation says so itself.
     pub(super) fn cancel(&mut self, kind: Kind, conn: ConnId) {
-        let cancel = AsyncCancel::new(kind.by(conn)).build().flags(Flags::SKIP_SUCCESS);
-        self.post(&cancel.user_data(Kind::Forgotten.numbered(0)));
+        self.post_unheard(AsyncCancel::new(kind.by(conn)).build());
     }
 
     /// A receive completed: bytes, the end, or an error. Whose connection was released finds nobody; only the buffer
