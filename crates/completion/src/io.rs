@@ -9,6 +9,7 @@ use crate::handle::Handle;
 use crate::hooks::{Fault, Verb};
 use crate::id::ConnId;
 use crate::payload::Payload;
+use crate::pool::Chunk;
 
 /// The worker a hook runs on.
 pub struct Io<'a> {
@@ -62,6 +63,27 @@ impl<'a> Io<'a> {
             self.state.resume(conn);
         } else {
             self.state.handle.act(conn, Verb::ResumeReading);
+        }
+    }
+
+    /// Whether no command that another thread posted waits for this worker: what is asked of `self` now overtakes
+    /// nothing that the caller has asked of a [`Handle`] before.
+    #[inline]
+    pub fn is_caught_up(&self) -> bool {
+        self.state.handle.inbox(self.state.worker).is_empty()
+    }
+
+    /// Takes a chunk's buffer back at once, without the lock that dropping it takes.
+    #[inline]
+    pub fn give_back(&mut self, mut chunk: Chunk) {
+        let stock = &mut self.state.stock;
+        let was_empty = stock.is_empty();
+        if let Some(buffer) = stock.reclaim(&mut chunk) {
+            stock.put(buffer);
+            if was_empty {
+                // A connection may have found none: the next turn serves it.
+                self.state.handle.wake(self.state.worker);
+            }
         }
     }
 

@@ -179,6 +179,12 @@ impl Stock {
         self.other = Other::new(way, self.pool.buffer_bytes);
     }
 
+    /// Whether no buffer is at hand.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.at_hand.is_empty()
+    }
+
     /// A buffer, or `None` and a wake when the next one comes back to the pool. The slot of the connection it is for
     /// matters only to the other ways that a bench compares.
     #[inline]

@@ -91,6 +91,7 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
         if self.core.has_told() {
             self.core.turn_ended();
         }
+        self.core.state.publish();
     }
 
     /// From when deadlines were last looked at or added: a wait may be too long by the work of one turn.
@@ -357,6 +358,7 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
             self.settle(conn.slot());
         }
         self.core.turn_ended();
+        self.core.state.publish();
     }
 
     fn decline(&mut self, command: &Command) {
