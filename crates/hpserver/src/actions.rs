@@ -26,16 +26,23 @@ pub struct Actions<S: Service> {
 pub(crate) enum Action<S: Service> {
     Admit(ConnId),
     Refuse(ConnId, S::Packet),
-    Send(ConnId, S::Packet),
+    Send(ConnId, S::Packet, Option<u64>),
     SendShared(ConnId, Arc<Shared<S::Packet>>),
     Join(ConnId, GroupId),
     Leave(ConnId, GroupId),
-    Publish(GroupId, Arc<Shared<S::Packet>>, Option<ConnId>),
+    Publish(GroupId, Arc<Shared<S::Packet>>, Option<u64>, Option<ConnId>),
     Close(ConnId, Option<S::Packet>),
     Abort(ConnId),
     HandOver(ConnId, ShardId, S::Note),
     Tell(ShardId, S::Note),
-    Dial { listener: ListenerId, addr: SocketAddr, token: u64, hello: Bytes },
+    Dial(Box<DialAction>),
+}
+
+pub(crate) struct DialAction {
+    pub(crate) listener: ListenerId,
+    pub(crate) addr: SocketAddr,
+    pub(crate) token: u64,
+    pub(crate) hello: Bytes,
 }
 
 impl<S: Service> Actions<S> {
@@ -61,7 +68,14 @@ impl<S: Service> Actions<S> {
 
     /// Sends one packet.
     pub fn send(&mut self, conn: ConnId, packet: S::Packet) {
-        self.list.push(Action::Send(conn, packet));
+        self.list.push(Action::Send(conn, packet, None));
+    }
+
+    /// Sends a packet of which only the latest matters (a quote, a position): while the connection's socket takes
+    /// no bytes, it takes the place of one that waits there under the same `key`. A connection's keys are its own;
+    /// how many it has is the service's to bound.
+    pub fn send_latest(&mut self, conn: ConnId, key: u64, packet: S::Packet) {
+        self.list.push(Action::Send(conn, packet, Some(key)));
     }
 
     /// Sends a packet that others are sent too: encoded once a codec, its bytes shared.
@@ -83,7 +97,12 @@ impl<S: Service> Actions<S> {
     /// and sends in order; a member whose listener is a link may hear what was sent before what was
     /// published.
     pub fn publish(&mut self, group: GroupId, packet: S::Packet, except: Option<ConnId>) {
-        self.list.push(Action::Publish(group, Arc::new(Shared::new(packet)), except));
+        self.list.push(Action::Publish(group, Arc::new(Shared::new(packet)), None, except));
+    }
+
+    /// As `publish`, for a packet of which only the latest of its `key` matters: see `send_latest`.
+    pub fn publish_latest(&mut self, group: GroupId, key: u64, packet: S::Packet, except: Option<ConnId>) {
+        self.list.push(Action::Publish(group, Arc::new(Shared::new(packet)), Some(key), except));
     }
 
     /// Sends what was sent so far and `last_words`, then closes. No packet of it follows, only `Closed`.
@@ -110,7 +129,7 @@ impl<S: Service> Actions<S> {
     /// Opens an outgoing connection under `listener`'s codec, channel and limits. `hello` is the body of
     /// its first frame (unused where the channel does not greet). `Dialed` or `DialFailed` answers.
     pub fn dial(&mut self, listener: ListenerId, addr: SocketAddr, token: u64, hello: Bytes) {
-        self.list.push(Action::Dial { listener, addr, token, hello });
+        self.list.push(Action::Dial(Box::new(DialAction { listener, addr, token, hello })));
     }
 }
 
@@ -140,5 +159,21 @@ impl<P: 'static> Shared<P> {
                 codec.encode(&self.packet, &mut out).is_ok().then(|| out.freeze())
             })
             .clone()
+    }
+
+    /// Several packets' bytes under one codec, one after the other; and how many were too large for it.
+    pub(crate) fn join(
+        packets: &[Arc<Self>],
+        index: usize,
+        count: usize,
+        codec: &dyn Codec<P>,
+    ) -> (Bytes, u64) {
+        let encoded: Vec<_> =
+            packets.iter().filter_map(|packet| packet.encoded(index, count, codec)).collect();
+        let too_large = (packets.len() - encoded.len()) as u64;
+        match &encoded[..] {
+            [bytes] => (bytes.clone(), too_large),
+            several => (several.concat().into(), too_large),
+        }
     }
 }

@@ -3,10 +3,12 @@
 //! It exists so that the three stages, the hooks, the timer and the outside meet in one place. It owns the
 //! lanes, the listeners and the way to layer 1; what an item means is the stages' own.
 //!
-//! How a lane comes to run: whoever puts the first item into an idle lane holds it and schedules it. A lane
-//! of a stage with threads goes to its thread; an inline one goes to the caller's list of ready lanes, which
-//! the caller drives before it returns to its own work. Threads that are neither a worker nor a pool's (the
-//! timer, the outside) run nothing: they leave an inline lane as an errand to a worker.
+//! How a lane comes to run: whoever puts the first item into an idle lane holds it and schedules it. An inline
+//! lane goes to the caller's list of ready lanes, which the caller drives before it returns to its own work. So does
+//! a receive or send lane that has a thread, as long as its run is expected to be short (`pace`): a hop would cost
+//! more. A service is not ours: one that has threads runs on them alone, and may hold up its own shard and no other.
+//! Threads that are neither a worker nor a pool's (the timer, the outside) run nothing: they leave an inline lane as
+//! an errand to a worker.
 //!
 //! Architecture Invariant: nothing blocks inside a run. A run that cannot go on keeps what it has, parks
 //! its lane and leaves its name where it waits.
@@ -22,14 +24,14 @@ use std::{
             Ordering::{Relaxed, SeqCst},
         },
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use usher_completion::{ConnId, Handle};
+use usher_completion::{ConnId, Handle, Io};
 
 use crate::{
-    lane::{Class, Item, Lane, Waiter},
+    lane::{Bundle, Class, Credit, Held, Item, Lane, Waiter},
     listener::Listener,
     logic::{LogicItem, Shard},
     pool::Pool,
@@ -37,7 +39,7 @@ use crate::{
     send::{SendItem, Sender},
     service::{Service, ShardId},
     table::{IdMap, Spread},
-    timer::Timer,
+    timer::{Timer, now},
 };
 
 /// Which stage.
@@ -63,15 +65,33 @@ pub(crate) struct LaneRef {
     pub(crate) index: usize,
 }
 
-/// The inline lanes that the current thread holds and has yet to run.
+/// The lanes that the current thread holds and has yet to run.
 #[derive(Default)]
 pub(crate) struct Ready {
-    lanes: VecDeque<LaneRef>,
+    lanes: VecDeque<(LaneRef, Duration)>,
+    /// What they are expected to take.
+    promised: Duration,
 }
 
 impl Ready {
     pub(crate) fn is_empty(&self) -> bool {
         self.lanes.is_empty()
+    }
+
+    fn push(&mut self, lane: LaneRef, expected: Duration) {
+        self.promised += expected;
+        self.lanes.push_back((lane, expected));
+    }
+
+    fn pop(&mut self) -> Option<LaneRef> {
+        let (lane, expected) = self.lanes.pop_front()?;
+        self.promised -= expected;
+        Some(lane)
+    }
+
+    /// Whether this thread may as well run a lane itself that has a thread.
+    fn has_time_for(&self, expected: Duration) -> bool {
+        self.promised + expected <= INLINE_MAX
     }
 }
 
@@ -101,6 +121,7 @@ pub(crate) struct Totals {
     pub(crate) hand_overs: AtomicU64,
     pub(crate) stale_actions: AtomicU64,
     pub(crate) too_large: AtomicU64,
+    pub(crate) conflated: AtomicU64,
     handoffs: [AtomicU64; 3],
     inline: [AtomicU64; 3],
 }
@@ -146,6 +167,10 @@ pub(crate) struct Open {
     none: Condvar,
 }
 
+/// What a thread runs itself of lanes that have threads, before it goes back to its own work. To wake a thread costs
+/// both sides about 5 us: a twentieth of this.
+const INLINE_MAX: Duration = Duration::from_micros(100);
+
 /// After so many runs in a row a worker looks after its sockets again.
 pub(crate) const RUNS_MAX: usize = 256;
 
@@ -159,11 +184,14 @@ impl<S: Service> Fabric<S> {
     }
 
     /// Schedules a lane that the caller holds.
-    pub(crate) fn schedule(&self, lane: LaneRef, ready: &mut Ready) {
+    pub(crate) fn schedule(&self, lane: LaneRef, held: Held, ready: &mut Ready) {
         let pool = self.pool(lane.stage);
         if pool.is_empty() {
             self.totals.inline[lane.stage as usize].fetch_add(1, Relaxed);
-            ready.lanes.push_back(lane);
+            ready.push(lane, Duration::ZERO);
+        } else if lane.stage != Stage::Logic && ready.has_time_for(held.expected) {
+            self.totals.inline[lane.stage as usize].fetch_add(1, Relaxed);
+            ready.push(lane, held.expected);
         } else {
             self.totals.handoffs[lane.stage as usize].fetch_add(1, Relaxed);
             pool.hand(lane);
@@ -172,6 +200,7 @@ impl<S: Service> Fabric<S> {
 
     /// As `schedule`, from a thread that is not to run it: an inline lane is left to a worker.
     fn schedule_from_outside(&self, lane: LaneRef) {
+        self.totals.handoffs[lane.stage as usize].fetch_add(1, Relaxed);
         if self.pool(lane.stage).is_empty() {
             let worker = lane.index % self.workers.len();
             lock(&self.workers[worker].errands).push(lane);
@@ -181,59 +210,63 @@ impl<S: Service> Fabric<S> {
         }
     }
 
-    pub(crate) fn to_receive(&self, lane: usize, items: &mut Vec<(Class, ReceiveItem)>, ready: &mut Ready) {
-        if self.receive[lane].submit(items) {
-            self.schedule(LaneRef { stage: Stage::Receive, index: lane }, ready);
+    pub(crate) fn to_receive(&self, lane: usize, items: &mut Bundle<ReceiveItem>, ready: &mut Ready) {
+        if let Some(held) = self.receive[lane].submit(items) {
+            self.schedule(LaneRef { stage: Stage::Receive, index: lane }, held, ready);
         }
     }
 
-    pub(crate) fn to_logic(&self, shard: ShardId, items: &mut Vec<(Class, LogicItem<S>)>, ready: &mut Ready) {
-        if self.logic[shard].submit(items) {
-            self.schedule(LaneRef { stage: Stage::Logic, index: shard }, ready);
+    pub(crate) fn to_logic(&self, shard: ShardId, items: &mut Bundle<LogicItem<S>>, ready: &mut Ready) {
+        if let Some(held) = self.logic[shard].submit(items) {
+            self.schedule(LaneRef { stage: Stage::Logic, index: shard }, held, ready);
         }
     }
 
-    pub(crate) fn to_send(&self, lane: usize, items: &mut Vec<(Class, SendItem<S>)>, ready: &mut Ready) {
-        if self.send[lane].submit(items) {
-            self.schedule(LaneRef { stage: Stage::Send, index: lane }, ready);
+    pub(crate) fn to_send(&self, lane: usize, items: &mut Bundle<SendItem<S>>, ready: &mut Ready) {
+        if let Some(held) = self.send[lane].submit(items) {
+            self.schedule(LaneRef { stage: Stage::Send, index: lane }, held, ready);
         }
     }
 
     /// As `to_receive`, from a thread that runs no lanes.
     pub(crate) fn to_receive_from_outside(&self, lane: usize, class: Class, item: ReceiveItem) {
-        if self.receive[lane].submit(&mut vec![(class, item)]) {
+        if self.receive[lane].submit(&mut Bundle::of(class, item)).is_some() {
             self.schedule_from_outside(LaneRef { stage: Stage::Receive, index: lane });
         }
     }
 
     /// As `to_logic`, from a thread that runs no lanes.
     pub(crate) fn to_logic_from_outside(&self, shard: ShardId, class: Class, item: LogicItem<S>) {
-        if self.logic[shard].submit(&mut vec![(class, item)]) {
+        if self.logic[shard].submit(&mut Bundle::of(class, item)).is_some() {
             self.schedule_from_outside(LaneRef { stage: Stage::Logic, index: shard });
         }
     }
 
     /// As `to_send`, from a thread that runs no lanes.
     pub(crate) fn to_send_from_outside(&self, lane: usize, class: Class, item: SendItem<S>) {
-        if self.send[lane].submit(&mut vec![(class, item)]) {
+        if self.send[lane].submit(&mut Bundle::of(class, item)).is_some() {
             self.schedule_from_outside(LaneRef { stage: Stage::Send, index: lane });
         }
     }
 
-    /// Runs ready lanes, at most `runs`; what is left stays ready.
-    pub(crate) fn drive(&self, ready: &mut Ready, runs: usize) {
+    /// Runs ready lanes, at most `runs`; what is left stays ready. `io`: this thread is a worker of layer 1.
+    pub(crate) fn drive(&self, ready: &mut Ready, runs: usize, mut io: Option<&mut Io<'_>>) {
         for _ in 0..runs {
-            let Some(lane) = ready.lanes.pop_front() else { return };
-            self.run(lane, ready);
+            let Some(lane) = ready.pop() else { return };
+            self.run(lane, ready, io.as_deref_mut());
         }
     }
 
     /// One run of a lane that the caller holds, and what comes of it.
-    pub(crate) fn run(&self, at: LaneRef, ready: &mut Ready) {
+    pub(crate) fn run(&self, at: LaneRef, ready: &mut Ready, io: Option<&mut Io<'_>>) {
         match at.stage {
-            Stage::Receive => self.settle(&self.receive[at.index], at, Receiver::run, ready),
-            Stage::Logic => self.settle(&self.logic[at.index], at, Shard::run, ready),
-            Stage::Send => self.settle(&self.send[at.index], at, Sender::run, ready),
+            Stage::Receive => self.settle(&self.receive[at.index], at, ready, |receiver, fabric, ready| {
+                receiver.run(fabric, ready, io)
+            }),
+            Stage::Logic => self.settle(&self.logic[at.index], at, ready, Shard::run),
+            Stage::Send => self.settle(&self.send[at.index], at, ready, |sender, fabric, ready| {
+                sender.run(fabric, ready, io)
+            }),
         }
     }
 
@@ -242,34 +275,46 @@ impl<S: Service> Fabric<S> {
         &self,
         lane: &Lane<I, T>,
         at: LaneRef,
-        run: impl FnOnce(&mut T, &Self, &mut Ready) -> Outcome,
         ready: &mut Ready,
+        run: impl FnOnce(&mut T, &Self, &mut Ready) -> Outcome,
     ) {
+        let started = (!self.pool(at.stage).is_empty()).then(now);
         let outcome = run(&mut lane.state(), self, ready);
-        let mine = match outcome {
-            Outcome::Done => lane.finish(),
+        let spent = started.map(|started| now() - started);
+        let held = match outcome {
+            Outcome::Done => lane.finish(spent),
             Outcome::WaitSend(target, class) => {
-                lane.park();
-                !self.send[target].await_place(class, Waiter::Logic(at.index)) && lane.wake()
+                lane.park(spent);
+                let waits = self.send[target].places(class).wait(Waiter::Logic(at.index));
+                if waits { None } else { lane.wake() }
             }
             Outcome::WaitWorker(worker) => {
-                lane.park();
+                lane.park(spent);
                 lock(&self.workers[worker].refused).push(at.index);
                 self.handle().wake(worker);
-                false
+                None
             }
         };
-        if mine {
-            self.schedule(at, ready);
+        if let Some(held) = held {
+            self.schedule(at, held, ready);
         }
     }
 
     /// Takes a batch from a lane's queue, and calls whoever waited for the places that frees: at once, for
     /// what the batch causes may take long. They run on their own threads, not on that of a later stage.
     pub(crate) fn take<I: Item, T>(&self, lane: &Lane<I, T>, batch: &mut VecDeque<I>) {
-        let mut waiters = Vec::new();
-        lane.take(self.batch_items_max, batch, &mut waiters);
-        self.call(waiters);
+        let mut called = Vec::new();
+        lane.take(self.batch_items_max, batch, &mut called);
+        self.call(called);
+    }
+
+    /// Gives back what a run reserved of each lane's places and did not use.
+    pub(crate) fn give_back<I: Item, T>(&self, credits: &mut [Credit], lanes: &[Lane<I, T>]) {
+        let mut called = Vec::new();
+        for (credit, lane) in credits.iter_mut().zip(lanes) {
+            credit.give_back(lane, &mut called);
+        }
+        self.call(called);
     }
 
     pub(crate) fn call(&self, waiters: Vec<Waiter>) {
@@ -280,7 +325,7 @@ impl<S: Service> Fabric<S> {
                     self.to_receive_from_outside(lane, class, ReceiveItem::Retry { shard, class });
                 }
                 Waiter::Logic(shard) => {
-                    if self.logic[shard].wake() {
+                    if self.logic[shard].wake().is_some() {
                         self.schedule_from_outside(LaneRef { stage: Stage::Logic, index: shard });
                     }
                 }
@@ -302,10 +347,12 @@ impl<S: Service> Fabric<S> {
     /// A worker at the end of its turn: what others left for it becomes its own.
     pub(crate) fn clear_desk(&self, worker: usize, ready: &mut Ready) {
         let desk = &self.workers[worker];
-        ready.lanes.extend(std::mem::take(&mut *lock(&desk.errands)));
+        for lane in std::mem::take(&mut *lock(&desk.errands)) {
+            ready.push(lane, Duration::ZERO);
+        }
         for index in std::mem::take(&mut *lock(&desk.refused)) {
-            if self.send[index].wake() {
-                self.schedule(LaneRef { stage: Stage::Send, index }, ready);
+            if let Some(held) = self.send[index].wake() {
+                self.schedule(LaneRef { stage: Stage::Send, index }, held, ready);
             }
         }
     }
@@ -332,8 +379,8 @@ impl<S: Service> Fabric<S> {
                 return;
             }
             for lane in busy {
-                self.run(lane, &mut ready);
-                ready.lanes.clear();
+                self.run(lane, &mut ready, None);
+                ready = Ready::default();
             }
         }
     }
@@ -407,7 +454,7 @@ impl Open {
     pub(crate) fn wait_for_none(&self, deadline: Instant) -> bool {
         let mut count = lock(&self.count);
         while *count > 0 {
-            let left = deadline.saturating_duration_since(crate::timer::now());
+            let left = deadline.saturating_duration_since(now());
             if left.is_zero() {
                 return false;
             }
@@ -420,4 +467,8 @@ impl Open {
 /// The plain values behind these locks are whole between any two operations, so a poisoned one is sound.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn repeat<T: Default>(count: usize) -> Vec<T> {
+    std::iter::repeat_with(T::default).take(count).collect()
 }

@@ -22,10 +22,11 @@ use usher_completion::{Chunk, ConnId, Fault, Hooks, Io, ListenerId as Socket, Op
 
 use crate::{
     CloseReason, DialError, ListenerId, Service,
-    fabric::{Dial, Fabric, RUNS_MAX, Ready, lock},
-    lane::{Class, Item, Waiter},
+    fabric::{Dial, Fabric, RUNS_MAX, Ready, lock, repeat},
+    lane::{Bundle, Class, Item, Waiter},
     logic::LogicItem,
-    receive::ReceiveItem,
+    places::Places,
+    receive::{Arrival, ReceiveItem},
     send::SendItem,
 };
 
@@ -45,9 +46,11 @@ pub(crate) struct Hook<S: Service> {
     rested: HashSet<ConnId, FixedState>,
     /// Connections that their receive lane holds.
     held: HashSet<ConnId, FixedState>,
-    /// By receive lane and class.
-    gathered: Vec<[VecDeque<ReceiveItem>; 2]>,
-    to_send: Vec<Vec<(Class, SendItem<S>)>>,
+    /// By receive lane.
+    gathered: Vec<Bundle<ReceiveItem>>,
+    /// What of it is on its way into a lane: empty between two.
+    handing: Bundle<ReceiveItem>,
+    to_send: Vec<Bundle<SendItem<S>>>,
     ready: Ready,
 }
 
@@ -60,8 +63,9 @@ impl<S: Service> Hook<S> {
             blocked: HashSet::default(),
             rested: HashSet::default(),
             held: HashSet::default(),
-            gathered: std::iter::repeat_with(Default::default).take(fabric.receive.len()).collect(),
-            to_send: std::iter::repeat_with(Vec::new).take(fabric.send.len()).collect(),
+            gathered: repeat(fabric.receive.len()),
+            handing: Bundle::default(),
+            to_send: repeat(fabric.send.len()),
             ready: Ready::default(),
             fabric,
         }
@@ -110,19 +114,19 @@ impl<S: Service> Hook<S> {
     fn gather(&mut self, conn: ConnId, item: ReceiveItem) {
         let Some(listener) = self.listener(conn) else { return };
         let class = self.fabric.class(listener);
-        self.gathered[self.fabric.receive_spread.lane(conn)][class as usize].push_back(item);
+        self.gathered[self.fabric.receive_spread.lane(conn)].push(class, item);
     }
 
     fn announce(&mut self, conn: ConnId, item: SendItem<S>) {
         let Some(listener) = self.listener(conn) else { return };
         let class = self.fabric.class(listener);
-        self.to_send[self.fabric.send_spread.lane(conn)].push((class, item));
+        self.to_send[self.fabric.send_spread.lane(conn)].push(class, item);
     }
 
     fn dial_failed(&mut self, dial: &Dial, why: DialError<S::Packet>) {
         let class = self.fabric.class(dial.listener);
         let item = LogicItem::DialFailed { token: dial.token, why };
-        self.fabric.to_logic(dial.shard, &mut vec![(class, item)], &mut self.ready);
+        self.fabric.to_logic(dial.shard, &mut Bundle::of(class, item), &mut self.ready);
     }
 
     /// Hands on what was gathered, as far as the queues take it; how many items they took.
@@ -132,14 +136,15 @@ impl<S: Service> Hook<S> {
         }
         let mut handed = 0;
         for (index, gathered) in self.gathered.iter_mut().enumerate() {
-            let lane = &self.fabric.receive[index];
-            let mut batch = Vec::new();
-            for (class, items) in [Class::Link, Class::Rest].into_iter().zip(gathered) {
-                let fits = items.iter().take_while(|item| !item.counted() || lane.reserve(class)).count();
-                batch.extend(items.drain(..fits).map(|item| (class, item)));
+            if gathered.is_empty() {
+                continue;
             }
-            handed += batch.len();
-            self.fabric.to_receive(index, &mut batch, &mut self.ready);
+            let lane = &self.fabric.receive[index];
+            for class in Class::ALL {
+                admit(lane.places(class), gathered.class(class), self.handing.class(class));
+            }
+            handed += self.handing.len();
+            self.fabric.to_receive(index, &mut self.handing, &mut self.ready);
         }
         handed
     }
@@ -147,12 +152,14 @@ impl<S: Service> Hook<S> {
     /// What is still here rests until its lane has places; true: one has by now.
     fn rest(&mut self, io: &mut Io<'_>) -> bool {
         let mut again = false;
-        for (index, gathered) in self.gathered.iter().enumerate() {
-            for (class, items) in [Class::Link, Class::Rest].into_iter().zip(gathered) {
+        for (index, gathered) in self.gathered.iter_mut().enumerate() {
+            for class in Class::ALL {
+                let items = gathered.class(class);
                 if items.is_empty() {
                     continue;
                 }
-                again |= !self.fabric.receive[index].await_place(class, Waiter::Worker(self.worker));
+                let places = self.fabric.receive[index].places(class);
+                again |= !places.wait(Waiter::Worker(self.worker));
                 for item in items {
                     if let ReceiveItem::Chunk { conn, .. } = item
                         && self.rested.insert(*conn)
@@ -168,7 +175,7 @@ impl<S: Service> Hook<S> {
 
     /// The queues took everything: reading goes on, of whom nobody else holds.
     fn rested(&mut self, io: &mut Io<'_>) {
-        if self.gathered.iter().flatten().all(VecDeque::is_empty) {
+        if self.gathered.iter().all(Bundle::is_empty) {
             for conn in self.rested.drain().filter(|conn| !self.held.contains(conn)) {
                 io.resume_reading(conn);
             }
@@ -209,7 +216,8 @@ impl<S: Service> Hooks for Hook<S> {
         }
         self.take_slot(conn, listener);
         self.announce(conn, SendItem::Connected { conn, listener });
-        self.gather(conn, ReceiveItem::Connected { conn, listener, peer: opened.peer, dial });
+        let arrival = Arrival { conn, listener, peer: opened.peer, dial };
+        self.gather(conn, ReceiveItem::Connected(Box::new(arrival)));
     }
 
     fn received(&mut self, _io: &mut Io<'_>, conn: ConnId, chunk: Chunk) {
@@ -259,7 +267,7 @@ impl<S: Service> Hooks for Hook<S> {
         self.fabric.clear_desk(self.worker, &mut self.ready);
         loop {
             let handed = self.hand_on();
-            self.fabric.drive(&mut self.ready, RUNS_MAX);
+            self.fabric.drive(&mut self.ready, RUNS_MAX, Some(io));
             if handed == 0 && !self.rest(io) {
                 break;
             }
@@ -280,4 +288,21 @@ impl<S: Service> Drop for Hook<S> {
             self.hand_on();
         }
     }
+}
+
+/// Moves items from `waiting` to `admitted` until a counted one finds no place.
+fn admit(places: &Places<Waiter>, waiting: &mut VecDeque<ReceiveItem>, admitted: &mut VecDeque<ReceiveItem>) {
+    let counted = waiting.iter().filter(|item| item.counted()).count();
+    let reserved = if counted == 0 { 0 } else { places.reserve(counted) };
+    if reserved == counted {
+        return std::mem::swap(waiting, admitted);
+    }
+    let mut left = reserved;
+    let fits = waiting.iter().take_while(|item| {
+        let fits = !item.counted() || left > 0;
+        left -= usize::from(item.counted() && fits);
+        fits
+    });
+    let fits = fits.count();
+    admitted.extend(waiting.drain(..fits));
 }

@@ -6,21 +6,20 @@
 //! Invariants:
 //! - Only whoever holds the lane runs it: `submit` and `wake` hand it to one caller, `finish` and `park`
 //!   take it back. "Empty" is read and "idle" written under one lock, so no item is ever stranded.
-//! - Counted items have a place before they come: `reserve`, then `submit`. Uncounted ones are bounded by
-//!   connections, or by the items that cause them.
+//! - Counted items have a place before they come (`places`); theirs is given back when they are taken. Uncounted
+//!   ones are bounded by connections, or by the items that cause them.
 //! - Links are a class of their own, with their own places, and are taken first.
 //!
-//! Limit: `items_max` places a class. Whoever finds none leaves its name; once half are free again every
-//! name that was left is called. Until then nobody else gets a place, or the half might never be free.
+//! Limit: `items_max` places a class.
 //! Read next: `fabric`, which runs lanes.
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
+
+use crate::{pace::Pace, places::Places};
 
 /// Which half of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +29,8 @@ pub(crate) enum Class {
 }
 
 impl Class {
+    pub(crate) const ALL: [Self; 2] = [Self::Link, Self::Rest];
+
     pub(crate) fn of(link: bool) -> Self {
         if link { Self::Link } else { Self::Rest }
     }
@@ -52,24 +53,88 @@ pub(crate) enum Waiter {
     Logic(usize),
 }
 
+/// Items on their way into a lane: they cross the queue together.
+pub(crate) struct Bundle<I> {
+    items: [VecDeque<I>; 2],
+}
+
+impl<I> Default for Bundle<I> {
+    fn default() -> Self {
+        Self { items: Default::default() }
+    }
+}
+
+impl<I> Bundle<I> {
+    pub(crate) fn of(class: Class, item: I) -> Self {
+        let mut bundle = Self::default();
+        bundle.push(class, item);
+        bundle
+    }
+
+    pub(crate) fn push(&mut self, class: Class, item: I) {
+        self.items[class as usize].push_back(item);
+    }
+
+    pub(crate) fn class(&mut self, class: Class) -> &mut VecDeque<I> {
+        &mut self.items[class as usize]
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.items.iter().map(VecDeque::len).sum()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.iter().all(VecDeque::is_empty)
+    }
+}
+
+/// So many places are reserved at once.
+const CREDIT: usize = 32;
+
+/// Places of a lane that a run has reserved and not used.
+#[derive(Default)]
+pub(crate) struct Credit {
+    places: [usize; 2],
+}
+
+impl Credit {
+    /// A place in `lane`; false: there is none.
+    pub(crate) fn take<I: Item, T>(&mut self, lane: &Lane<I, T>, class: Class) -> bool {
+        let left = &mut self.places[class as usize];
+        if *left == 0 {
+            *left = lane.places(class).reserve(CREDIT);
+        }
+        let has_place = *left > 0;
+        *left -= usize::from(has_place);
+        has_place
+    }
+
+    /// What was taken last was not used.
+    pub(crate) fn put_back(&mut self, class: Class) {
+        self.places[class as usize] += 1;
+    }
+
+    /// The run ends.
+    pub(crate) fn give_back<I: Item, T>(&mut self, lane: &Lane<I, T>, called: &mut Vec<Waiter>) {
+        for class in Class::ALL {
+            lane.places(class).release(std::mem::take(&mut self.places[class as usize]), called);
+        }
+    }
+}
+
 pub(crate) struct Lane<I, T> {
-    items_max: usize,
-    places: [Places; 2],
-    unbounded: AtomicBool,
+    places: [Places<Waiter>; 2],
     queue: Mutex<Queue<I>>,
     state: Mutex<T>,
 }
 
-#[derive(Default)]
-struct Places {
-    taken: AtomicUsize,
-    awaited: AtomicBool,
-}
-
 struct Queue<I> {
-    items: [VecDeque<I>; 2],
-    waiters: [Vec<Waiter>; 2],
+    items: Bundle<I>,
     status: Status,
+    /// What its runs have taken so far.
+    pace: Pace,
+    /// Items of the run that is under way.
+    running: usize,
     counts: LaneCounts,
 }
 
@@ -81,6 +146,14 @@ enum Status {
     Held,
     /// Nobody's until the stage after it has places.
     Parked,
+}
+
+/// The lane is the caller's, to be scheduled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(crate) struct Held {
+    /// What its next run will take, going by those before.
+    pub(crate) expected: Duration,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -95,13 +168,12 @@ pub(crate) struct LaneCounts {
 impl<I: Item, T> Lane<I, T> {
     pub(crate) fn new(items_max: usize, state: T) -> Self {
         Self {
-            items_max: items_max.max(1),
-            places: Default::default(),
-            unbounded: AtomicBool::new(false),
+            places: [Places::new(items_max), Places::new(items_max)],
             queue: Mutex::new(Queue {
-                items: Default::default(),
-                waiters: Default::default(),
+                items: Bundle::default(),
                 status: Status::Idle,
+                pace: Pace::default(),
+                running: 0,
                 counts: LaneCounts::default(),
             }),
             state: Mutex::new(state),
@@ -113,134 +185,90 @@ impl<I: Item, T> Lane<I, T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a place for one counted item, unless others wait for one.
-    pub(crate) fn reserve(&self, class: Class) -> bool {
-        let awaited = self.places[class as usize].awaited.load(SeqCst);
-        (!awaited || self.unbounded.load(SeqCst)) && self.reserve_ahead(class)
+    pub(crate) fn places(&self, class: Class) -> &Places<Waiter> {
+        &self.places[class as usize]
     }
 
-    /// As `reserve`, for whoever cannot wait: ahead of those who do.
-    pub(crate) fn reserve_ahead(&self, class: Class) -> bool {
-        let taken = &self.places[class as usize].taken;
-        let more = |now| (now < self.items_max || self.unbounded.load(SeqCst)).then_some(now + 1);
-        taken.fetch_update(SeqCst, SeqCst, more).is_ok()
-    }
-
-    /// Gives places back; who waited for them goes to `waiters`.
-    pub(crate) fn release(&self, class: Class, count: usize, waiters: &mut Vec<Waiter>) {
-        if count == 0 {
-            return;
-        }
-        let places = &self.places[class as usize];
-        let left = places.taken.fetch_sub(count, SeqCst) - count;
-        if left <= self.items_max / 2 && places.awaited.load(SeqCst) {
-            let mut queue = self.queue();
-            places.awaited.store(false, SeqCst);
-            waiters.append(&mut queue.waiters[class as usize]);
-        }
-    }
-
-    /// Leaves `waiter`'s name; false: there is a place now, and nobody waits. The name is up before the places
-    /// are counted here, and the places are given back before the name is looked for there: one of the two sees.
-    pub(crate) fn await_place(&self, class: Class, waiter: Waiter) -> bool {
-        let places = &self.places[class as usize];
-        let mut queue = self.queue();
-        places.awaited.store(true, SeqCst);
-        let waiters = &mut queue.waiters[class as usize];
-        let has_place = places.taken.load(SeqCst) < self.items_max && waiters.is_empty();
-        if has_place || self.unbounded.load(SeqCst) {
-            places.awaited.store(!waiters.is_empty(), SeqCst);
-            return false;
-        }
-        if !waiters.contains(&waiter) {
-            waiters.push(waiter);
-        }
-        true
-    }
-
-    /// Puts items into the queue; true: the lane is now the caller's, to be scheduled.
-    pub(crate) fn submit(&self, items: &mut Vec<(Class, I)>) -> bool {
-        if items.is_empty() {
-            return false;
+    /// Puts items into the queue, and leaves `bundle` empty.
+    pub(crate) fn submit(&self, bundle: &mut Bundle<I>) -> Option<Held> {
+        if bundle.is_empty() {
+            return None;
         }
         let mut queue = self.queue();
-        queue.counts.items += items.len() as u64;
-        for (class, item) in items.drain(..) {
-            queue.items[class as usize].push_back(item);
-        }
-        let length = queue.length() as u64;
-        queue.counts.length_peak = queue.counts.length_peak.max(length);
-        let idle = queue.status == Status::Idle;
-        if idle {
-            queue.status = Status::Held;
-        }
-        idle
-    }
-
-    /// Moves at most `count` items into `batch`, links first, and gives their places back.
-    pub(crate) fn take(&self, count: usize, batch: &mut VecDeque<I>, waiters: &mut Vec<Waiter>) {
-        let mut freed = [0; 2];
-        {
-            let mut queue = self.queue();
-            let mut room = count;
-            for (items, freed) in queue.items.iter_mut().zip(&mut freed) {
-                let taken = room.min(items.len());
-                room -= taken;
-                for item in items.drain(..taken) {
-                    *freed += usize::from(item.counted());
-                    batch.push_back(item);
-                }
+        queue.counts.items += bundle.len() as u64;
+        for (queued, new) in queue.items.items.iter_mut().zip(&mut bundle.items) {
+            if queued.is_empty() {
+                std::mem::swap(queued, new);
+            } else {
+                queued.append(new);
             }
-            queue.counts.batches += u64::from(room < count);
         }
-        self.release(Class::Link, freed[0], waiters);
-        self.release(Class::Rest, freed[1], waiters);
+        queue.counts.length_peak = queue.counts.length_peak.max(queue.items.len() as u64);
+        let idle = queue.status == Status::Idle;
+        idle.then(|| queue.hold())
     }
 
-    /// Lets go of the lane, if it is empty; true: it is not, and still the caller's.
-    pub(crate) fn finish(&self) -> bool {
+    /// Moves at most `count` items into the empty `batch`, links first, and gives their places back.
+    pub(crate) fn take(&self, count: usize, batch: &mut VecDeque<I>, called: &mut Vec<Waiter>) {
+        debug_assert!(batch.is_empty(), "a batch is handled before the next is taken");
+        let links = {
+            let mut queue = self.queue();
+            let [links, rest] = &mut queue.items.items;
+            let links_taken = links.len().min(count);
+            if links.is_empty() && rest.len() <= count {
+                std::mem::swap(batch, rest);
+            } else {
+                batch.extend(links.drain(..links_taken));
+                batch.extend(rest.drain(..rest.len().min(count - links_taken)));
+            }
+            queue.running += batch.len();
+            queue.counts.batches += u64::from(!batch.is_empty());
+            links_taken
+        };
+        let counted =
+            |items: usize, skip| batch.iter().skip(skip).take(items).filter(|item| item.counted()).count();
+        self.places(Class::Link).release(counted(links, 0), called);
+        self.places(Class::Rest).release(counted(usize::MAX, links), called);
+    }
+
+    /// Lets go of the lane after a run that took so long, if the queue is empty.
+    pub(crate) fn finish(&self, spent: Option<Duration>) -> Option<Held> {
         let mut queue = self.queue();
-        let more = queue.length() > 0;
-        if !more {
+        queue.ran(spent);
+        if queue.items.is_empty() {
             queue.status = Status::Idle;
+            return None;
         }
-        more
+        Some(queue.hold())
     }
 
     /// Lets go of the lane until `wake`, whatever comes.
-    pub(crate) fn park(&self) {
+    pub(crate) fn park(&self, spent: Option<Duration>) {
         let mut queue = self.queue();
+        queue.ran(spent);
         queue.status = Status::Parked;
         queue.counts.waits += 1;
     }
 
-    /// Ends `park`; true: the lane is now the caller's, to be scheduled.
-    pub(crate) fn wake(&self) -> bool {
+    /// Ends `park`.
+    pub(crate) fn wake(&self) -> Option<Held> {
         let mut queue = self.queue();
         let parked = queue.status == Status::Parked;
-        if parked {
-            queue.status = Status::Held;
-        }
-        parked
+        parked.then(|| queue.hold())
     }
 
-    /// From now on there is a place for everything: the server ends, nobody waits any more. Who waited
-    /// goes to `waiters`.
-    pub(crate) fn unbound(&self, waiters: &mut Vec<Waiter>) {
-        self.unbounded.store(true, SeqCst);
-        let mut queue = self.queue();
-        for names in &mut queue.waiters {
-            waiters.append(names);
-        }
+    /// From now on there is a place for everything: the server ends, nobody waits any more.
+    pub(crate) fn unbound(&self, called: &mut Vec<Waiter>) {
+        self.places.iter().for_each(|places| places.unbound(called));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.queue().length() == 0
+        self.queue().items.is_empty()
     }
 
     pub(crate) fn counts(&self) -> LaneCounts {
         let queue = self.queue();
-        LaneCounts { length: queue.length() as u64, ..queue.counts }
+        LaneCounts { length: queue.items.len() as u64, ..queue.counts }
     }
 
     /// Every change under the lock is whole before anything can panic, so a poisoned one is sound.
@@ -250,8 +278,16 @@ impl<I: Item, T> Lane<I, T> {
 }
 
 impl<I> Queue<I> {
-    fn length(&self) -> usize {
-        self.items[0].len() + self.items[1].len()
+    fn hold(&mut self) -> Held {
+        self.status = Status::Held;
+        Held { expected: self.pace.expected(self.items.len()) }
+    }
+
+    fn ran(&mut self, spent: Option<Duration>) {
+        let items = std::mem::take(&mut self.running);
+        if let Some(spent) = spent {
+            self.pace.note(items, spent);
+        }
     }
 }
 
@@ -266,8 +302,14 @@ mod tests {
     }
 
     fn put(lane: &Lane<u32, ()>, class: Class, item: u32) -> bool {
-        assert!(lane.reserve(class));
-        lane.submit(&mut vec![(class, item)])
+        assert_eq!(lane.places(class).reserve(1), 1);
+        lane.submit(&mut Bundle::of(class, item)).is_some()
+    }
+
+    fn take(lane: &Lane<u32, ()>, count: usize) -> VecDeque<u32> {
+        let mut batch = VecDeque::new();
+        lane.take(count, &mut batch, &mut Vec::new());
+        batch
     }
 
     #[test]
@@ -275,12 +317,10 @@ mod tests {
         let lane = Lane::new(8, ());
         assert!(put(&lane, Class::Rest, 1));
         assert!(!put(&lane, Class::Rest, 2));
-        let mut batch = VecDeque::new();
-        lane.take(1, &mut batch, &mut Vec::new());
-        assert!(lane.finish(), "one item is left");
-        lane.take(9, &mut batch, &mut Vec::new());
-        assert!(!lane.finish());
-        assert_eq!(batch, [1, 2]);
+        assert_eq!(take(&lane, 1), [1]);
+        assert!(lane.finish(None).is_some(), "one item is left");
+        assert_eq!(take(&lane, 9), [2]);
+        assert!(lane.finish(None).is_none());
         assert!(put(&lane, Class::Rest, 3));
     }
 
@@ -289,67 +329,32 @@ mod tests {
         let lane = Lane::new(2, ());
         put(&lane, Class::Rest, 1);
         put(&lane, Class::Rest, 2);
-        assert!(!lane.reserve(Class::Rest));
+        assert_eq!(lane.places(Class::Rest).reserve(1), 0);
         put(&lane, Class::Link, 3);
-        let mut batch = VecDeque::new();
-        lane.take(2, &mut batch, &mut Vec::new());
-        assert_eq!(batch, [3, 1]);
-    }
-
-    #[test]
-    fn who_waits_is_called_at_half() {
-        let lane = Lane::new(4, ());
-        for item in 0..4 {
-            put(&lane, Class::Rest, item);
-        }
-        assert!(lane.await_place(Class::Rest, Waiter::Logic(7)));
-        assert!(lane.await_place(Class::Rest, Waiter::Logic(7)));
-        let (mut batch, mut waiters) = (VecDeque::new(), Vec::new());
-        lane.take(1, &mut batch, &mut waiters);
-        assert!(waiters.is_empty());
-        lane.take(1, &mut batch, &mut waiters);
-        assert_eq!(waiters, [Waiter::Logic(7)]);
-        assert!(!lane.await_place(Class::Rest, Waiter::Logic(7)), "there is a place");
-    }
-
-    #[test]
-    fn a_newcomer_waits_behind_those_who_wait() {
-        let lane = Lane::new(4, ());
-        let mut called = Vec::new();
-        (0..4).for_each(|item| _ = put(&lane, Class::Rest, item));
-        assert!(lane.await_place(Class::Rest, Waiter::Logic(7)));
-        lane.take(1, &mut VecDeque::new(), &mut called);
-        assert!(!lane.reserve(Class::Rest), "a place, but not for a newcomer");
-        assert!(lane.await_place(Class::Rest, Waiter::Logic(8)));
-        assert!(lane.reserve(Class::Link), "of another class");
-        assert!(lane.reserve_ahead(Class::Rest));
-        lane.take(1, &mut VecDeque::new(), &mut called);
-        assert_eq!(called, []);
-        lane.take(1, &mut VecDeque::new(), &mut called);
-        assert_eq!(called, [Waiter::Logic(7), Waiter::Logic(8)]);
-        assert!(lane.reserve(Class::Rest));
-    }
-
-    #[test]
-    fn at_the_end_there_is_a_place_for_everybody() {
-        let lane = Lane::new(1, ());
-        put(&lane, Class::Rest, 1);
-        assert!(lane.await_place(Class::Rest, Waiter::Logic(7)));
-        let mut called = Vec::new();
-        lane.unbound(&mut called);
-        assert_eq!(called, [Waiter::Logic(7)]);
-        assert!(!lane.await_place(Class::Rest, Waiter::Logic(7)));
-        assert!(lane.reserve(Class::Rest));
+        assert_eq!(take(&lane, 2), [3, 1]);
+        assert_eq!(lane.places(Class::Rest).reserve(2), 1);
+        assert_eq!(lane.places(Class::Link).reserve(9), 2);
     }
 
     #[test]
     fn a_parked_lane_is_scheduled_by_wake_alone() {
         let lane = Lane::new(4, ());
-        assert!(!lane.wake());
+        assert!(lane.wake().is_none());
         assert!(put(&lane, Class::Rest, 1));
-        lane.park();
+        lane.park(None);
         assert!(!put(&lane, Class::Rest, 2));
-        assert!(lane.wake());
-        assert!(!lane.wake());
+        assert!(lane.wake().is_some());
+        assert!(lane.wake().is_none());
+    }
+
+    #[test]
+    fn what_waits_is_expected_to_take_as_long_as_what_ran() {
+        let lane = Lane::new(8, ());
+        put(&lane, Class::Rest, 1);
+        take(&lane, 1);
+        assert!(lane.finish(Some(Duration::from_millis(4))).is_none());
+        lane.places(Class::Rest).reserve(1);
+        let held = lane.submit(&mut Bundle::of(Class::Rest, 2)).unwrap();
+        assert!(held.expected >= Duration::from_millis(1), "{held:?}");
     }
 }

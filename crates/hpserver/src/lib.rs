@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod actions;
+mod backlog;
 mod channel;
 mod codec;
 mod config;
@@ -30,7 +31,10 @@ mod lane;
 mod listener;
 mod logic;
 mod metrics;
+mod outbox;
+mod pace;
 mod parse;
+mod places;
 mod pool;
 mod receive;
 mod seats;
@@ -40,6 +44,9 @@ mod service;
 mod stream;
 mod table;
 mod timer;
+
+// `places.rs` takes its locks and atomics from the crate it is built in: `tests/places.rs` has shuttle's.
+use std::sync;
 
 pub use actions::{Actions, Shared};
 pub use bytes::{Bytes, BytesMut};

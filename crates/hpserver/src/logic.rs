@@ -15,9 +15,9 @@ use usher_completion::ConnId;
 
 use crate::{
     Actions, CloseReason, DialError, Event, GroupId, ListenerId, Service, ShardId, Shared,
-    actions::Action,
-    fabric::{Dial, Fabric, LaneRef, Outcome, Ready, Stage},
-    lane::{Class, Item},
+    actions::{Action, DialAction},
+    fabric::{Dial, Fabric, LaneRef, Outcome, Ready, Stage, repeat},
+    lane::{Bundle, Class, Credit, Item},
     receive::ReceiveItem,
     seats::{Place, Seat, Seats},
     send::SendItem,
@@ -88,7 +88,17 @@ enum Output<S: Service> {
     Send(usize, Class, SendItem<S>),
     Receive(usize, Class, ReceiveItem),
     Logic(ShardId, Class, LogicItem<S>),
-    Dial(SocketAddr, Dial),
+    Dial(Box<(SocketAddr, Dial)>),
+}
+
+impl<S: Service> Output<S> {
+    /// Where it needs a place.
+    fn place(&self) -> Option<(usize, Class)> {
+        match self {
+            Self::Send(lane, class, _) => Some((*lane, *class)),
+            _ => None,
+        }
+    }
 }
 
 /// A logic lane's own.
@@ -98,12 +108,15 @@ pub(crate) struct Shard<S: Service> {
     seats: Seats,
     actions: Actions<S>,
     batch: VecDeque<LogicItem<S>>,
+    /// What waits for a place, in order.
     outputs: VecDeque<Output<S>>,
     /// Events were handled since `batch_ended`.
     owes_end: bool,
-    to_send: Vec<Vec<(Class, SendItem<S>)>>,
-    to_receive: Vec<Vec<(Class, ReceiveItem)>>,
-    to_logic: Vec<Vec<(Class, LogicItem<S>)>>,
+    to_send: Vec<Bundle<SendItem<S>>>,
+    to_receive: Vec<Bundle<ReceiveItem>>,
+    to_logic: Vec<Bundle<LogicItem<S>>>,
+    /// Places in the send lanes.
+    credit: Vec<Credit>,
     /// `Lifted`: to go after everything that was forwarded.
     lifts: Vec<(usize, Class, ReceiveItem)>,
 }
@@ -118,9 +131,10 @@ impl<S: Service> Shard<S> {
             batch: VecDeque::new(),
             outputs: VecDeque::new(),
             owes_end: false,
-            to_send: std::iter::repeat_with(Vec::new).take(senders).collect(),
-            to_receive: std::iter::repeat_with(Vec::new).take(receivers).collect(),
-            to_logic: std::iter::repeat_with(Vec::new).take(shards).collect(),
+            to_send: repeat(senders),
+            to_receive: repeat(receivers),
+            to_logic: repeat(shards),
+            credit: repeat(senders),
             lifts: Vec::new(),
         }
     }
@@ -189,7 +203,7 @@ impl<S: Service> Shard<S> {
                     _ => Class::Rest,
                 };
                 self.seats.forget(conn, epoch);
-                self.outputs.push_back(Output::Receive(lane, class, ReceiveItem::Lifted { conn }));
+                self.put(Output::Receive(lane, class, ReceiveItem::Lifted { conn }), fabric);
             }
             LogicItem::HandedOver { conn, seat, note } => {
                 self.seats.take(conn, seat);
@@ -224,7 +238,7 @@ impl<S: Service> Shard<S> {
         match self.seats.place(conn, epoch) {
             Place::Elsewhere(to, class) => {
                 let item = LogicItem::Opened { conn, listener, peer, epoch: epoch + 1 };
-                return self.outputs.push_back(Output::Logic(to, class, item));
+                return self.put(Output::Logic(to, class, item), fabric);
             }
             Place::Here(seat) if seat.closing => return,
             Place::Nowhere if epoch > 0 => return,
@@ -239,7 +253,7 @@ impl<S: Service> Shard<S> {
             Place::Here(seat) if !seat.closing => self.event(Event::Packet { conn, packet }, fabric),
             Place::Elsewhere(to, class) => {
                 let item = LogicItem::Packet { conn, epoch: epoch + 1, packet, relayed: true };
-                self.outputs.push_back(Output::Logic(to, class, item));
+                self.put(Output::Logic(to, class, item), fabric);
             }
             Place::Here(_) | Place::Nowhere => {}
         }
@@ -258,7 +272,7 @@ impl<S: Service> Shard<S> {
             Place::Elsewhere(to, class) => {
                 self.seats.forget(conn, epoch);
                 let item = LogicItem::Closed { conn, epoch: epoch + 1, reason, finish };
-                self.outputs.push_back(Output::Logic(to, class, item));
+                self.put(Output::Logic(to, class, item), fabric);
             }
             Place::Nowhere => {}
         }
@@ -277,18 +291,23 @@ impl<S: Service> Shard<S> {
         match action {
             Action::Admit(conn) => self.admit(conn, fabric),
             Action::Refuse(conn, packet) => self.last(conn, SendItem::Refuse { conn, packet }, fabric),
-            Action::Send(conn, packet) => self.deliver(conn, SendItem::Send { conn, packet }, fabric),
+            Action::Send(conn, packet, key) => {
+                self.deliver(conn, SendItem::Send { conn, packet, key }, fabric);
+            }
             Action::SendShared(conn, packet) => {
                 self.deliver(conn, SendItem::Shared { conn, packet }, fabric);
             }
             Action::Join(conn, group) => self.deliver(conn, SendItem::Join { conn, group }, fabric),
             Action::Leave(conn, group) => self.deliver(conn, SendItem::Leave { conn, group }, fabric),
-            Action::Publish(group, packet, except) => self.publish(group, &packet, except, fabric),
+            Action::Publish(group, packet, key, except) => {
+                self.publish(group, &packet, (key, except), fabric);
+            }
             Action::Close(conn, packet) => self.last(conn, SendItem::Close { conn, packet }, fabric),
             Action::Abort(conn) => self.last(conn, SendItem::Abort { conn }, fabric),
             Action::HandOver(conn, to, note) => self.hand_over(conn, to, note, fabric),
             Action::Tell(to, note) => self.tell(to, note, fabric),
-            Action::Dial { listener, addr, token, hello } => {
+            Action::Dial(dial) => {
+                let DialAction { listener, addr, token, hello } = *dial;
                 self.dial(addr, Dial { shard: self.id, listener, token, hello }, fabric);
             }
         }
@@ -301,7 +320,7 @@ impl<S: Service> Shard<S> {
         let bytes = fabric.listeners[listener.index()].channel.welcome();
         self.send(conn, class, SendItem::Raw { conn, bytes }, fabric);
         let lane = fabric.receive_spread.lane(conn);
-        self.outputs.push_back(Output::Receive(lane, class, ReceiveItem::Admit { conn }));
+        self.put(Output::Receive(lane, class, ReceiveItem::Admit { conn }), fabric);
     }
 
     /// An output for a connection that, as far as this shard knows, still takes it.
@@ -319,10 +338,14 @@ impl<S: Service> Shard<S> {
         self.seats.set_closing(conn);
     }
 
+    /// What most outputs are: sorted without a detour, if nothing waits before it and there is a place.
     fn send(&mut self, conn: ConnId, class: Class, item: SendItem<S>, fabric: &Fabric<S>) {
-        match fabric.send_lane(conn) {
-            Some(lane) => self.outputs.push_back(Output::Send(lane, class, item)),
-            None => fabric.stale(),
+        let Some(lane) = fabric.send_lane(conn) else { return fabric.stale() };
+        let is_next = self.outputs.is_empty();
+        if is_next && (!item.counted() || self.credit[lane].take(&fabric.send[lane], class)) {
+            self.to_send[lane].push(class, item);
+        } else {
+            self.outputs.push_back(Output::Send(lane, class, item));
         }
     }
 
@@ -330,13 +353,13 @@ impl<S: Service> Shard<S> {
         &mut self,
         group: GroupId,
         packet: &Arc<Shared<S::Packet>>,
-        except: Option<ConnId>,
+        (key, except): (Option<u64>, Option<ConnId>),
         fabric: &Fabric<S>,
     ) {
         fabric.totals.publishes.fetch_add(1, Relaxed);
         for lane in 0..fabric.send.len() {
-            let item = SendItem::Publish { group, packet: Arc::clone(packet), except };
-            self.outputs.push_back(Output::Send(lane, Class::Rest, item));
+            let item = SendItem::Publish { group, packet: Arc::clone(packet), key, except };
+            self.put(Output::Send(lane, Class::Rest, item), fabric);
         }
     }
 
@@ -347,10 +370,10 @@ impl<S: Service> Shard<S> {
         };
         fabric.totals.hand_overs.fetch_add(1, Relaxed);
         let lane = fabric.receive_spread.lane(conn);
-        self.outputs.push_back(Output::Receive(lane, seat.class, ReceiveItem::Switch { conn, to }));
+        self.put(Output::Receive(lane, seat.class, ReceiveItem::Switch { conn, to }), fabric);
         let next = Seat { epoch: seat.epoch + 1, ..seat };
         let item = LogicItem::HandedOver { conn, seat: next, note };
-        self.outputs.push_back(Output::Logic(to, seat.class, item));
+        self.put(Output::Logic(to, seat.class, item), fabric);
     }
 
     fn tell(&mut self, to: ShardId, note: S::Note, fabric: &Fabric<S>) {
@@ -358,38 +381,53 @@ impl<S: Service> Shard<S> {
             return fabric.stale();
         }
         let item = LogicItem::Told { from: Some(self.id), note };
-        self.outputs.push_back(Output::Logic(to, Class::Rest, item));
+        self.put(Output::Logic(to, Class::Rest, item), fabric);
     }
 
     fn dial(&mut self, addr: SocketAddr, dial: Dial, fabric: &Fabric<S>) {
         if fabric.is_draining() || dial.listener.index() >= fabric.listeners.len() {
             let why = DialError::Connect(io::ErrorKind::InvalidInput);
             let item = LogicItem::DialFailed { token: dial.token, why };
-            return self.outputs.push_back(Output::Logic(self.id, Class::Rest, item));
+            return self.put(Output::Logic(self.id, Class::Rest, item), fabric);
         }
-        self.outputs.push_back(Output::Dial(addr, dial));
+        self.put(Output::Dial(Box::new((addr, dial))), fabric);
     }
 
-    /// Sorts outputs by where they go, until one finds no place there.
+    /// One more output: sorted at once by where it goes, unless others wait before it or it finds no place there.
+    fn put(&mut self, output: Output<S>, fabric: &Fabric<S>) {
+        let kept = if self.outputs.is_empty() { self.sort(output, fabric) } else { Some(output) };
+        self.outputs.extend(kept);
+    }
+
+    /// Goes on with the outputs that waited; the place that the first of them still waits for.
     fn route(&mut self, fabric: &Fabric<S>) -> Result<(), (usize, Class)> {
         while let Some(output) = self.outputs.pop_front() {
-            match output {
-                Output::Send(lane, class, item) => {
-                    if item.counted() && !fabric.send[lane].reserve(class) {
-                        self.outputs.push_front(Output::Send(lane, class, item));
-                        return Err((lane, class));
-                    }
-                    self.to_send[lane].push((class, item));
-                }
-                Output::Receive(lane, class, item @ ReceiveItem::Lifted { .. }) => {
-                    self.lifts.push((lane, class, item));
-                }
-                Output::Receive(lane, class, item) => self.to_receive[lane].push((class, item)),
-                Output::Logic(shard, class, item) => self.to_logic[shard].push((class, item)),
-                Output::Dial(addr, dial) => fabric.dial(addr, dial),
+            if let Some(output) = self.sort(output, fabric) {
+                let place = output.place();
+                self.outputs.push_front(output);
+                return place.map_or(Ok(()), Err);
             }
         }
         Ok(())
+    }
+
+    /// The output itself, if there is no place for it.
+    fn sort(&mut self, output: Output<S>, fabric: &Fabric<S>) -> Option<Output<S>> {
+        match output {
+            Output::Send(lane, class, item) => {
+                if item.counted() && !self.credit[lane].take(&fabric.send[lane], class) {
+                    return Some(Output::Send(lane, class, item));
+                }
+                self.to_send[lane].push(class, item);
+            }
+            Output::Receive(lane, class, item @ ReceiveItem::Lifted { .. }) => {
+                self.lifts.push((lane, class, item));
+            }
+            Output::Receive(lane, class, item) => self.to_receive[lane].push(class, item),
+            Output::Logic(shard, class, item) => self.to_logic[shard].push(class, item),
+            Output::Dial(dial) => fabric.dial(dial.0, dial.1),
+        }
+        None
     }
 
     /// Hands on what was sorted, in the order that hand-overs need: what this shard sent is ahead of what the
@@ -406,7 +444,8 @@ impl<S: Service> Shard<S> {
             fabric.to_logic(shard, items, ready);
         }
         for (lane, class, item) in self.lifts.drain(..) {
-            fabric.to_receive(lane, &mut vec![(class, item)], ready);
+            fabric.to_receive(lane, &mut Bundle::of(class, item), ready);
         }
+        fabric.give_back(&mut self.credit, &fabric.send);
     }
 }

@@ -29,6 +29,8 @@ pub struct Metrics {
     pub stale_actions: u64,
     /// Packets that were too large for their codec and not sent.
     pub too_large: u64,
+    /// Packets that waited for a slow consumer and were replaced by a newer one under their key.
+    pub conflated: u64,
     /// Layer 1.
     pub completion: usher_completion::Stats,
 }

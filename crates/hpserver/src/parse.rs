@@ -118,9 +118,7 @@ impl<S: Service> Desk<S> {
             self.tell_shard(stream, LogicItem::Packet { conn, epoch, packet, relayed: false });
             return true;
         }
-        let mut waiters = Vec::new();
-        fabric.logic[stream.route].release(stream.class, 1, &mut waiters);
-        fabric.call(waiters);
+        self.credit[stream.route].put_back(stream.class);
         match decoded {
             Ok(Decoded::Ping) => *pinged = true,
             Err(bad) => self.end(stream, CloseReason::BadFrame(bad.0), fabric),
@@ -134,10 +132,10 @@ impl<S: Service> Desk<S> {
         let shard = &fabric.logic[stream.route];
         let waiter = Waiter::Receive(self.index, stream.route, stream.class);
         loop {
-            if shard.reserve(stream.class) {
+            if self.credit[stream.route].take(shard, stream.class) {
                 return true;
             }
-            if shard.await_place(stream.class, waiter) {
+            if shard.places(stream.class).wait(waiter) {
                 stream.full = true;
                 self.stalled[stream.route][stream.class as usize].push_back(stream.id);
                 return false;

@@ -89,11 +89,11 @@ impl Pool {
                     let mut ready = Ready::default();
                     loop {
                         match inbox.next(&ready) {
-                            Next::Lane(lane) => fabric.run(lane, &mut ready),
+                            Next::Lane(lane) => fabric.run(lane, &mut ready, None),
                             Next::Ready => {}
                             Next::Stop => return,
                         }
-                        fabric.drive(&mut ready, RUNS_MAX);
+                        fabric.drive(&mut ready, RUNS_MAX, None);
                     }
                 })
             })

@@ -13,13 +13,13 @@
 use std::{collections::VecDeque, net::SocketAddr, sync::atomic::Ordering::Relaxed, time::Instant};
 
 use bytes::Bytes;
-use usher_completion::{Chunk, ConnId, Reason};
+use usher_completion::{Chunk, ConnId, Io, Reason};
 
 use crate::{
     CloseReason, ListenerId, Service, ShardId,
-    fabric::{Dial, Fabric, LaneRef, Outcome, Ready, Stage},
+    fabric::{Dial, Fabric, LaneRef, Outcome, Ready, Stage, repeat},
     handshake,
-    lane::{Class, Item},
+    lane::{Bundle, Class, Credit, Item},
     logic::LogicItem,
     send::SendItem,
     stream::{Begin, Phase, Stream},
@@ -29,12 +29,7 @@ use crate::{
 
 /// What a receive lane is given.
 pub(crate) enum ReceiveItem {
-    Connected {
-        conn: ConnId,
-        listener: ListenerId,
-        peer: SocketAddr,
-        dial: Option<Dial>,
-    },
+    Connected(Box<Arrival>),
     Chunk {
         conn: ConnId,
         chunk: Chunk,
@@ -75,6 +70,14 @@ pub(crate) enum ReceiveItem {
     Shutdown,
 }
 
+/// A new connection.
+pub(crate) struct Arrival {
+    pub(crate) conn: ConnId,
+    pub(crate) listener: ListenerId,
+    pub(crate) peer: SocketAddr,
+    pub(crate) dial: Option<Dial>,
+}
+
 impl Item for ReceiveItem {
     fn counted(&self) -> bool {
         matches!(self, Self::Chunk { .. })
@@ -92,8 +95,10 @@ pub(crate) struct Receiver<S: Service> {
 pub(crate) struct Desk<S: Service> {
     pub(crate) index: usize,
     now: Instant,
-    to_logic: Vec<Vec<(Class, LogicItem<S>)>>,
-    to_send: Vec<Vec<(Class, SendItem<S>)>>,
+    to_logic: Vec<Bundle<LogicItem<S>>>,
+    to_send: Vec<Bundle<SendItem<S>>>,
+    /// Places in the shards.
+    pub(crate) credit: Vec<Credit>,
     /// Streams without a place, by shard and class.
     pub(crate) stalled: Vec<[VecDeque<ConnId>; 2]>,
     /// By listener: who must have spoken by when, and who is looked at when.
@@ -121,6 +126,7 @@ impl<S: Service> Receiver<S> {
             now: now(),
             to_logic: repeat(shards),
             to_send: repeat(senders),
+            credit: repeat(shards),
             stalled: repeat(shards),
             openings: repeat(listeners),
             pings: repeat(listeners),
@@ -129,15 +135,34 @@ impl<S: Service> Receiver<S> {
         Self { streams, batch: VecDeque::new(), desk }
     }
 
-    /// Handles one batch.
-    pub(crate) fn run(&mut self, fabric: &Fabric<S>, ready: &mut Ready) -> Outcome {
+    /// Handles one batch. `io`: this thread is a worker of layer 1, and takes its buffers back without a lock.
+    pub(crate) fn run(
+        &mut self,
+        fabric: &Fabric<S>,
+        ready: &mut Ready,
+        mut io: Option<&mut Io<'_>>,
+    ) -> Outcome {
         self.desk.now = now();
         fabric.take(&fabric.receive[self.desk.index], &mut self.batch);
         while let Some(item) = self.batch.pop_front() {
-            self.handle(item, fabric);
+            match item {
+                ReceiveItem::Chunk { conn, chunk } => {
+                    self.chunk(conn, &chunk, fabric);
+                    if let Some(io) = &mut io {
+                        io.give_back(chunk);
+                    }
+                }
+                item => self.handle(item, fabric),
+            }
         }
         self.desk.flush(fabric, ready);
         Outcome::Done
+    }
+
+    fn chunk(&mut self, conn: ConnId, chunk: &[u8], fabric: &Fabric<S>) {
+        if let Some(stream) = self.streams.get(conn) {
+            self.desk.feed(stream, chunk, fabric);
+        }
     }
 
     fn handle(&mut self, item: ReceiveItem, fabric: &Fabric<S>) {
@@ -145,8 +170,8 @@ impl<S: Service> Receiver<S> {
             ReceiveItem::Tick => return self.tick(fabric),
             ReceiveItem::Retry { shard, class } => return self.retry(shard, class, fabric),
             ReceiveItem::Shutdown => return self.shut_down(fabric),
-            ReceiveItem::Connected { conn, listener, peer, dial } => {
-                let stream = self.desk.connected(conn, listener, peer, dial, fabric);
+            ReceiveItem::Connected(arrival) => {
+                let stream = self.desk.connected(*arrival, fabric);
                 return self.streams.insert(stream);
             }
             ReceiveItem::Chunk { conn, .. }
@@ -159,7 +184,6 @@ impl<S: Service> Receiver<S> {
         };
         let Some(stream) = self.streams.get(conn) else { return };
         match item {
-            ReceiveItem::Chunk { chunk, .. } => desk.feed(stream, &chunk, fabric),
             ReceiveItem::Finished { .. } => {
                 stream.finished = true;
                 desk.resume(stream, fabric);
@@ -215,14 +239,8 @@ impl<S: Service> Receiver<S> {
 }
 
 impl<S: Service> Desk<S> {
-    fn connected(
-        &mut self,
-        conn: ConnId,
-        listener: ListenerId,
-        peer: SocketAddr,
-        dial: Option<Dial>,
-        fabric: &Fabric<S>,
-    ) -> Stream {
+    fn connected(&mut self, arrival: Arrival, fabric: &Fabric<S>) -> Stream {
+        let Arrival { conn, listener, peer, dial } = arrival;
         let config = &fabric.listeners[listener.index()];
         let route = dial.as_ref().map_or(config.door, |dial| dial.shard);
         let begin = Begin { peer, token: dial.as_ref().map(|dial| dial.token) };
@@ -369,16 +387,16 @@ impl<S: Service> Desk<S> {
     /// The last words of a connection that no service knows of.
     pub(crate) fn finish(&mut self, stream: &Stream, last_words: Bytes, fabric: &Fabric<S>) {
         let item = SendItem::Finish { conn: stream.id, last_words };
-        self.to_send[fabric.send_spread.lane(stream.id)].push((stream.class, item));
+        self.to_send[fabric.send_spread.lane(stream.id)].push(stream.class, item);
     }
 
     pub(crate) fn raw(&mut self, stream: &Stream, bytes: Bytes, fabric: &Fabric<S>) {
         let item = SendItem::Raw { conn: stream.id, bytes };
-        self.to_send[fabric.send_spread.lane(stream.id)].push((stream.class, item));
+        self.to_send[fabric.send_spread.lane(stream.id)].push(stream.class, item);
     }
 
     pub(crate) fn tell_shard(&mut self, stream: &Stream, item: LogicItem<S>) {
-        self.to_logic[stream.route].push((stream.class, item));
+        self.to_logic[stream.route].push(stream.class, item);
     }
 
     fn flush(&mut self, fabric: &Fabric<S>, ready: &mut Ready) {
@@ -388,6 +406,7 @@ impl<S: Service> Desk<S> {
         for (shard, items) in self.to_logic.iter_mut().enumerate() {
             fabric.to_logic(shard, items, ready);
         }
+        fabric.give_back(&mut self.credit, &fabric.logic);
         for (tally, listener) in self.tallies.iter_mut().zip(&fabric.listeners) {
             let Tally { packets, bytes } = std::mem::take(tally);
             if packets + bytes > 0 {
@@ -412,8 +431,4 @@ impl From<Reason> for CloseReason {
             Reason::Shutdown => Self::Shutdown,
         }
     }
-}
-
-fn repeat<T: Default>(count: usize) -> Vec<T> {
-    std::iter::repeat_with(T::default).take(count).collect()
 }

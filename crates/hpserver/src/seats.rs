@@ -13,13 +13,17 @@
 //! Limit: one note for each hand-over under way.
 //! Read next: `logic`, which asks; `stream`, the receive lane's half.
 
+use std::cell::Cell;
+
 use usher_completion::ConnId;
 
 use crate::{ListenerId, ShardId, lane::Class, table::IdMap};
 
 #[derive(Default)]
 pub(crate) struct Seats {
-    seats: IdMap<ConnId, Seat>,
+    taken: IdMap<ConnId, Seat>,
+    /// The seat that was looked at last: the same connection is likely to be next.
+    latest: Cell<Option<(ConnId, Seat)>>,
     notes: IdMap<(ConnId, u32), (ShardId, Class)>,
 }
 
@@ -43,15 +47,24 @@ pub(crate) enum Place {
 
 impl Seats {
     pub(crate) fn take(&mut self, conn: ConnId, seat: Seat) {
-        self.seats.insert(conn, seat);
+        self.latest.set(None);
+        self.taken.insert(conn, seat);
     }
 
     pub(crate) fn get(&self, conn: ConnId) -> Option<Seat> {
-        self.seats.get(&conn).copied()
+        if let Some((latest, seat)) = self.latest.get()
+            && latest == conn
+        {
+            return Some(seat);
+        }
+        let seat = self.taken.get(&conn).copied()?;
+        self.latest.set(Some((conn, seat)));
+        Some(seat)
     }
 
     pub(crate) fn set_closing(&mut self, conn: ConnId) {
-        if let Some(seat) = self.seats.get_mut(&conn) {
+        self.latest.set(None);
+        if let Some(seat) = self.taken.get_mut(&conn) {
             seat.closing = true;
         }
     }
@@ -68,7 +81,8 @@ impl Seats {
 
     /// Gives up a seat; it was this one.
     pub(crate) fn give_away(&mut self, conn: ConnId, to: ShardId) -> Option<Seat> {
-        let seat = self.seats.remove(&conn)?;
+        self.latest.set(None);
+        let seat = self.taken.remove(&conn)?;
         self.notes.insert((conn, seat.epoch), (to, seat.class));
         Some(seat)
     }
@@ -79,7 +93,8 @@ impl Seats {
     }
 
     pub(crate) fn close(&mut self, conn: ConnId) {
-        self.seats.remove(&conn);
+        self.latest.set(None);
+        self.taken.remove(&conn);
     }
 }
 
@@ -105,6 +120,6 @@ mod tests {
         assert_eq!(seats.place(conn, 0), Place::Nowhere);
         seats.close(conn);
         assert_eq!(seats.place(conn, 2), Place::Nowhere);
-        assert!(seats.seats.is_empty() && seats.notes.is_empty());
+        assert!(seats.taken.is_empty() && seats.notes.is_empty());
     }
 }

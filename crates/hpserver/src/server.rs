@@ -36,6 +36,7 @@ use crate::{
     lane::{Class, Lane, LaneCounts},
     listener::Listener,
     logic::{LogicItem, Shard},
+    outbox::Outbox,
     pool::Pool,
     receive::{ReceiveItem, Receiver},
     send::{SendItem, Sender},
@@ -196,7 +197,7 @@ impl<S: Service> Remote<S> {
     pub fn tell(&self, shard: ShardId, note: S::Note) -> Result<(), S::Note> {
         let stopped = self.fabric.stopped.load(SeqCst);
         match self.fabric.logic.get(shard) {
-            Some(lane) if !stopped && lane.reserve_ahead(Class::Link) => {}
+            Some(lane) if !stopped && lane.places(Class::Link).reserve_ahead(1) > 0 => {}
             _ => return Err(note),
         }
         self.fabric.to_logic_from_outside(shard, Class::Link, LogicItem::Told { from: None, note });
@@ -208,8 +209,9 @@ impl<S: Service> Remote<S> {
     pub fn send(&self, conn: ConnId, packet: S::Packet) -> bool {
         let stopped = self.fabric.stopped.load(SeqCst);
         match self.fabric.send_lane(conn) {
-            Some(lane) if !stopped && self.fabric.send[lane].reserve_ahead(Class::Link) => {
-                self.fabric.to_send_from_outside(lane, Class::Link, SendItem::Send { conn, packet });
+            Some(lane) if !stopped && self.fabric.send[lane].places(Class::Link).reserve_ahead(1) > 0 => {
+                let item = SendItem::Send { conn, packet, key: None };
+                self.fabric.to_send_from_outside(lane, Class::Link, item);
                 true
             }
             _ => false,
@@ -244,6 +246,7 @@ impl<S: Service> Remote<S> {
             hand_overs: totals.hand_overs.load(Relaxed),
             stale_actions: totals.stale_actions.load(Relaxed),
             too_large: totals.too_large.load(Relaxed),
+            conflated: totals.conflated.load(Relaxed),
             completion: fabric.handle().stats(),
         }
     }
@@ -293,7 +296,7 @@ fn fabric<S: Service>(
     let (receivers, senders) = (receive_spread.lanes, send_spread.lanes);
     let items_max = config.queue_items_max;
     let receiver = |index| Receiver::new(index, Table::new(receive_spread), shards, senders, listeners.len());
-    let sender = |index| Sender::new(index, Table::new(send_spread), workers, listeners.len());
+    let sender = |index| Sender::new(index, Table::new(send_spread), Outbox::new(workers, listeners.len()));
     Fabric {
         receive: (0..receivers).map(|index| Lane::new(items_max, receiver(index))).collect(),
         logic: (0..shards)
