@@ -1,25 +1,32 @@
 //! A measuring station: layer 2 with the plainest codec and no deadlines.
 //!
 //! Every frame (`u16` big-endian length, then that many bytes) comes back as it was; with `--broadcast` it
-//! goes to everyone connected, the sender too. Prints the address it listens on, and at the end of
-//! `--for SECONDS` its counters.
+//! goes to everyone connected, the sender too. With `--busy MILLIS` there is a second listener, with a shard of its
+//! own that needs so long for each frame. Prints the address of each listener, and at the end of `--for SECONDS` its
+//! counters.
 //! Read next: `servers/echo`, the same as a tutorial.
 #![forbid(unsafe_code)]
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use usher_hpserver::{
     Actions, Bytes, Config, Event, Framed, Limits, ListenerConfig, NoChannel, Server, Service,
     completion::Engine,
 };
 
-const USAGE: &str = "usage: framed_echo --listen ADDR [--engine auto|mio] [--workers N] [--receive-threads N]
-    [--logic-threads N] [--send-threads N] [--broadcast] [--for SECONDS]";
+const USAGE: &str = "usage: framed_echo --listen ADDR [--engine auto|uring|mio] [--workers N]
+    [--receive-threads N] [--logic-threads N] [--send-threads N] [--broadcast] [--busy MILLIS] [--for SECONDS]";
 
 const EVERYONE: u64 = 0;
 
 struct Echo {
     broadcast: bool,
+    /// How long it works on each frame.
+    busy: Duration,
 }
 
 impl Service for Echo {
@@ -28,6 +35,9 @@ impl Service for Echo {
     type Note = ();
 
     fn handle(&mut self, event: Event<Self>, out: &mut Actions<Self>) {
+        if matches!(event, Event::Packet { .. }) {
+            work(self.busy);
+        }
         match event {
             Event::Opened { conn, .. } if self.broadcast => out.join(conn, EVERYONE),
             Event::Packet { packet, .. } if self.broadcast => out.publish(EVERYONE, packet, None),
@@ -37,10 +47,20 @@ impl Service for Echo {
     }
 }
 
+/// Keeps a processor busy.
+#[allow(clippy::disallowed_methods, reason = "a station measures, and so reads the clock")]
+fn work(time: Duration) {
+    let started = Instant::now();
+    while started.elapsed() < time {
+        std::hint::spin_loop();
+    }
+}
+
 struct Arguments {
     listen: SocketAddr,
     config: Config,
     broadcast: bool,
+    busy: Option<Duration>,
     seconds: Option<u64>,
 }
 
@@ -56,27 +76,18 @@ fn main() {
 }
 
 fn run(arguments: Arguments) -> std::io::Result<()> {
-    let never = Duration::MAX;
-    let listener = ListenerConfig {
-        name: "echo".into(),
-        address: Some(arguments.listen),
-        codec: Arc::new(Framed::default()),
-        channel: Arc::new(NoChannel),
-        limits: Limits {
-            connections_max: usize::MAX,
-            first_message_deadline: never,
-            ping_interval: never,
-            ..Limits::default()
-        },
-        link: false,
-        door: 0,
-    };
-    let broadcast = arguments.broadcast;
-    let server = Server::start(arguments.config, vec![listener], |_| Echo { broadcast })?;
+    let Arguments { listen, mut config, broadcast, busy, seconds } = arguments;
+    let mut listeners = vec![listener("echo", listen, 0)];
+    if busy.is_some() {
+        config.shards = 2;
+        listeners.push(listener("busy", SocketAddr::new(listen.ip(), 0), 1));
+    }
+    let busy = |shard| busy.filter(|_| shard == 1).unwrap_or_default();
+    let server = Server::start(config, listeners, |shard| Echo { broadcast, busy: busy(shard) })?;
     for (_, address) in server.addresses() {
         println!("{address}");
     }
-    match arguments.seconds {
+    match seconds {
         Some(seconds) => std::thread::sleep(Duration::from_secs(seconds)),
         None => loop {
             std::thread::park();
@@ -86,8 +97,27 @@ fn run(arguments: Arguments) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Without deadlines; its connections go to this shard.
+fn listener(name: &str, address: SocketAddr, door: usize) -> ListenerConfig<Echo> {
+    ListenerConfig {
+        name: name.into(),
+        address: Some(address),
+        codec: Arc::new(Framed::default()),
+        channel: Arc::new(NoChannel),
+        limits: Limits {
+            connections_max: usize::MAX,
+            first_message_deadline: Duration::MAX,
+            ping_interval: Duration::MAX,
+            ..Limits::default()
+        },
+        link: false,
+        door,
+    }
+}
+
 fn parse(mut given: impl Iterator<Item = String>) -> Result<Arguments, String> {
-    let (mut listen, mut config, mut broadcast, mut seconds) = (None, Config::default(), false, None);
+    let (mut listen, mut config, mut broadcast) = (None, Config::default(), false);
+    let (mut busy, mut seconds) = (None, None);
     while let Some(name) = given.next() {
         if name == "--broadcast" {
             broadcast = true;
@@ -102,11 +132,12 @@ fn parse(mut given: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--receive-threads" => config.receive_threads = number()?,
             "--logic-threads" => config.logic_threads = number()?,
             "--send-threads" => config.send_threads = number()?,
+            "--busy" => busy = Some(Duration::from_millis(number()? as u64)),
             "--for" => seconds = Some(number()? as u64),
             _ => return Err(format!("unknown: {name}")),
         }
     }
-    Ok(Arguments { listen: listen.ok_or("--listen is missing")?, config, broadcast, seconds })
+    Ok(Arguments { listen: listen.ok_or("--listen is missing")?, config, broadcast, busy, seconds })
 }
 
 fn engine(name: &str) -> Result<Engine, String> {
