@@ -11,6 +11,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -62,7 +63,7 @@ impl Door {
         addr: SocketAddr,
         buffer_bytes: Option<usize>,
     ) -> io::Result<(ListenerId, SocketAddr)> {
-        self.begin(bind(addr, buffer_bytes)?)
+        self.begin(bind_with(addr, buffer_bytes)?)
     }
 
     /// A socket that listens already: its waiting connections are kept, its backlog becomes ours.
@@ -116,8 +117,29 @@ impl Door {
     }
 }
 
+/// How often a taken port is tried, and how long after each time. A process that held a ring and was killed keeps its
+/// port for some milliseconds more: the kernel takes rings apart behind its back.
+const BIND_TRIES: u32 = 20;
+const BIND_PAUSE: Duration = Duration::from_millis(50);
+
+/// A listening socket for [`Handle::listen_on`], so that its port is known before there is a server. A port that is
+/// taken is tried again for a second: whoever was killed and is started again finds it free by then.
+pub fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
+    bind_with(addr, None)
+}
+
+fn bind_with(addr: SocketAddr, buffer_bytes: Option<usize>) -> io::Result<TcpListener> {
+    for _ in 1..BIND_TRIES {
+        match bind_once(addr, buffer_bytes) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => thread::sleep(BIND_PAUSE),
+            outcome => return outcome,
+        }
+    }
+    bind_once(addr, buffer_bytes)
+}
+
 /// Buffer sizes are set here because accepted sockets inherit them, before the handshake fixes the window.
-fn bind(addr: SocketAddr, buffer_bytes: Option<usize>) -> io::Result<TcpListener> {
+fn bind_once(addr: SocketAddr, buffer_bytes: Option<usize>) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     // Elsewhere than on Unix this option lets two processes share a port.
     #[cfg(unix)]
