@@ -9,17 +9,16 @@
 
 use std::{
     net::SocketAddr,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use usher_hpserver::{
-    Actions, Bytes, Config, Event, Framed, Limits, ListenerConfig, NoChannel, Server, Service,
-    completion::Engine,
+    Actions, Bytes, Config, Event, Framed, Limits, ListenerConfig, Server, Service, completion::Engine,
 };
 
 const USAGE: &str = "usage: framed_echo --listen ADDR [--engine auto|uring|mio] [--workers N]
-    [--receive-threads N] [--logic-threads N] [--send-threads N] [--broadcast] [--busy MILLIS] [--for SECONDS]";
+    [--receive-threads N] [--logic-threads N] [--send-threads N] [--broadcast] [--busy MILLIS] [--direct N]
+    [--for SECONDS]";
 
 const EVERYONE: u64 = 0;
 
@@ -35,7 +34,7 @@ impl Service for Echo {
     type Note = ();
 
     fn handle(&mut self, event: Event<Self>, out: &mut Actions<Self>) {
-        if matches!(event, Event::Packet { .. }) {
+        if !self.busy.is_zero() && matches!(event, Event::Packet { .. }) {
             work(self.busy);
         }
         match event {
@@ -99,20 +98,13 @@ fn run(arguments: Arguments) -> std::io::Result<()> {
 
 /// Without deadlines; its connections go to this shard.
 fn listener(name: &str, address: SocketAddr, door: usize) -> ListenerConfig<Echo> {
-    ListenerConfig {
-        name: name.into(),
-        address: Some(address),
-        codec: Arc::new(Framed::default()),
-        channel: Arc::new(NoChannel),
-        limits: Limits {
-            connections_max: usize::MAX,
-            first_message_deadline: Duration::MAX,
-            ping_interval: Duration::MAX,
-            ..Limits::default()
-        },
-        link: false,
-        door,
-    }
+    let limits = Limits {
+        connections_max: usize::MAX,
+        first_message_deadline: Duration::MAX,
+        ping_interval: Duration::MAX,
+        ..Limits::default()
+    };
+    ListenerConfig { limits, door, ..ListenerConfig::new(name, address, Framed::default()) }
 }
 
 fn parse(mut given: impl Iterator<Item = String>) -> Result<Arguments, String> {
@@ -132,6 +124,7 @@ fn parse(mut given: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--receive-threads" => config.receive_threads = number()?,
             "--logic-threads" => config.logic_threads = number()?,
             "--send-threads" => config.send_threads = number()?,
+            "--direct" => config.completion.direct_descriptors = number()?,
             "--busy" => busy = Some(Duration::from_millis(number()? as u64)),
             "--for" => seconds = Some(number()? as u64),
             _ => return Err(format!("unknown: {name}")),

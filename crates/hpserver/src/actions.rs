@@ -23,32 +23,56 @@ pub struct Actions<S: Service> {
     pub(crate) list: Vec<Action<S>>,
 }
 
-pub(crate) enum Action<S: Service> {
+/// One thing a service asked for; a method of [`Actions`] each.
+pub enum Action<S: Service> {
+    /// `admit`.
     Admit(ConnId),
+    /// `refuse`.
     Refuse(ConnId, S::Packet),
+    /// `send`, or `send_latest` with its key.
     Send(ConnId, S::Packet, Option<u64>),
+    /// `send_shared`.
     SendShared(ConnId, Arc<Shared<S::Packet>>),
+    /// `join`.
     Join(ConnId, GroupId),
+    /// `leave`.
     Leave(ConnId, GroupId),
+    /// `publish`, or `publish_latest` with its key; and who is left out.
     Publish(GroupId, Arc<Shared<S::Packet>>, Option<u64>, Option<ConnId>),
+    /// `close`.
     Close(ConnId, Option<S::Packet>),
+    /// `abort`.
     Abort(ConnId),
+    /// `hand_over`.
     HandOver(ConnId, ShardId, S::Note),
+    /// `tell`.
     Tell(ShardId, S::Note),
+    /// `dial`.
     Dial(Box<DialAction>),
 }
 
-pub(crate) struct DialAction {
-    pub(crate) listener: ListenerId,
-    pub(crate) addr: SocketAddr,
-    pub(crate) token: u64,
-    pub(crate) hello: Bytes,
+/// What `dial` was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DialAction {
+    /// Whose codec, channel and limits it has.
+    pub listener: ListenerId,
+    /// Where to.
+    pub addr: SocketAddr,
+    /// For the answer.
+    pub token: u64,
+    /// The body of its first frame.
+    pub hello: Bytes,
 }
 
 impl<S: Service> Actions<S> {
     /// An empty list for `shard`. Services are tested with it too.
     pub fn new(shard: ShardId) -> Self {
         Self { shard, list: Vec::new() }
+    }
+
+    /// What was asked for so far, in order; the list is empty afterwards. Tests look at a service through it.
+    pub fn drain(&mut self) -> std::vec::Drain<'_, Action<S>> {
+        self.list.drain(..)
     }
 
     /// The shard whose actions these are.

@@ -8,7 +8,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use crate::{Channel, Codec, Service, ShardId};
+use crate::{Channel, Codec, NoChannel, Service, ShardId};
 
 /// The process's own side: layer 1, threads, shards, queues.
 #[derive(Debug, Clone)]
@@ -59,6 +59,21 @@ pub struct ListenerConfig<S: Service> {
     pub link: bool,
     /// The shard new connections go to.
     pub door: ShardId,
+}
+
+impl<S: Service> ListenerConfig<S> {
+    /// Connections begin with their first packet, may do what [`Limits::default`] says, and go to shard 0.
+    pub fn new(name: &str, address: SocketAddr, codec: impl Codec<S::Packet>) -> Self {
+        Self {
+            name: name.into(),
+            address: Some(address),
+            codec: Arc::new(codec),
+            channel: Arc::new(NoChannel),
+            limits: Limits::default(),
+            link: false,
+            door: 0,
+        }
+    }
 }
 
 /// What the connections of one listener may do.

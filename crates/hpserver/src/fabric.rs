@@ -18,7 +18,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
+        Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{
             AtomicBool, AtomicU64,
             Ordering::{Relaxed, SeqCst},
@@ -34,66 +34,15 @@ use crate::{
     lane::{Bundle, Class, Credit, Held, Item, Lane, Waiter},
     listener::Listener,
     logic::{LogicItem, Shard},
+    open::Open,
     pool::Pool,
+    ready::{LaneRef, Ready, Stage},
     receive::{ReceiveItem, Receiver},
     send::{SendItem, Sender},
     service::{Service, ShardId},
     table::{IdMap, Spread},
     timer::{Timer, now},
 };
-
-/// Which stage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
-    Receive = 0,
-    Logic = 1,
-    Send = 2,
-}
-
-impl Stage {
-    pub(crate) const ALL: [Self; 3] = [Self::Receive, Self::Logic, Self::Send];
-
-    pub(crate) fn name(self) -> &'static str {
-        ["receive", "logic", "send"][self as usize]
-    }
-}
-
-/// A lane by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LaneRef {
-    pub(crate) stage: Stage,
-    pub(crate) index: usize,
-}
-
-/// The lanes that the current thread holds and has yet to run.
-#[derive(Default)]
-pub(crate) struct Ready {
-    lanes: VecDeque<(LaneRef, Duration)>,
-    /// What they are expected to take.
-    promised: Duration,
-}
-
-impl Ready {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.lanes.is_empty()
-    }
-
-    fn push(&mut self, lane: LaneRef, expected: Duration) {
-        self.promised += expected;
-        self.lanes.push_back((lane, expected));
-    }
-
-    fn pop(&mut self) -> Option<LaneRef> {
-        let (lane, expected) = self.lanes.pop_front()?;
-        self.promised -= expected;
-        Some(lane)
-    }
-
-    /// Whether this thread may as well run a lane itself that has a thread.
-    fn has_time_for(&self, expected: Duration) -> bool {
-        self.promised + expected <= INLINE_MAX
-    }
-}
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,17 +108,6 @@ pub(crate) struct WorkerDesk {
     /// Connections that their receive lane wants not to be read, or to be read again.
     holds: Mutex<Vec<(ConnId, bool)>>,
 }
-
-/// How many connections are open, for whoever waits until none is.
-#[derive(Default)]
-pub(crate) struct Open {
-    count: Mutex<usize>,
-    none: Condvar,
-}
-
-/// What a thread runs itself of lanes that have threads, before it goes back to its own work. To wake a thread costs
-/// both sides about 5 us: a twentieth of this.
-const INLINE_MAX: Duration = Duration::from_micros(100);
 
 /// After so many runs in a row a worker looks after its sockets again.
 pub(crate) const RUNS_MAX: usize = 256;
@@ -434,33 +372,6 @@ impl<S: Service> Fabric<S> {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(SeqCst)
-    }
-}
-
-impl Open {
-    pub(crate) fn enter(&self) {
-        *lock(&self.count) += 1;
-    }
-
-    pub(crate) fn exit(&self) {
-        let mut count = lock(&self.count);
-        *count -= 1;
-        if *count == 0 {
-            self.none.notify_all();
-        }
-    }
-
-    /// Waits until no connection is open; false: `deadline` came first.
-    pub(crate) fn wait_for_none(&self, deadline: Instant) -> bool {
-        let mut count = lock(&self.count);
-        while *count > 0 {
-            let left = deadline.saturating_duration_since(now());
-            if left.is_zero() {
-                return false;
-            }
-            count = self.none.wait_timeout(count, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        true
     }
 }
 

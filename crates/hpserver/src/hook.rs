@@ -21,13 +21,15 @@ use hashbrown::HashSet;
 use usher_completion::{Chunk, ConnId, Fault, Hooks, Io, ListenerId as Socket, Opened, Origin, Reason, Sent};
 
 use crate::{
-    CloseReason, DialError, ListenerId, Service,
-    fabric::{Dial, Fabric, RUNS_MAX, Ready, lock, repeat},
+    CloseReason, DialError, ListenerId, Online, Service,
+    fabric::{Dial, Fabric, RUNS_MAX, lock, repeat},
     lane::{Bundle, Class, Item, Waiter},
     logic::LogicItem,
     places::Places,
+    ready::Ready,
     receive::{Arrival, ReceiveItem},
     send::SendItem,
+    timer::now,
 };
 
 /// Which of layer 1's listeners is which of ours. Locked while a listener is being opened, so that its first
@@ -214,6 +216,7 @@ impl<S: Service> Hooks for Hook<S> {
         if !config.counters.enter(places as u64) {
             return self.shed(io, conn, listener, CloseReason::ConnectionsFull);
         }
+        config.online.enter(Online { conn, peer: opened.peer, since: now() });
         self.take_slot(conn, listener);
         self.announce(conn, SendItem::Connected { conn, listener });
         let arrival = Arrival { conn, listener, peer: opened.peer, dial };
@@ -241,7 +244,9 @@ impl<S: Service> Hooks for Hook<S> {
         self.rested.remove(&conn);
         self.held.remove(&conn);
         if let Some(listener) = self.listener(conn) {
-            self.fabric.listeners[listener.index()].counters.exit();
+            let config = &self.fabric.listeners[listener.index()];
+            config.counters.exit();
+            config.online.exit(conn);
             self.announce(conn, SendItem::Disconnected { conn });
             self.gather(conn, ReceiveItem::Disconnected { conn, reason });
             self.slots[conn.slot() as usize] = None;

@@ -11,15 +11,15 @@
 //! - Links are a class of their own, with their own places, and are taken first.
 //!
 //! Limit: `items_max` places a class.
-//! Read next: `fabric`, which runs lanes.
+//! Read next: `fabric`, which runs lanes; `tests/orders`, which tries the orders.
 
-use std::{
-    collections::VecDeque,
+use std::{collections::VecDeque, time::Duration};
+
+use crate::{
+    pace::Pace,
+    places::Places,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
-
-use crate::{pace::Pace, places::Places};
 
 /// Which half of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,8 +88,9 @@ impl<I> Bundle<I> {
     }
 }
 
-/// So many places are reserved at once.
-const CREDIT: usize = 32;
+/// So many places are reserved at once; fewer of a short queue, where whoever holds them holds up others.
+const CREDIT_MAX: usize = 32;
+const CREDITS_MIN: usize = 64;
 
 /// Places of a lane that a run has reserved and not used.
 #[derive(Default)]
@@ -102,7 +103,8 @@ impl Credit {
     pub(crate) fn take<I: Item, T>(&mut self, lane: &Lane<I, T>, class: Class) -> bool {
         let left = &mut self.places[class as usize];
         if *left == 0 {
-            *left = lane.places(class).reserve(CREDIT);
+            let places = lane.places(class);
+            *left = places.reserve((places.max() / CREDITS_MIN).clamp(1, CREDIT_MAX));
         }
         let has_place = *left > 0;
         *left -= usize::from(has_place);
@@ -225,10 +227,10 @@ impl<I: Item, T> Lane<I, T> {
             queue.counts.batches += u64::from(!batch.is_empty());
             links_taken
         };
-        let counted =
-            |items: usize, skip| batch.iter().skip(skip).take(items).filter(|item| item.counted()).count();
-        self.places(Class::Link).release(counted(links, 0), called);
-        self.places(Class::Rest).release(counted(usize::MAX, links), called);
+        let counted = batch.iter().filter(|item| item.counted()).count();
+        let counted_links = batch.iter().take(links).filter(|item| item.counted()).count();
+        self.places(Class::Link).release(counted_links, called);
+        self.places(Class::Rest).release(counted - counted_links, called);
     }
 
     /// Lets go of the lane after a run that took so long, if the queue is empty.
@@ -288,73 +290,5 @@ impl<I> Queue<I> {
         if let Some(spent) = spent {
             self.pace.note(items, spent);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    impl Item for u32 {
-        fn counted(&self) -> bool {
-            true
-        }
-    }
-
-    fn put(lane: &Lane<u32, ()>, class: Class, item: u32) -> bool {
-        assert_eq!(lane.places(class).reserve(1), 1);
-        lane.submit(&mut Bundle::of(class, item)).is_some()
-    }
-
-    fn take(lane: &Lane<u32, ()>, count: usize) -> VecDeque<u32> {
-        let mut batch = VecDeque::new();
-        lane.take(count, &mut batch, &mut Vec::new());
-        batch
-    }
-
-    #[test]
-    fn a_lane_is_handed_to_one_caller() {
-        let lane = Lane::new(8, ());
-        assert!(put(&lane, Class::Rest, 1));
-        assert!(!put(&lane, Class::Rest, 2));
-        assert_eq!(take(&lane, 1), [1]);
-        assert!(lane.finish(None).is_some(), "one item is left");
-        assert_eq!(take(&lane, 9), [2]);
-        assert!(lane.finish(None).is_none());
-        assert!(put(&lane, Class::Rest, 3));
-    }
-
-    #[test]
-    fn links_are_taken_first_and_have_their_own_places() {
-        let lane = Lane::new(2, ());
-        put(&lane, Class::Rest, 1);
-        put(&lane, Class::Rest, 2);
-        assert_eq!(lane.places(Class::Rest).reserve(1), 0);
-        put(&lane, Class::Link, 3);
-        assert_eq!(take(&lane, 2), [3, 1]);
-        assert_eq!(lane.places(Class::Rest).reserve(2), 1);
-        assert_eq!(lane.places(Class::Link).reserve(9), 2);
-    }
-
-    #[test]
-    fn a_parked_lane_is_scheduled_by_wake_alone() {
-        let lane = Lane::new(4, ());
-        assert!(lane.wake().is_none());
-        assert!(put(&lane, Class::Rest, 1));
-        lane.park(None);
-        assert!(!put(&lane, Class::Rest, 2));
-        assert!(lane.wake().is_some());
-        assert!(lane.wake().is_none());
-    }
-
-    #[test]
-    fn what_waits_is_expected_to_take_as_long_as_what_ran() {
-        let lane = Lane::new(8, ());
-        put(&lane, Class::Rest, 1);
-        take(&lane, 1);
-        assert!(lane.finish(Some(Duration::from_millis(4))).is_none());
-        lane.places(Class::Rest).reserve(1);
-        let held = lane.submit(&mut Bundle::of(Class::Rest, 2)).unwrap();
-        assert!(held.expected >= Duration::from_millis(1), "{held:?}");
     }
 }

@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod actions;
+mod alarm;
 mod backlog;
 mod channel;
 mod codec;
@@ -31,11 +32,14 @@ mod lane;
 mod listener;
 mod logic;
 mod metrics;
+mod open;
 mod outbox;
+mod outputs;
 mod pace;
 mod parse;
 mod places;
 mod pool;
+mod ready;
 mod receive;
 mod seats;
 mod send;
@@ -45,15 +49,16 @@ mod stream;
 mod table;
 mod timer;
 
-// `places.rs` takes its locks and atomics from the crate it is built in: `tests/places.rs` has shuttle's.
+// `alarm`, `lane` and `places` take their locks and atomics from the crate they are built in: `tests/orders` has
+// shuttle's.
 use std::sync;
 
-pub use actions::{Actions, Shared};
+pub use actions::{Action, Actions, DialAction, Shared};
 pub use bytes::{Bytes, BytesMut};
 pub use channel::{Answer, Channel, NoChannel, Refusal};
 pub use codec::{BadFrame, Codec, Decoded, Frame, Framed, Partial, TooLarge};
 pub use config::{Config, Limits, ListenerConfig};
-pub use listener::ListenerId;
+pub use listener::{ListenerId, Online};
 pub use metrics::{ListenerMetrics, Metrics, StageMetrics};
 pub use server::{Remote, Server, ShutdownReport};
 pub use service::{CloseReason, DialError, Event, GroupId, Service, ShardId};

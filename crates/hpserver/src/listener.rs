@@ -3,22 +3,28 @@
 //! It exists so that every stage reaches a connection's codec, channel and limits by one index.
 //! Immutable but for atomic counters.
 //!
-//! Invariants: `connections` counts exactly the connections that lanes know of: never more accepted ones than
-//! `connections_max`. Who is shown out at once counts in `connections_total` and by the reason.
+//! Invariants: `connections` counts exactly the connections that lanes know of, and `online` lists them: never more
+//! accepted ones than `connections_max`. Who is shown out at once counts in `connections_total` and by the reason.
 //! Read next: `hook`, which counts connections in and out.
 
 use std::{
     collections::BTreeMap,
     fmt,
+    net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Instant,
 };
 
 use bytes::Bytes;
+use usher_completion::ConnId;
 
-use crate::{Channel, CloseReason, Codec, Limits, ListenerConfig, ListenerMetrics, Service, ShardId};
+use crate::{
+    Channel, CloseReason, Codec, Limits, ListenerConfig, ListenerMetrics, Service, ShardId, fabric::lock,
+    table::IdMap,
+};
 
 /// A listener: its place in the list that `Server::start` was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +42,37 @@ impl fmt::Display for ListenerId {
     }
 }
 
+/// Somebody on a listener's online list: a connection that is open, its first frame taken or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Online {
+    /// The connection.
+    pub conn: ConnId,
+    /// Its far end.
+    pub peer: SocketAddr,
+    /// When it came, or was made.
+    pub since: Instant,
+}
+
+/// The online list of one listener; whoever comes or goes takes its lock once.
+#[derive(Default)]
+pub(crate) struct OnlineList {
+    online: Mutex<IdMap<ConnId, Online>>,
+}
+
+impl OnlineList {
+    pub(crate) fn enter(&self, online: Online) {
+        lock(&self.online).insert(online.conn, online);
+    }
+
+    pub(crate) fn exit(&self, conn: ConnId) {
+        lock(&self.online).remove(&conn);
+    }
+
+    pub(crate) fn list(&self) -> Vec<Online> {
+        lock(&self.online).values().copied().collect()
+    }
+}
+
 pub(crate) struct Listener<S: Service> {
     pub(crate) name: String,
     pub(crate) codec: Arc<dyn Codec<S::Packet>>,
@@ -46,6 +83,7 @@ pub(crate) struct Listener<S: Service> {
     pub(crate) link: bool,
     pub(crate) door: ShardId,
     pub(crate) counters: Counters,
+    pub(crate) online: OnlineList,
 }
 
 #[derive(Default)]
@@ -102,6 +140,7 @@ impl<S: Service> Listener<S> {
                 link: config.link,
                 door: config.door,
                 counters: Counters::default(),
+                online: OnlineList::default(),
             });
         }
         listeners

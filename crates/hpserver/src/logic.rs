@@ -3,11 +3,11 @@
 //! It exists so that a service is called by one thread at a time, with events in order, and never waits. A
 //! shard owns its service and its `seats`; it carries out actions by handing them to the lanes they concern.
 //!
-//! Invariants: the outputs of a step go out in order, before the next step; where a send lane has no place
-//! for one, it and those behind it stay here and the shard rests. Shards never wait for each other.
-//! Limits: what waits here is one step's outputs. What one shard tells another is not counted; notes from
-//! outside have places, those of the links, so that a full shard still hears them.
-//! Read next: `seats` for hand-overs, `send` for what becomes of outputs.
+//! Invariants: the outputs of a step go out in order, before the next step; while one waits for a place the shard
+//! rests. Shards never wait for each other.
+//! Limits: what one shard tells another is not counted; notes from outside have places, those of the links, so that
+//! a full shard still hears them.
+//! Read next: `seats` for hand-overs, `outputs` and `send` for what becomes of a step.
 
 use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc, sync::atomic::Ordering::Relaxed};
 
@@ -16,8 +16,10 @@ use usher_completion::ConnId;
 use crate::{
     Actions, CloseReason, DialError, Event, GroupId, ListenerId, Service, ShardId, Shared,
     actions::{Action, DialAction},
-    fabric::{Dial, Fabric, LaneRef, Outcome, Ready, Stage, repeat},
-    lane::{Bundle, Class, Credit, Item},
+    fabric::{Dial, Fabric, Outcome},
+    lane::{Class, Item},
+    outputs::Outputs,
+    ready::{LaneRef, Ready, Stage},
     receive::ReceiveItem,
     seats::{Place, Seat, Seats},
     send::SendItem,
@@ -83,24 +85,6 @@ impl<S: Service> Item for LogicItem<S> {
     }
 }
 
-/// One thing a step caused, and where it goes.
-enum Output<S: Service> {
-    Send(usize, Class, SendItem<S>),
-    Receive(usize, Class, ReceiveItem),
-    Logic(ShardId, Class, LogicItem<S>),
-    Dial(Box<(SocketAddr, Dial)>),
-}
-
-impl<S: Service> Output<S> {
-    /// Where it needs a place.
-    fn place(&self) -> Option<(usize, Class)> {
-        match self {
-            Self::Send(lane, class, _) => Some((*lane, *class)),
-            _ => None,
-        }
-    }
-}
-
 /// A logic lane's own.
 pub(crate) struct Shard<S: Service> {
     id: ShardId,
@@ -108,34 +92,21 @@ pub(crate) struct Shard<S: Service> {
     seats: Seats,
     actions: Actions<S>,
     batch: VecDeque<LogicItem<S>>,
-    /// What waits for a place, in order.
-    outputs: VecDeque<Output<S>>,
+    outputs: Outputs<S>,
     /// Events were handled since `batch_ended`.
     owes_end: bool,
-    to_send: Vec<Bundle<SendItem<S>>>,
-    to_receive: Vec<Bundle<ReceiveItem>>,
-    to_logic: Vec<Bundle<LogicItem<S>>>,
-    /// Places in the send lanes.
-    credit: Vec<Credit>,
-    /// `Lifted`: to go after everything that was forwarded.
-    lifts: Vec<(usize, Class, ReceiveItem)>,
 }
 
 impl<S: Service> Shard<S> {
-    pub(crate) fn new(id: ShardId, service: S, receivers: usize, shards: usize, senders: usize) -> Self {
+    pub(crate) fn new(id: ShardId, service: S, outputs: Outputs<S>) -> Self {
         Self {
             id,
             service,
             seats: Seats::default(),
             actions: Actions::new(id),
             batch: VecDeque::new(),
-            outputs: VecDeque::new(),
+            outputs,
             owes_end: false,
-            to_send: repeat(senders),
-            to_receive: repeat(receivers),
-            to_logic: repeat(shards),
-            credit: repeat(senders),
-            lifts: Vec::new(),
         }
     }
 
@@ -155,7 +126,7 @@ impl<S: Service> Shard<S> {
             fabric.take(&fabric.logic[self.id], &mut self.batch);
         }
         let outcome = self.steps(fabric);
-        self.flush(fabric, ready);
+        self.outputs.flush(fabric, ready);
         if outcome == Outcome::Done {
             self.set_deadline(fabric);
         }
@@ -164,7 +135,7 @@ impl<S: Service> Shard<S> {
 
     fn steps(&mut self, fabric: &Fabric<S>) -> Outcome {
         loop {
-            if let Err((lane, class)) = self.route(fabric) {
+            if let Err((lane, class)) = self.outputs.go_on(fabric) {
                 return Outcome::WaitSend(lane, class);
             }
             if let Some(item) = self.batch.pop_front() {
@@ -203,7 +174,7 @@ impl<S: Service> Shard<S> {
                     _ => Class::Rest,
                 };
                 self.seats.forget(conn, epoch);
-                self.put(Output::Receive(lane, class, ReceiveItem::Lifted { conn }), fabric);
+                self.outputs.receive(lane, class, ReceiveItem::Lifted { conn }, fabric);
             }
             LogicItem::HandedOver { conn, seat, note } => {
                 self.seats.take(conn, seat);
@@ -238,7 +209,7 @@ impl<S: Service> Shard<S> {
         match self.seats.place(conn, epoch) {
             Place::Elsewhere(to, class) => {
                 let item = LogicItem::Opened { conn, listener, peer, epoch: epoch + 1 };
-                return self.put(Output::Logic(to, class, item), fabric);
+                return self.outputs.logic(to, class, item, fabric);
             }
             Place::Here(seat) if seat.closing => return,
             Place::Nowhere if epoch > 0 => return,
@@ -253,7 +224,7 @@ impl<S: Service> Shard<S> {
             Place::Here(seat) if !seat.closing => self.event(Event::Packet { conn, packet }, fabric),
             Place::Elsewhere(to, class) => {
                 let item = LogicItem::Packet { conn, epoch: epoch + 1, packet, relayed: true };
-                self.put(Output::Logic(to, class, item), fabric);
+                self.outputs.logic(to, class, item, fabric);
             }
             Place::Here(_) | Place::Nowhere => {}
         }
@@ -272,7 +243,7 @@ impl<S: Service> Shard<S> {
             Place::Elsewhere(to, class) => {
                 self.seats.forget(conn, epoch);
                 let item = LogicItem::Closed { conn, epoch: epoch + 1, reason, finish };
-                self.put(Output::Logic(to, class, item), fabric);
+                self.outputs.logic(to, class, item, fabric);
             }
             Place::Nowhere => {}
         }
@@ -320,7 +291,7 @@ impl<S: Service> Shard<S> {
         let bytes = fabric.listeners[listener.index()].channel.welcome();
         self.send(conn, class, SendItem::Raw { conn, bytes }, fabric);
         let lane = fabric.receive_spread.lane(conn);
-        self.put(Output::Receive(lane, class, ReceiveItem::Admit { conn }), fabric);
+        self.outputs.receive(lane, class, ReceiveItem::Admit { conn }, fabric);
     }
 
     /// An output for a connection that, as far as this shard knows, still takes it.
@@ -338,14 +309,10 @@ impl<S: Service> Shard<S> {
         self.seats.set_closing(conn);
     }
 
-    /// What most outputs are: sorted without a detour, if nothing waits before it and there is a place.
     fn send(&mut self, conn: ConnId, class: Class, item: SendItem<S>, fabric: &Fabric<S>) {
-        let Some(lane) = fabric.send_lane(conn) else { return fabric.stale() };
-        let is_next = self.outputs.is_empty();
-        if is_next && (!item.counted() || self.credit[lane].take(&fabric.send[lane], class)) {
-            self.to_send[lane].push(class, item);
-        } else {
-            self.outputs.push_back(Output::Send(lane, class, item));
+        match fabric.send_lane(conn) {
+            Some(lane) => self.outputs.send(lane, class, item, fabric),
+            None => fabric.stale(),
         }
     }
 
@@ -359,7 +326,7 @@ impl<S: Service> Shard<S> {
         fabric.totals.publishes.fetch_add(1, Relaxed);
         for lane in 0..fabric.send.len() {
             let item = SendItem::Publish { group, packet: Arc::clone(packet), key, except };
-            self.put(Output::Send(lane, Class::Rest, item), fabric);
+            self.outputs.send(lane, Class::Rest, item, fabric);
         }
     }
 
@@ -370,10 +337,10 @@ impl<S: Service> Shard<S> {
         };
         fabric.totals.hand_overs.fetch_add(1, Relaxed);
         let lane = fabric.receive_spread.lane(conn);
-        self.put(Output::Receive(lane, seat.class, ReceiveItem::Switch { conn, to }), fabric);
+        self.outputs.receive(lane, seat.class, ReceiveItem::Switch { conn, to }, fabric);
         let next = Seat { epoch: seat.epoch + 1, ..seat };
         let item = LogicItem::HandedOver { conn, seat: next, note };
-        self.put(Output::Logic(to, seat.class, item), fabric);
+        self.outputs.logic(to, seat.class, item, fabric);
     }
 
     fn tell(&mut self, to: ShardId, note: S::Note, fabric: &Fabric<S>) {
@@ -381,71 +348,15 @@ impl<S: Service> Shard<S> {
             return fabric.stale();
         }
         let item = LogicItem::Told { from: Some(self.id), note };
-        self.put(Output::Logic(to, Class::Rest, item), fabric);
+        self.outputs.logic(to, Class::Rest, item, fabric);
     }
 
     fn dial(&mut self, addr: SocketAddr, dial: Dial, fabric: &Fabric<S>) {
         if fabric.is_draining() || dial.listener.index() >= fabric.listeners.len() {
             let why = DialError::Connect(io::ErrorKind::InvalidInput);
             let item = LogicItem::DialFailed { token: dial.token, why };
-            return self.put(Output::Logic(self.id, Class::Rest, item), fabric);
+            return self.outputs.logic(self.id, Class::Rest, item, fabric);
         }
-        self.put(Output::Dial(Box::new((addr, dial))), fabric);
-    }
-
-    /// One more output: sorted at once by where it goes, unless others wait before it or it finds no place there.
-    fn put(&mut self, output: Output<S>, fabric: &Fabric<S>) {
-        let kept = if self.outputs.is_empty() { self.sort(output, fabric) } else { Some(output) };
-        self.outputs.extend(kept);
-    }
-
-    /// Goes on with the outputs that waited; the place that the first of them still waits for.
-    fn route(&mut self, fabric: &Fabric<S>) -> Result<(), (usize, Class)> {
-        while let Some(output) = self.outputs.pop_front() {
-            if let Some(output) = self.sort(output, fabric) {
-                let place = output.place();
-                self.outputs.push_front(output);
-                return place.map_or(Ok(()), Err);
-            }
-        }
-        Ok(())
-    }
-
-    /// The output itself, if there is no place for it.
-    fn sort(&mut self, output: Output<S>, fabric: &Fabric<S>) -> Option<Output<S>> {
-        match output {
-            Output::Send(lane, class, item) => {
-                if item.counted() && !self.credit[lane].take(&fabric.send[lane], class) {
-                    return Some(Output::Send(lane, class, item));
-                }
-                self.to_send[lane].push(class, item);
-            }
-            Output::Receive(lane, class, item @ ReceiveItem::Lifted { .. }) => {
-                self.lifts.push((lane, class, item));
-            }
-            Output::Receive(lane, class, item) => self.to_receive[lane].push(class, item),
-            Output::Logic(shard, class, item) => self.to_logic[shard].push(class, item),
-            Output::Dial(dial) => fabric.dial(dial.0, dial.1),
-        }
-        None
-    }
-
-    /// Hands on what was sorted, in the order that hand-overs need: what this shard sent is ahead of what the
-    /// next owner sends; the receive lane hears of a hand-over before the next owner can hand on; what is
-    /// forwarded is ahead of what the receive lane sends once the barrier is lifted.
-    fn flush(&mut self, fabric: &Fabric<S>, ready: &mut Ready) {
-        for (lane, items) in self.to_send.iter_mut().enumerate() {
-            fabric.to_send(lane, items, ready);
-        }
-        for (lane, items) in self.to_receive.iter_mut().enumerate() {
-            fabric.to_receive(lane, items, ready);
-        }
-        for (shard, items) in self.to_logic.iter_mut().enumerate() {
-            fabric.to_logic(shard, items, ready);
-        }
-        for (lane, class, item) in self.lifts.drain(..) {
-            fabric.to_receive(lane, &mut Bundle::of(class, item), ready);
-        }
-        fabric.give_back(&mut self.credit, &fabric.send);
+        self.outputs.dial(addr, dial, fabric);
     }
 }

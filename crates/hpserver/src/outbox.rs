@@ -16,8 +16,9 @@ use usher_completion::{ConnId, Io, Refused};
 
 use crate::{
     CloseReason, Service,
-    fabric::{Fabric, Ready},
+    fabric::Fabric,
     lane::{Bundle, Class},
+    ready::Ready,
     receive::ReceiveItem,
     send::Outlet,
 };

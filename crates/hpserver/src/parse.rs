@@ -29,18 +29,19 @@ impl<S: Service> Desk<S> {
             return;
         }
         let mut rest = chunk;
-        if stream.is_reading() && !stream.tail.is_empty() {
+        if !stream.tail.is_empty() && stream.is_reading() {
             match stream.bridge(&*fabric.listeners[stream.listener.index()].codec, rest) {
                 Ok(moved) => rest = &rest[moved..],
                 Err(bad) => return self.end(stream, CloseReason::BadFrame(bad.0), fabric),
             }
             self.parse_tail(stream, fabric);
         }
-        if stream.is_reading() && stream.tail.is_empty() {
+        if stream.tail.is_empty() && stream.is_reading() {
             let taken = self.parse(stream, rest, fabric);
             rest = &rest[taken..];
         }
-        if !stream.is_ending() {
+        let is_clear = rest.is_empty() && stream.tail.is_empty();
+        if !is_clear && !stream.is_ending() {
             stream.tail.extend_from_slice(rest);
             self.keep(stream, fabric);
         }
@@ -79,7 +80,7 @@ impl<S: Service> Desk<S> {
     fn parse(&mut self, stream: &mut Stream, bytes: &[u8], fabric: &Fabric<S>) -> usize {
         let config = &fabric.listeners[stream.listener.index()];
         let (mut taken, mut pinged) = (0, false);
-        while stream.is_reading() {
+        while taken < bytes.len() && stream.is_reading() {
             let frame = match next_frame(stream, config, &bytes[taken..]) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,

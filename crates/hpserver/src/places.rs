@@ -8,7 +8,7 @@
 //! be free. A name is put up before the places are counted, and places are given back before the names are looked
 //! for: one of the two sees the other, so nobody waits for a call that never comes.
 //! Limit: one name for each who can wait.
-//! Read next: `lane`, whose queue this bounds; `tests/places.rs`, which tries the orders.
+//! Read next: `lane`, whose queue this bounds; `tests/orders`, which tries the orders.
 
 use crate::sync::{
     Mutex, MutexGuard, PoisonError,
@@ -34,6 +34,11 @@ impl<W: PartialEq> Places<W> {
             unbounded: AtomicBool::new(false),
             names: Mutex::new(Vec::new()),
         }
+    }
+
+    /// How many there are.
+    pub(crate) fn max(&self) -> usize {
+        self.max
     }
 
     /// Takes up to `wanted` places, none if others wait for one; how many.
@@ -95,62 +100,5 @@ impl<W: PartialEq> Places<W> {
     /// A list of names is whole between any two of its operations, so a poisoned lock is sound.
     fn names(&self) -> MutexGuard<'_, Vec<W>> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn release(places: &Places<u8>, count: usize) -> Vec<u8> {
-        let mut called = Vec::new();
-        places.release(count, &mut called);
-        called
-    }
-
-    #[test]
-    fn as_many_as_there_are() {
-        let places = Places::<u8>::new(4);
-        assert_eq!(places.reserve(3), 3);
-        assert_eq!(places.reserve(3), 1);
-        assert_eq!(places.reserve(1), 0);
-        assert_eq!(release(&places, 2), []);
-        assert_eq!(places.reserve(9), 2);
-    }
-
-    #[test]
-    fn who_waits_is_called_at_half() {
-        let places = Places::new(4);
-        assert_eq!(places.reserve(4), 4);
-        assert!(places.wait(7) && places.wait(7));
-        assert_eq!(release(&places, 1), []);
-        assert_eq!(release(&places, 1), [7]);
-        assert!(!places.wait(7), "there is a place");
-    }
-
-    #[test]
-    fn a_newcomer_waits_behind_those_who_wait() {
-        let places = Places::new(4);
-        places.reserve(4);
-        assert!(places.wait(7));
-        release(&places, 1);
-        assert_eq!(places.reserve(1), 0, "a place, but not for a newcomer");
-        assert!(places.wait(8));
-        assert_eq!(places.reserve_ahead(1), 1);
-        assert_eq!(release(&places, 1), []);
-        assert_eq!(release(&places, 1), [7, 8]);
-        assert_eq!(places.reserve(1), 1);
-    }
-
-    #[test]
-    fn at_the_end_there_is_a_place_for_everybody() {
-        let places = Places::new(1);
-        places.reserve(1);
-        assert!(places.wait(7));
-        let mut called = Vec::new();
-        places.unbound(&mut called);
-        assert_eq!(called, [7]);
-        assert!(!places.wait(7));
-        assert_eq!(places.reserve(9), 9);
     }
 }

@@ -18,7 +18,8 @@ use std::{
 
 use usher_completion::Vital;
 
-use crate::fabric::{Fabric, LaneRef, RUNS_MAX, Ready, Stage};
+use crate::fabric::{Fabric, RUNS_MAX};
+use crate::ready::{LaneRef, Ready, Stage};
 use crate::service::Service;
 
 pub(crate) struct Pool {

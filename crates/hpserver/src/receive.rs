@@ -17,10 +17,11 @@ use usher_completion::{Chunk, ConnId, Io, Reason};
 
 use crate::{
     CloseReason, ListenerId, Service, ShardId,
-    fabric::{Dial, Fabric, LaneRef, Outcome, Ready, Stage, repeat},
+    fabric::{Dial, Fabric, Outcome, repeat},
     handshake,
     lane::{Bundle, Class, Credit, Item},
     logic::LogicItem,
+    ready::{LaneRef, Ready, Stage},
     send::SendItem,
     stream::{Begin, Phase, Stream},
     table::Table,

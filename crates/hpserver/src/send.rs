@@ -20,10 +20,11 @@ use usher_completion::{ConnId, Io};
 use crate::{
     GroupId, ListenerId, Service, Shared,
     backlog::Backlog,
-    fabric::{Fabric, Outcome, Ready},
+    fabric::{Fabric, Outcome},
     groups::Groups,
     lane::Item,
     outbox::Outbox,
+    ready::Ready,
     table::{Table, Tenant},
 };
 

@@ -30,14 +30,17 @@ use bytes::Bytes;
 use usher_completion::{ConnId, Vital};
 
 use crate::{
-    Config, DialError, ListenerConfig, ListenerId, Metrics, Service, ShardId, StageMetrics,
-    fabric::{Dial, Fabric, Open, Stage, Totals, WorkerDesk, lock},
+    Config, DialError, ListenerConfig, ListenerId, Metrics, Online, Service, ShardId, StageMetrics,
+    fabric::{Dial, Fabric, Totals, WorkerDesk, lock},
     hook::{Hook, Sockets},
     lane::{Class, Lane, LaneCounts},
     listener::Listener,
     logic::{LogicItem, Shard},
+    open::Open,
     outbox::Outbox,
+    outputs::Outputs,
     pool::Pool,
+    ready::Stage,
     receive::{ReceiveItem, Receiver},
     send::{SendItem, Sender},
     table::{IdMap, Spread, Table},
@@ -232,6 +235,11 @@ impl<S: Service> Remote<S> {
         self.fabric.dial(addr, Dial { shard, listener, token, hello });
     }
 
+    /// Who is connected through `listener`, in no order; empty if there is no such listener.
+    pub fn online(&self, listener: ListenerId) -> Vec<Online> {
+        self.fabric.listeners.get(listener.index()).map_or(Vec::new(), |listener| listener.online.list())
+    }
+
     /// Every counter.
     pub fn metrics(&self) -> Metrics {
         let fabric = &*self.fabric;
@@ -300,7 +308,9 @@ fn fabric<S: Service>(
     Fabric {
         receive: (0..receivers).map(|index| Lane::new(items_max, receiver(index))).collect(),
         logic: (0..shards)
-            .map(|id| Lane::new(items_max, Shard::new(id, shard(id), receivers, shards, senders)))
+            .map(|id| {
+                Lane::new(items_max, Shard::new(id, shard(id), Outputs::new(receivers, shards, senders)))
+            })
             .collect(),
         send: (0..senders).map(|index| Lane::new(items_max, sender(index))).collect(),
         receive_spread,

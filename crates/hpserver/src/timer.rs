@@ -4,8 +4,8 @@
 //! shard has one cell with its earliest deadline; the thread sleeps until the earliest of all and then
 //! sends that lane a tick. A stage's timeouts are constants, so its list of deadlines is a plain queue.
 //!
-//! Invariants: a deadline that is set is followed by a tick, not before it. While the thread looks through
-//! the cells it counts as awake at once, so a cell set behind its back wakes it.
+//! Invariants: a deadline that is set is followed by a tick, not before it, also if it is set behind the thread's
+//! back (`alarm`).
 //! Limits: one cell a lane; a timeline is looked at `GRAIN` late, so that a burst of connections is few ticks.
 //! Read next: `receive` and `logic`, which set the cells.
 
@@ -13,7 +13,7 @@ use std::{
     collections::VecDeque,
     sync::{
         OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicBool, Ordering::SeqCst},
     },
     thread::Thread,
     time::{Duration, Instant},
@@ -21,20 +21,19 @@ use std::{
 
 use usher_completion::ConnId;
 
+use crate::alarm::{Alarm, NEVER};
+
 /// The layer's clock: deadlines are its business, and this is where it reads the time.
 #[allow(clippy::disallowed_methods)]
 pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-const NEVER: u64 = u64::MAX;
 const GRAIN: Duration = Duration::from_millis(10);
 
 pub(crate) struct Timer {
     start: Instant,
-    cells: Box<[AtomicU64]>,
-    /// When the thread will look again; `NEVER` while it looks.
-    wakes_at: AtomicU64,
+    alarm: Alarm,
     thread: OnceLock<Thread>,
     stopped: AtomicBool,
 }
@@ -43,8 +42,7 @@ impl Timer {
     pub(crate) fn new(cells: usize) -> Self {
         Self {
             start: now(),
-            cells: (0..cells).map(|_| AtomicU64::new(NEVER)).collect(),
-            wakes_at: AtomicU64::new(NEVER),
+            alarm: Alarm::new(cells),
             thread: OnceLock::new(),
             stopped: AtomicBool::new(false),
         }
@@ -53,7 +51,7 @@ impl Timer {
     /// Sets a cell's deadline.
     pub(crate) fn set(&self, cell: usize, deadline: Option<Instant>) {
         let at = deadline.map_or(NEVER, |deadline| self.nanos(deadline));
-        if self.cells[cell].swap(at, SeqCst) != at && at < self.wakes_at.load(SeqCst) {
+        if self.alarm.set(cell, at) {
             self.wake();
         }
     }
@@ -62,9 +60,7 @@ impl Timer {
     pub(crate) fn run(&self, mut tick: impl FnMut(usize)) {
         let _ = self.thread.set(std::thread::current());
         while !self.stopped.load(SeqCst) {
-            self.wakes_at.store(NEVER, SeqCst);
-            let earliest = self.look(&mut tick);
-            self.wakes_at.store(earliest, SeqCst);
+            let earliest = self.alarm.look(self.nanos(now()), &mut tick);
             match earliest.checked_sub(self.nanos(now())) {
                 Some(_) if earliest == NEVER => std::thread::park(),
                 Some(left) => std::thread::park_timeout(Duration::from_nanos(left)),
@@ -76,23 +72,6 @@ impl Timer {
     pub(crate) fn stop(&self) {
         self.stopped.store(true, SeqCst);
         self.wake();
-    }
-
-    /// Ticks what is due; the earliest of the rest.
-    fn look(&self, tick: &mut impl FnMut(usize)) -> u64 {
-        let now = self.nanos(now());
-        let mut earliest = NEVER;
-        for (index, cell) in self.cells.iter().enumerate() {
-            let at = cell.load(SeqCst);
-            if at > now {
-                earliest = earliest.min(at);
-            } else if cell.compare_exchange(at, NEVER, SeqCst, SeqCst).is_ok() {
-                tick(index);
-            } else {
-                earliest = now;
-            }
-        }
-        earliest
     }
 
     fn wake(&self) {

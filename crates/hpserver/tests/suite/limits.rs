@@ -129,7 +129,7 @@ fn an_answer_that_is_too_long_is_refused_before_it_is_whole() {
 #[test]
 fn whoever_is_silent_is_pinged_and_then_closed() {
     for shape in shapes() {
-        let mut config = listener(Talk { pings: true });
+        let mut config = listener(Talk { pings: true, ..Talk::default() });
         config.limits.ping_interval = Duration::from_millis(20);
         config.limits.pings_missed_max = 3;
         let rig = Rig::new(shape.config(1), vec![config]);
@@ -147,7 +147,7 @@ fn whoever_is_silent_is_pinged_and_then_closed() {
 #[test]
 fn whoever_answers_pings_stays() {
     for shape in shapes() {
-        let mut config = listener(Talk { pings: true });
+        let mut config = listener(Talk { pings: true, ..Talk::default() });
         config.limits.ping_interval = Duration::from_millis(40);
         config.limits.pings_missed_max = 100;
         let rig = Rig::new(shape.config(1), vec![config]);

@@ -5,7 +5,13 @@
 //! `Closed`, no event came to a shard that did not own its connection, every pool got back what was taken.
 #![forbid(unsafe_code)]
 
+#[cfg(unix)]
+mod child;
 mod client;
+#[cfg(target_os = "linux")]
+mod crowds;
+mod groups;
+mod latest;
 mod limits;
 mod lives;
 #[cfg(unix)]

@@ -1,23 +1,21 @@
 //! A service that panics: the process ends, nothing is left hanging.
-//!
-//! This test binary runs itself once more as the process that is to end.
 
-use std::{env, os::unix::process::ExitStatusExt, process::Command};
+use std::os::unix::process::ExitStatusExt;
 
-use crate::rig::{Rig, shapes};
+use crate::{
+    child,
+    rig::{Rig, shapes},
+};
 
-const CHILD_SHAPE: &str = "USHER_PANICS_SHAPE";
 const SIGABRT: i32 = 6;
 
 #[test]
 fn a_panic_in_a_service_ends_the_process() {
-    if let Ok(shape) = env::var(CHILD_SHAPE) {
-        return panic_in_a_service(shape.parse().unwrap());
+    if let Some(shape) = child::argument() {
+        return panic_in_a_service(shape);
     }
-    let this = ["--exact", "panics::a_panic_in_a_service_ends_the_process"];
     for (index, shape) in shapes().enumerate() {
-        let mut child = Command::new(env::current_exe().unwrap());
-        let child = child.args(this).env(CHILD_SHAPE, index.to_string()).output().unwrap();
+        let child = child::run("panics::a_panic_in_a_service_ends_the_process", index);
         assert_eq!(child.status.signal(), Some(SIGABRT), "{shape:?}: {child:?}");
     }
 }

@@ -1,25 +1,27 @@
-//! Too much for someone: a slow shard, a slow client, a full queue before a link.
+//! Too much for someone: a slow shard, a slow client, a full queue before a link. Nobody else notices.
 
-use std::{io::Write, time::Duration};
+use std::{io::Write, sync::Arc, time::Duration};
 
 use usher_hpserver::{Bytes, CloseReason, ListenerConfig};
 
 use crate::{
     client::Heard,
-    protocol::Talk,
+    protocol::{Names, Talk, hello},
     rig::{Probe, Rig, Seen, Shape, listener, numbered, shapes},
 };
 
-fn small_sockets(shape: Shape, shards: usize) -> usher_hpserver::Config {
-    let mut config = shape.config(shards);
-    config.completion.socket_buffer_bytes = Some(16 * 1024);
-    config
-}
-
-/// A slow service needs a thread that it may hold up: the arrangements with logic threads.
+/// A slow service needs a thread that it may hold up: the arrangements with a logic thread for each of two shards.
 fn shapes_with_logic_threads() -> impl Iterator<Item = Shape> {
     let threads = [(0, 2, 0), (1, 2, 1), (2, 2, 2)];
     let shapes = threads.into_iter().flat_map(|threads| [1, 64].map(|queue| Shape { threads, queue }));
+    shapes.inspect(|shape| eprintln!("{shape:?}"))
+}
+
+/// All of them, with queues of a few places too.
+fn more_shapes_with_logic_threads() -> impl Iterator<Item = Shape> {
+    let threads = [(0, 2, 0), (1, 2, 0), (0, 2, 1), (1, 2, 1), (2, 2, 2)];
+    let queues = [1, 2, 8, 4096];
+    let shapes = threads.into_iter().flat_map(move |threads| queues.map(|queue| Shape { threads, queue }));
     shapes.inspect(|shape| eprintln!("{shape:?}"))
 }
 
@@ -33,7 +35,7 @@ fn door(door: usize) -> ListenerConfig<Probe> {
 #[test]
 fn a_slow_shard_slows_its_own_clients_and_loses_nothing() {
     for shape in shapes_with_logic_threads() {
-        let rig = Rig::new(small_sockets(shape, 2), vec![door(0), door(1)]);
+        let rig = Rig::new(shape.small_sockets(2), vec![door(0), door(1)]);
         let (mut slow, mut other) = (rig.client(0), rig.client(1));
         rig.ledger.close_gate();
         slow.send(b"g");
@@ -66,10 +68,89 @@ fn a_slow_shard_slows_its_own_clients_and_loses_nothing() {
     }
 }
 
+/// Clients of shard 1, on every lane, come and are served.
+fn others_are_served(rig: &Rig) {
+    let mut others: Vec<_> = (0..6).map(|_| rig.client(1)).collect();
+    for number in 0..50 {
+        for other in &mut others {
+            other.echo(&numbered(number));
+        }
+    }
+}
+
+/// The first that is ever asked of shard 0, when nothing is known of its pace.
+#[test]
+fn a_shard_that_stands_still_from_the_start_holds_up_no_other() {
+    for shape in more_shapes_with_logic_threads() {
+        let names = ListenerConfig { channel: Arc::new(Names), ..door(0) };
+        let rig = Rig::new(shape.config(2), vec![names, door(1)]);
+        rig.ledger.close_gate();
+        let mut held: Vec<_> = (0..4).map(|_| rig.client(0)).collect();
+        for client in &mut held {
+            client.write(&hello(b"gate"));
+        }
+        rig.wait_for(&Seen::AtGate(0));
+        others_are_served(&rig);
+        rig.ledger.open_gate();
+        for client in &mut held {
+            assert_eq!(client.hear(), Heard::Frame(b'w', "elcome".into()));
+        }
+        rig.finish();
+    }
+}
+
+/// What it has asked for by then, in the same batch, has its places in the send stage; the rest are the others'.
+#[test]
+fn a_shard_that_stands_still_after_it_has_sent_holds_up_no_other() {
+    for shape in more_shapes_with_logic_threads() {
+        let rig = Rig::new(shape.config(2), vec![door(0), door(1)]);
+        let mut held: Vec<_> = (0..4).map(|_| rig.client(0)).collect();
+        for client in &mut held {
+            client.echo(b"e");
+        }
+        rig.ledger.close_gate();
+        for client in &mut held {
+            let wire = [client.encode(b"e1"), client.encode(b"g"), client.encode(b"e2")].concat();
+            client.write(&wire);
+        }
+        rig.wait_for(&Seen::AtGate(0));
+        others_are_served(&rig);
+        rig.ledger.open_gate();
+        for client in &mut held {
+            for packet in ["e1", "g", "e2"] {
+                assert_eq!(client.recv(), packet);
+            }
+        }
+        rig.finish();
+    }
+}
+
+#[test]
+fn a_sign_of_life_leaves_while_every_shard_stands_still() {
+    for shape in shapes().filter(|shape| shape.threads.1 > 0) {
+        let rig = Rig::new(shape.config(2), vec![door(0), door(1)]);
+        let mut clients: Vec<_> = (0..8).map(|index| rig.known_client(index % 2)).collect();
+        rig.ledger.close_gate();
+        for (client, _) in &mut clients {
+            client.send(b"g");
+        }
+        rig.wait(|seen| matches!(seen, Seen::AtGate(_)).then_some(()));
+        for (client, conn) in &mut clients {
+            rig.send(*conn, &"still here".into());
+            assert_eq!(client.recv(), b"still here"[..]);
+        }
+        rig.ledger.open_gate();
+        for (client, _) in &mut clients {
+            assert_eq!(client.recv(), b"g"[..]);
+        }
+        rig.finish();
+    }
+}
+
 #[test]
 fn a_client_that_does_not_read_is_closed_and_nobody_else_notices() {
     for shape in shapes() {
-        let rig = Rig::new(small_sockets(shape, 1), vec![listener(Talk::default())]);
+        let rig = Rig::new(shape.small_sockets(1), vec![listener(Talk::default())]);
         let (mut deaf, deaf_conn) = rig.known_client(0);
         let mut member = rig.client(0);
         for client in [&mut deaf, &mut member] {
@@ -98,7 +179,7 @@ fn a_client_that_reads_late_but_in_time_gets_everything() {
     for shape in shapes() {
         let mut config = listener(Talk::default());
         config.limits.high_water_bytes = 64 << 20;
-        let rig = Rig::new(small_sockets(shape, 1), vec![config]);
+        let rig = Rig::new(shape.small_sockets(1), vec![config]);
         let mut client = rig.client(0);
         let count = 12_000_u64;
         client.send(&[&b"m"[..], &count.to_be_bytes()].concat());

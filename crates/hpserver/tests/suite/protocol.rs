@@ -8,14 +8,20 @@ use usher_hpserver::{
 };
 
 /// `Framed` whose body begins with a kind: `.` the end of a message, `+` more follows, `?` ping, `!` pong,
-/// `~` farewell. Messages are cut into parts of 1,000 bytes.
-#[derive(Clone, Default)]
+/// `~` farewell. Longer messages are cut into parts.
+#[derive(Clone)]
 pub(crate) struct Talk {
     pub(crate) pings: bool,
+    pub(crate) part_bytes: usize,
+}
+
+impl Default for Talk {
+    fn default() -> Self {
+        Self { pings: false, part_bytes: 1000 }
+    }
 }
 
 pub(crate) const MESSAGE_MAX: usize = 3 << 20;
-const PART: usize = 1000;
 
 /// A frame of that kind.
 pub(crate) fn frame(kind: u8, body: &[u8]) -> Bytes {
@@ -54,9 +60,9 @@ impl Codec<Bytes> for Talk {
             return Err(TooLarge { bytes: packet.len() });
         }
         let mut rest = &packet[..];
-        while rest.len() > PART {
-            out.extend(frame(b'+', &rest[..PART]));
-            rest = &rest[PART..];
+        while rest.len() > self.part_bytes {
+            out.extend(frame(b'+', &rest[..self.part_bytes]));
+            rest = &rest[self.part_bytes..];
         }
         out.extend(frame(b'.', rest));
         Ok(())

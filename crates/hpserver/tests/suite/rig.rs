@@ -47,6 +47,13 @@ impl Shape {
             batch_items_max: 16,
         }
     }
+
+    /// Sockets that soon are full: of one segment of the loopback. With less, TCP waits for 200 ms now and then.
+    pub(crate) fn small_sockets(self, shards: usize) -> Config {
+        let mut config = self.config(shards);
+        config.completion.socket_buffer_bytes = Some(64 * 1024);
+        config
+    }
 }
 
 pub(crate) fn listener(codec: impl Codec<Bytes>) -> ListenerConfig<Probe> {
@@ -73,12 +80,18 @@ pub(crate) enum Seen {
     Closed(ConnId, CloseReason),
     Told(ShardId, Bytes),
     Deadline(ShardId),
+    /// A shard that stands still until the gate is opened.
+    AtGate(ShardId),
 }
 
-#[derive(Debug, Clone)]
+/// What a step asks for.
+type Ask = dyn FnOnce(&mut Actions<Probe>) + Send;
+
 pub(crate) enum Note {
     Say(Bytes),
     SendTo(ConnId, Bytes),
+    /// Ask for all of that in one step.
+    Ask(Box<Ask>),
     /// Let in who has knocked.
     Admit(ConnId),
     /// What a connection takes along: nothing but that it came.
@@ -116,11 +129,6 @@ impl Ledger {
         *self.gate.lock().unwrap() = false;
         self.opened.notify_all();
     }
-
-    /// Stands still while the gate is closed: a service that is slow.
-    fn pass_gate(&self) {
-        let _open = self.opened.wait_while(self.gate.lock().unwrap(), |closed| *closed).unwrap();
-    }
 }
 
 /// Does as its packets say: first byte the verb, the rest its argument.
@@ -135,6 +143,13 @@ pub(crate) struct Probe {
 impl Probe {
     fn see(&self, seen: Seen) {
         let _ = self.seen.send(seen);
+    }
+
+    /// Stands still while the gate is closed: a service that is slow.
+    fn pass_gate(&self) {
+        self.see(Seen::AtGate(self.shard));
+        let gate = self.ledger.gate.lock().unwrap();
+        let _open = self.ledger.opened.wait_while(gate, |closed| *closed).unwrap();
     }
 
     /// An event about `conn` reached this shard: is it the owner, and is the connection alive?
@@ -170,7 +185,7 @@ impl Probe {
             b'm' => (0..u64::from_be_bytes(rest[..8].try_into().unwrap()))
                 .for_each(|index| out.send(conn, answer(index))),
             b'g' => {
-                self.ledger.pass_gate();
+                self.pass_gate();
                 out.send(conn, packet.clone());
             }
             b's' => self.see(Seen::Packet(self.shard, rest)),
@@ -218,6 +233,10 @@ impl Service for Probe {
                 match greeting.as_str() {
                     "nobody" => out.refuse(conn, Bytes::from_static(b"full")),
                     "wait" => {}
+                    "gate" => {
+                        self.pass_gate();
+                        out.admit(conn);
+                    }
                     "elsewhere" => {
                         out.admit(conn);
                         self.hand_over(conn, 1, out);
@@ -253,6 +272,7 @@ impl Service for Probe {
             }
             Event::HandedOver { conn, .. } => self.check(conn, "handed over"),
             Event::Told { note: Note::SendTo(conn, packet), .. } => out.send(conn, packet),
+            Event::Told { note: Note::Ask(ask), .. } => ask(out),
             Event::Told { note: Note::Admit(conn), .. } => out.admit(conn),
             Event::Told { note: Note::WakeAt(at), .. } => self.deadline = Some(at),
             Event::Told { note: Note::Say(bytes), .. } => self.see(Seen::Told(self.shard, bytes)),
@@ -325,6 +345,16 @@ impl Rig {
         });
     }
 
+    /// Sends past the services, as soon as there is a place.
+    pub(crate) fn send(&self, conn: ConnId, packet: &Bytes) {
+        self.until(|| self.remote().send(conn, packet.clone()));
+    }
+
+    /// Has a shard ask for all of that in one step.
+    pub(crate) fn ask(&self, shard: ShardId, ask: impl FnOnce(&mut Actions<Probe>) + Send + 'static) {
+        self.tell(shard, Note::Ask(Box::new(ask)));
+    }
+
     /// A client of that listener.
     pub(crate) fn client(&self, listener: u16) -> Client {
         let codec = Arc::clone(&self.codecs[usize::from(listener)]);
@@ -350,6 +380,11 @@ impl Rig {
                 return found;
             }
         }
+    }
+
+    /// What was seen by now, and not waited for.
+    pub(crate) fn seen_by_now(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().try_iter().collect()
     }
 
     pub(crate) fn wait_for(&self, wanted: &Seen) {

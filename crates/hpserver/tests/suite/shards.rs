@@ -7,7 +7,7 @@ use usher_hpserver::{Bytes, ListenerConfig};
 use crate::{
     client::{Client, Heard},
     protocol::{Lines, Names, Talk},
-    rig::{Note, Random, Rig, Seen, listener, now, numbered, shapes},
+    rig::{Note, Probe, Random, Rig, Seen, listener, now, numbered, shapes},
 };
 
 fn member(rig: &Rig, listener: u16) -> Client {
@@ -92,6 +92,63 @@ fn listeners_with_other_codecs_send_to_each_other() {
         assert_eq!(talk_member.recv(), b"both"[..]);
         assert_eq!(line_member.recv(), b"both"[..]);
         rig.finish();
+    }
+}
+
+#[test]
+fn every_listener_has_its_own_limit_and_counts_its_own() {
+    for shape in shapes() {
+        let limited = |connections_max, mut config: ListenerConfig<Probe>| {
+            config.limits.connections_max = connections_max;
+            config
+        };
+        let listeners = vec![
+            limited(1, listener(Talk::default())),
+            limited(2, listener(Lines)),
+            limited(3, listener(Talk::default())),
+        ];
+        let rig = Rig::new(shape.config(1), listeners);
+        let mut inside: Vec<Vec<_>> =
+            [0, 1, 2].map(|id| (0..=id).map(|_| rig.known_client(id)).collect()).into();
+        for id in [0, 1, 2] {
+            let mut one_too_many = rig.client(id);
+            if id != 1 {
+                assert_eq!(one_too_many.hear(), Heard::Frame(b'~', "connections_full".into()));
+            }
+            one_too_many.expect_end();
+        }
+        let conns: Vec<Vec<_>> =
+            inside.iter().map(|clients| clients.iter().map(|(_, conn)| *conn).collect()).collect();
+        rig.ask(0, move |out| {
+            conns[1].iter().chain(&conns[2]).for_each(|conn| out.join(*conn, 7));
+            out.publish(7, "everybody but the first".into(), None);
+            out.send(conns[2][0], "one".into());
+        });
+        for (id, clients) in inside.iter_mut().enumerate() {
+            for (index, (client, _)) in clients.iter_mut().enumerate() {
+                let heard = ["everybody but the first", "one"];
+                let count = usize::from(id > 0) + usize::from((id, index) == (2, 0));
+                for packet in &heard[..count] {
+                    assert_eq!(client.recv(), *packet);
+                }
+                client.echo(b"e");
+            }
+        }
+        let metrics = rig.remote().metrics().listeners;
+        let open: Vec<_> = metrics.iter().map(|listener| listener.connections).collect();
+        let packets: Vec<_> =
+            metrics.iter().map(|listener| (listener.packets_in, listener.packets_out)).collect();
+        assert_eq!(open, [1, 2, 3]);
+        assert_eq!(packets, [(1, 1), (2, 2 + 2), (3, 3 + 1 + 3)]);
+        drop(inside.pop());
+        rig.wait_metrics(|metrics| metrics.listeners[2].connections == 0);
+        inside.iter_mut().flatten().for_each(|(client, _)| client.echo(b"e"));
+        drop(inside);
+        let listeners = rig.finish().metrics.listeners;
+        for (listener, let_in) in listeners.iter().zip(1..) {
+            assert_eq!((listener.connections_peak, listener.connections_total), (let_in, let_in + 1));
+            assert_eq!(listener.closed["connections_full"], 1);
+        }
     }
 }
 

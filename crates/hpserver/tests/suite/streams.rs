@@ -5,7 +5,7 @@ use crate::{
     protocol::{Talk, frame},
     rig::{PATIENCE, Random, Rig, Seen, answer, listener, numbered, shapes},
 };
-use usher_hpserver::CloseReason;
+use usher_hpserver::{Bytes, CloseReason};
 
 #[test]
 fn a_stream_cut_at_any_byte_comes_back_whole() {
@@ -20,6 +20,34 @@ fn a_stream_cut_at_any_byte_comes_back_whole() {
             for packet in packets {
                 assert_eq!(client.recv(), packet, "cut at {cut}");
             }
+        }
+        rig.finish();
+    }
+}
+
+/// Messages of several frames, cut at every byte, while the server says something of its own at the cut: all of it
+/// comes whole, and nothing comes between the frames of a message.
+#[test]
+fn messages_of_many_frames_are_whole_both_ways() {
+    let messages: [&[u8]; 5] = [b"e12", b"e123", b"e1234567", b"", b"e12345678901234"];
+    for shape in shapes() {
+        let rig = Rig::new(shape.config(1), vec![listener(Talk { part_bytes: 4, ..Talk::default() })]);
+        let (mut client, conn) = rig.known_client(0);
+        let wire: Vec<u8> = messages.iter().flat_map(|message| client.encode(message)).collect();
+        let mut written = 0;
+        for cut in 0..=wire.len() {
+            client.write(&wire[..cut]);
+            written += cut as u64;
+            rig.wait_metrics(|metrics| metrics.listeners[0].bytes_in == written);
+            let said = Bytes::from(format!("said at the cut {cut}"));
+            let again = said.clone();
+            rig.ask(0, move |out| (0..3).for_each(|_| out.send(conn, again.clone())));
+            client.write(&wire[cut..]);
+            written += (wire.len() - cut) as u64;
+            let heard: Vec<_> = (0..messages.len() + 3).map(|_| client.recv()).collect();
+            let (said_too, echoed): (Vec<_>, Vec<_>) = heard.into_iter().partition(|packet| *packet == said);
+            assert_eq!(said_too.len(), 3, "cut at {cut}");
+            assert_eq!(echoed, messages, "cut at {cut}");
         }
         rig.finish();
     }
@@ -153,7 +181,7 @@ fn last_words_arrive_whole_although_input_is_unread() {
 #[test]
 fn pings_are_answered_and_never_seen() {
     for shape in shapes() {
-        let rig = Rig::new(shape.config(1), vec![listener(Talk { pings: true })]);
+        let rig = Rig::new(shape.config(1), vec![listener(Talk { pings: true, ..Talk::default() })]);
         let mut client = rig.client(0);
         client.write(&frame(b'?', b""));
         assert_eq!(client.hear(), Heard::Frame(b'!', "".into()));
