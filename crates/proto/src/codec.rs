@@ -30,6 +30,9 @@ pub enum CodecError {
     /// No such opcode.
     #[error("opcode {0:#06x} is unknown")]
     UnknownOpcode(u16),
+    /// No message is called so, in JSON.
+    #[error("there is no message `{0}`")]
+    UnknownName(std::string::String),
     /// The peer may not say this.
     #[error("{0} may not be said by this peer")]
     WrongSpeaker(&'static str),

@@ -20,9 +20,12 @@ pub mod codec;
 pub mod first_frame;
 pub mod ids;
 pub mod limits;
+#[cfg(feature = "codec")]
+pub mod lines;
 pub mod machine;
 pub mod message;
 pub mod node;
+pub mod payload;
 
 pub use ids::{
     AccountId, Address, ConnId, GameId, Generation, GroupId, Identity, Reservation, ReservationId, RoomNo,
@@ -31,3 +34,4 @@ pub use ids::{
 pub use machine::{Input, Machine, Outbox, Output, Time};
 pub use message::Message;
 pub use node::NodeConfig;
+pub use payload::Payload;

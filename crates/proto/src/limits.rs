@@ -39,3 +39,17 @@ pub const ROOMS_MAX: usize = 1000;
 pub const PRESENT_PLAYERS_MAX: usize = 1000;
 /// Reservations reported redeemed in one link message.
 pub const REDEEMED_MAX: usize = 1000;
+/// A topic of a push server, in bytes.
+pub const TOPIC_BYTES_MAX: usize = 64;
+/// The key of a quote within its topic, in bytes.
+pub const QUOTE_KEY_BYTES_MAX: usize = 32;
+/// The value of a quote, in bytes; a server's config may allow less.
+pub const QUOTE_BYTES_MAX: usize = 1024;
+/// The payload of an instruction, in bytes; a server's config may allow less.
+pub const INSTRUCTION_BYTES_MAX: usize = 32 * 1024;
+/// Topics one terminal may be subscribed to; a server's config may allow less.
+pub const TERMINAL_TOPICS_MAX: usize = 64;
+/// Entries in one answer to an administrator.
+pub const LISTED_MAX: usize = 32;
+/// Why a line was not understood, in bytes.
+pub const WHY_BYTES_MAX: usize = 448;

@@ -17,10 +17,10 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use usher_hpserver::Metrics;
+use usher_hpserver::{Metrics, Remote, Service, completion};
 use usher_proto::machine::{ClusterView, ServerView};
 use usher_proto::{NodeConfig, ServerKind};
 
@@ -30,38 +30,51 @@ pub struct AdminState {
     pub metrics: Box<dyn Fn() -> Metrics + Send + Sync>,
     /// What the hosts show.
     pub shown: Arc<Shown>,
-    /// What this server is; a manager has `/api/cluster`.
-    pub node: NodeConfig,
+    /// What this server is in its cluster (a manager has `/api/cluster`); none: it stands alone.
+    pub node: Option<NodeConfig>,
     /// Set while the server is being emptied.
     pub draining: AtomicBool,
 }
 
 impl AdminState {
-    fn is_manager(&self) -> bool {
-        self.node.kind == ServerKind::Manager
+    /// Of a server that has started.
+    pub fn of<S: Service>(remote: &Remote<S>, shown: &Arc<Shown>, node: Option<NodeConfig>) -> Self {
+        let remote = remote.clone();
+        Self {
+            metrics: Box::new(move || remote.metrics()),
+            shown: Arc::clone(shown),
+            node,
+            draining: AtomicBool::new(false),
+        }
     }
 
+    fn is_manager(&self) -> bool {
+        self.node.as_ref().is_some_and(|node| node.kind == ServerKind::Manager)
+    }
+
+    /// Whether it serves: a server that has a manager, once that has taken it.
     fn is_ready(&self) -> bool {
-        !self.draining.load(Ordering::Acquire) && (self.is_manager() || self.shown.was_registered())
+        let needs_nobody = self.node.is_none() || self.is_manager();
+        !self.draining.load(Ordering::Acquire) && (needs_nobody || self.shown.was_registered())
     }
 
     /// The manager itself, as one more server of its cluster.
-    fn own_view(&self) -> ServerView {
+    fn own_view(&self, node: &NodeConfig) -> ServerView {
         let metrics = (self.metrics)();
         let links = metrics.listeners.first();
         let usage = process::usage();
         let connections = links.map_or(0, |links| links.connections as u32);
         ServerView {
-            name: self.node.name.clone(),
-            kind: self.node.kind.as_str(),
+            name: node.name.clone(),
+            kind: node.kind.as_str(),
             state: if self.is_ready() { "up" } else { "draining" },
-            address: self.node.address.clone(),
-            world: self.node.world,
+            address: node.address.clone(),
+            world: node.world,
             serving: connections,
-            serve_max: self.node.serve_max,
+            serve_max: node.serve_max,
             connections,
             connections_peak: links.map_or(0, |links| links.connections_peak as u32),
-            connections_max: self.node.connections_max,
+            connections_max: node.connections_max,
             cpu_ms: usage.cpu_ms,
             rss_kib: usage.rss_kib,
             rss_kib_peak: usage.rss_kib_peak,
@@ -71,7 +84,7 @@ impl AdminState {
 
 /// Starts the admin port. Gives the address it is bound to.
 pub fn start(address: SocketAddr, state: Arc<AdminState>) -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind(address)?;
+    let listener = completion::bind(address)?;
     listener.set_nonblocking(true)?;
     let bound = listener.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -113,13 +126,15 @@ async fn ready(State(state): State<Arc<AdminState>>) -> Response {
 }
 
 async fn metrics(State(state): State<Arc<AdminState>>) -> Response {
-    let page = render(&(state.metrics)(), &state.shown);
+    let page = render(&(state.metrics)(), &state.shown, state.node.is_some());
     ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], page).into_response()
 }
 
 async fn cluster(State(state): State<Arc<AdminState>>) -> Response {
     let mut view = ClusterView::clone(&state.shown.view());
-    view.servers.insert(0, state.own_view());
+    if let Some(node) = &state.node {
+        view.servers.insert(0, state.own_view(node));
+    }
     match serde_json::to_string(&view) {
         Ok(json) => ([(CONTENT_TYPE, "application/json")], json).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),

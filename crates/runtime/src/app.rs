@@ -1,20 +1,19 @@
 //! A server as a command: `-c FILE`, `--print-config`, and exit codes that scripts can rely on.
 //!
-//! Why: `usher-room` and `usher room` are the same command; so are the other three, but for their config.
+//! Why: `usher-room` and `usher room` are the same command; so is each of the others, but for its config.
 //! Invariants: 0 it ended well, 1 it failed, 2 the usage or the config was wrong.
 //! Read next: [`crate::server`].
 
-use crate::config::{ConfigError, ConfigFile};
+use crate::config::{ConfigError, ConfigFile, Kind};
 use crate::process;
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use usher_proto::ServerKind;
 
 /// One kind of server.
 pub trait App {
     /// Its kind.
-    const KIND: ServerKind;
+    const KIND: Kind;
     /// Its config, checked.
     type Config;
 
@@ -55,7 +54,7 @@ struct Cli {
 
 /// The whole `main` of a server's own binary.
 pub fn main<A: App>() -> ExitCode {
-    let about = format!("The {} server of an Usher cluster", A::KIND.as_str());
+    let about = format!("Usher's {} server", A::KIND.as_str());
     let matches = Cli::command().about(about).get_matches();
     match Cli::from_arg_matches(&matches) {
         Ok(cli) => run::<A>(&cli.args),

@@ -1,15 +1,22 @@
-//! Fits the vocabulary to layer 2: native frames, `u16` big-endian length and one packet each.
+//! Fits the vocabulary to layer 2: native frames ([`Native`]), or lines of JSON ([`JsonLines`]).
 //!
-//! Why: layer 2 knows bytes and not messages; this is the adapter between its `Codec` and `usher_proto`.
-//! Invariants: a listener decodes only what its peers may say ([`Side`]); everything else is a bad frame.
-//! Limits: 65,535 bytes a frame, and each opcode's own limit.
-//! Read next: [`crate::door`] for the frame that comes before these.
+//! Why: layer 2 knows bytes and not messages; these are the adapters between its `Codec` and `usher_proto`. Any
+//! listener may have either.
+//! Owns: which end may hear what ([`Side`]), and the last words of each end.
+//! Invariants: a listener decodes only what its peers may say; everything else is a bad frame, or a line that is
+//! answered.
+//! Limits: `frame_bytes_max` of a frame, from its header alone; each opcode's own limit.
+//! Read next: [`crate::door`] for the frame that comes before these; `codec/json_lines.rs`.
+
+mod json_lines;
+
+pub use json_lines::JsonLines;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use usher_hpserver::{BadFrame, CloseReason as Closed, Codec, Decoded, Frame, Partial, TooLarge};
 use usher_proto::Message;
 use usher_proto::codec::{self, CodecError, Unfinished};
-use usher_proto::limits::MESSAGE_BYTES_MAX;
+use usher_proto::limits::{FRAME_BYTES_MAX, MESSAGE_BYTES_MAX};
 use usher_proto::message::{CloseReason, Closing, Ping, Pong, Speaker};
 
 /// Who this end of a connection is, and so what the other end may say.
@@ -23,30 +30,81 @@ pub enum Side {
     Manager,
     /// A server, facing its manager.
     Node,
+    /// A push server, facing terminals.
+    ToTerminals,
+    /// A push server, facing controllers.
+    ToControllers,
+    /// A push server, facing administrators.
+    ToAdministrators,
+    /// A terminal, controller or administrator, facing its push server.
+    PushClient,
 }
 
 impl Side {
-    fn hears(self) -> fn(Speaker) -> bool {
+    /// Whom this end hears.
+    pub fn hears(self) -> fn(Speaker) -> bool {
         match self {
             Self::Server => |speaker| matches!(speaker, Speaker::Anyone | Speaker::Client),
             Self::Client => |speaker| matches!(speaker, Speaker::Anyone | Speaker::Server),
             Self::Manager => |speaker| matches!(speaker, Speaker::Anyone | Speaker::Node),
             Self::Node => |speaker| matches!(speaker, Speaker::Anyone | Speaker::Manager | Speaker::Server),
+            Self::ToTerminals => |speaker| matches!(speaker, Speaker::Anyone | Speaker::Terminal),
+            Self::ToControllers => |speaker| matches!(speaker, Speaker::Anyone | Speaker::Controller),
+            Self::ToAdministrators => |speaker| matches!(speaker, Speaker::Anyone | Speaker::Administrator),
+            Self::PushClient => {
+                |speaker| matches!(speaker, Speaker::Anyone | Speaker::Push | Speaker::Server)
+            }
         }
+    }
+
+    /// What this end says last when layer 2 closes for `reason`. Who dialled just leaves.
+    fn last_words(self, reason: Closed) -> Option<Message> {
+        if matches!(self, Self::Client | Self::Node | Self::PushClient) {
+            return None;
+        }
+        let reason = match reason {
+            Closed::BadFrame(_) => CloseReason::BadFrame,
+            Closed::FirstMessageDeadline => CloseReason::FirstMessageDeadline,
+            Closed::PingTimeout => CloseReason::PingTimeout,
+            Closed::SlowConsumer => CloseReason::SlowConsumer,
+            Closed::ConnectionsFull => CloseReason::ConnectionsFull,
+            Closed::Shutdown => CloseReason::ServerStopping,
+            _ => return None,
+        };
+        Some(Closing { reason }.into())
     }
 }
 
-/// The native codec.
+/// What was decoded, with signs of life told apart: those are layer 2's.
+fn decoded(message: Message) -> Decoded<Message> {
+    match message {
+        Message::Ping(_) => Decoded::Ping,
+        Message::Pong(_) => Decoded::Pong,
+        message => Decoded::Packet(message),
+    }
+}
+
+fn too_large(error: &CodecError, message: &Message) -> TooLarge {
+    tracing::error!(%error, message = message.spec().name, "a message of ours does not fit its opcode");
+    TooLarge { bytes: MESSAGE_BYTES_MAX }
+}
+
+/// The native codec: `u16` big-endian length and one packet each.
 #[derive(Clone, Copy, Debug)]
 pub struct Native {
     /// Which end this is.
     pub side: Side,
+    /// The longest frame taken from a peer.
+    pub frame_bytes_max: usize,
 }
 
 impl Codec<Message> for Native {
     fn frame(&self, bytes: &[u8]) -> Result<Option<Frame>, BadFrame> {
         let Some((length, rest)) = bytes.split_first_chunk::<2>() else { return Ok(None) };
         let length = usize::from(u16::from_be_bytes(*length));
+        if length > self.frame_bytes_max {
+            return Err(BadFrame("too_long"));
+        }
         Ok((rest.len() >= length).then_some(Frame { body: 2..2 + length, end: 2 + length }))
     }
 
@@ -56,9 +114,7 @@ impl Codec<Message> for Native {
         partial.opcode = unfinished.opcode;
         partial.bytes = unfinished.body;
         match decoded {
-            Ok(Some(Message::Ping(_))) => Ok(Decoded::Ping),
-            Ok(Some(Message::Pong(_))) => Ok(Decoded::Pong),
-            Ok(Some(message)) => Ok(Decoded::Packet(message)),
+            Ok(Some(message)) => Ok(self::decoded(message)),
             Ok(None) => Ok(Decoded::More),
             Err(error) => {
                 tracing::debug!(%error, "frame refused");
@@ -73,10 +129,7 @@ impl Codec<Message> for Native {
             out.put_slice(&header);
             out.put_slice(body);
         })
-        .map_err(|error| {
-            tracing::error!(%error, message = message.spec().name, "a message of ours does not fit its opcode");
-            TooLarge { bytes: MESSAGE_BYTES_MAX }
-        })
+        .map_err(|error| too_large(&error, message))
     }
 
     fn ping(&self) -> Option<Bytes> {
@@ -88,23 +141,16 @@ impl Codec<Message> for Native {
     }
 
     fn farewell(&self, reason: Closed) -> Option<Bytes> {
-        if matches!(self.side, Side::Client | Side::Node) {
-            return None; // who dialled just leaves
-        }
-        let reason = match reason {
-            Closed::BadFrame(_) => CloseReason::BadFrame,
-            Closed::FirstMessageDeadline => CloseReason::FirstMessageDeadline,
-            Closed::PingTimeout => CloseReason::PingTimeout,
-            Closed::SlowConsumer => CloseReason::SlowConsumer,
-            Closed::ConnectionsFull => CloseReason::ConnectionsFull,
-            Closed::Shutdown => CloseReason::ServerStopping,
-            _ => return None,
-        };
-        Some(self.frames(&Closing { reason }.into()))
+        self.side.last_words(reason).map(|message| self.frames(&message))
     }
 }
 
 impl Native {
+    /// With frames as long as their length can say.
+    pub const fn new(side: Side) -> Self {
+        Self { side, frame_bytes_max: FRAME_BYTES_MAX }
+    }
+
     /// A message as whole frames.
     pub fn frames(&self, message: &Message) -> Bytes {
         let mut out = BytesMut::new();
@@ -119,7 +165,7 @@ impl Native {
 fn word(error: &CodecError) -> &'static str {
     match error {
         CodecError::Short(_) => "short",
-        CodecError::UnknownOpcode(_) => "unknown_opcode",
+        CodecError::UnknownOpcode(_) | CodecError::UnknownName(_) => "unknown_opcode",
         CodecError::WrongSpeaker(_) => "wrong_speaker",
         CodecError::UnknownFlags(_) => "unknown_flags",
         CodecError::Interrupted(_) => "interrupted",
@@ -133,8 +179,8 @@ mod tests {
     use super::*;
     use usher_proto::message::{Chat, ChatAccepted};
 
-    const SERVER: Native = Native { side: Side::Server };
-    const CLIENT: Native = Native { side: Side::Client };
+    const SERVER: Native = Native::new(Side::Server);
+    const CLIENT: Native = Native::new(Side::Client);
 
     #[test]
     fn a_message_passes_from_end_to_end_at_every_split() {
@@ -147,6 +193,14 @@ mod tests {
         assert_eq!(frame.end, bytes.len());
         let decoded = SERVER.decode(&mut Partial::default(), &bytes[frame.body]).unwrap();
         assert_eq!(decoded, Decoded::Packet(chat));
+    }
+
+    #[test]
+    fn a_frame_over_the_limit_is_refused_from_its_header_alone() {
+        let codec = Native { frame_bytes_max: 300, ..SERVER };
+        assert_eq!(codec.frame(&[1]), Ok(None));
+        assert_eq!(codec.frame(&[1, 44]), Ok(None));
+        assert_eq!(codec.frame(&[1, 45]), Err(BadFrame("too_long")));
     }
 
     #[test]

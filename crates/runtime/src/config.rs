@@ -7,9 +7,11 @@
 //! Read next: `deploy/local/*.toml`, where every default is written out.
 
 mod error;
+mod kind;
 mod sections;
 
 pub use error::ConfigError;
+pub use kind::Kind;
 pub use sections::{
     ClusterSection, Engine, LimitsSection, LogSection, Sections, ServerSection, StagesSection,
 };
@@ -18,6 +20,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use usher_proto::limits::NAME_BYTES_MAX;
@@ -31,11 +34,15 @@ struct Own<S> {
 }
 
 /// Connections of one process that its config may ask for.
-const CONNECTIONS_MAX: usize = 1_000_000;
+pub const CONNECTIONS_MAX: u64 = 1_000_000;
+/// Any deadline, timeout or drain: a year is as good as for ever, and no clock overflows.
+pub const SPAN_S_MAX: u64 = 365 * 24 * 60 * 60;
+/// The same in milliseconds.
+pub const SPAN_MS_MAX: u64 = SPAN_S_MAX * 1000;
 /// Threads of one stage.
-const THREADS_MAX: usize = 64;
+const THREADS_MAX: u64 = 64;
 /// One receive buffer.
-const RECEIVE_BUFFER_BYTES_MAX: usize = 1 << 20;
+const RECEIVE_BUFFER_BYTES: RangeInclusive<u64> = 64..=1 << 20;
 /// Four renewals in less are more than a busy machine can promise.
 const LEASE_MS_MIN: u64 = 200;
 /// The keys a file may have beside its kind's own section.
@@ -83,16 +90,26 @@ impl ConfigFile {
     }
 
     /// What kind of server the file is for.
-    pub fn kind(&self) -> Result<ServerKind, ConfigError> {
+    pub fn kind(&self) -> Result<Kind, ConfigError> {
         let table: toml::Table = self.parse()?;
-        match table.get("kind").cloned().map(toml::Value::try_into::<ServerKind>) {
+        match table.get("kind").cloned().map(toml::Value::try_into::<Kind>) {
             Some(Ok(kind)) => Ok(kind),
             Some(Err(error)) => Err(self.wrong("kind", error.message())),
             None => {
-                Err(self
-                    .wrong("kind", "is missing: write kind = \"manager\", \"login\", \"hall\" or \"room\""))
+                let kinds = Kind::ALL.map(|kind| format!("\"{}\"", kind.as_str())).join(" or ");
+                Err(self.wrong("kind", format!("is missing: write kind = {kinds}")))
             }
         }
+    }
+
+    /// Refuses a file that is for another kind of server.
+    pub fn check_kind(&self, kind: Kind) -> Result<(), ConfigError> {
+        let found = self.kind()?;
+        if found != kind {
+            let message = format!("is `{}`, but this is the {} server", found.as_str(), kind.as_str());
+            return Err(self.wrong("kind", message));
+        }
+        Ok(())
     }
 
     /// Parses the whole file as `T`.
@@ -120,12 +137,8 @@ impl ConfigFile {
     }
 
     /// Parses and checks what all servers have in common, and parses the section of this kind.
-    pub fn load<S: DeserializeOwned + Default>(&self, kind: ServerKind) -> Result<(Common, S), ConfigError> {
-        let found = self.kind()?;
-        if found != kind {
-            let message = format!("is `{}`, but this is the {} server", found.as_str(), kind.as_str());
-            return Err(self.wrong("kind", message));
-        }
+    pub fn load<S: DeserializeOwned + Default>(&self, kind: Kind) -> Result<(Common, S), ConfigError> {
+        self.check_kind(kind)?;
         let table: toml::Table = self.parse()?;
         if let Some(key) =
             table.keys().find(|key| !COMMON_KEYS.contains(&key.as_str()) && *key != kind.as_str())
@@ -152,7 +165,8 @@ impl ConfigFile {
         })
     }
 
-    fn name(&self, name: &str) -> Result<ServerName, ConfigError> {
+    /// `server.name`, checked.
+    pub fn name(&self, name: &str) -> Result<ServerName, ConfigError> {
         if name.is_empty() || name.len() > NAME_BYTES_MAX {
             return Err(self.wrong("server.name", format!("must have 1 to {NAME_BYTES_MAX} bytes")));
         }
@@ -177,55 +191,66 @@ impl ConfigFile {
         found.into_iter().next().ok_or_else(|| self.wrong(field, format!("`{address}` leads nowhere")))
     }
 
-    fn check_numbers(&self, sections: &Sections) -> Result<(), ConfigError> {
-        let (limits, stages) = (&sections.limits, &sections.stages);
-        let at_least_one = [
-            ("limits.serve_max", u64::from(limits.serve_max)),
-            ("limits.serve_per_second_max", u64::from(limits.serve_per_second_max)),
-            ("limits.first_message_deadline_ms", limits.first_message_deadline_ms),
-            ("limits.ping_interval_ms", limits.ping_interval_ms),
-            ("limits.pings_missed_max", u64::from(limits.pings_missed_max)),
-            ("limits.high_water_bytes", limits.high_water_bytes as u64),
-            ("stages.workers", stages.workers as u64),
-            ("stages.queue_items_max", stages.queue_items_max as u64),
-            ("stages.receive_buffers_max", stages.receive_buffers_max as u64),
-            ("cluster.lease_ms", sections.cluster.lease_ms),
-            ("cluster.ticket_ttl_s", sections.cluster.ticket_ttl_s),
-            ("cluster.reservation_ttl_ms", sections.cluster.reservation_ttl_ms),
-        ];
-        if let Some((field, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
-            return Err(self.wrong(field, "must be at least 1"));
-        }
-        let at_most = [
-            ("limits.connections_max", limits.connections_max() as usize, CONNECTIONS_MAX),
-            ("stages.workers", stages.workers, THREADS_MAX),
-            ("stages.receive_threads", stages.receive_threads, THREADS_MAX),
-            ("stages.logic_threads", stages.logic_threads, THREADS_MAX),
-            ("stages.send_threads", stages.send_threads, THREADS_MAX),
-            ("stages.receive_buffer_bytes", stages.receive_buffer_bytes, RECEIVE_BUFFER_BYTES_MAX),
-            ("stages.direct_descriptors", stages.direct_descriptors, CONNECTIONS_MAX),
-        ];
-        if let Some((field, _, max)) = at_most.iter().find(|(_, value, max)| value > max) {
-            return Err(self.wrong(field, format!("must be at most {max}")));
-        }
-        if sections.cluster.lease_ms < LEASE_MS_MIN {
-            return Err(self.wrong("cluster.lease_ms", format!("must be at least {LEASE_MS_MIN}")));
-        }
+    /// Refuses the first field whose value is out of its range.
+    pub fn check_ranges(&self, fields: &[(&str, u64, RangeInclusive<u64>)]) -> Result<(), ConfigError> {
+        let Some((field, value, range)) = fields.iter().find(|(_, value, range)| !range.contains(value))
+        else {
+            return Ok(());
+        };
+        let bound = if value < range.start() {
+            format!("must be at least {}", range.start())
+        } else {
+            format!("must be at most {}", range.end())
+        };
+        Err(self.wrong(field, bound))
+    }
+
+    /// Checks `[stages]`.
+    pub fn check_stages(&self, stages: &StagesSection) -> Result<(), ConfigError> {
+        self.check_ranges(&[
+            ("stages.workers", stages.workers as u64, 1..=THREADS_MAX),
+            ("stages.receive_threads", stages.receive_threads as u64, 0..=THREADS_MAX),
+            ("stages.logic_threads", stages.logic_threads as u64, 0..=THREADS_MAX),
+            ("stages.send_threads", stages.send_threads as u64, 0..=THREADS_MAX),
+            ("stages.queue_items_max", stages.queue_items_max as u64, 1..=u64::MAX),
+            ("stages.receive_buffers_max", stages.receive_buffers_max as u64, 1..=u64::MAX),
+            ("stages.receive_buffer_bytes", stages.receive_buffer_bytes as u64, RECEIVE_BUFFER_BYTES),
+            ("stages.direct_descriptors", stages.direct_descriptors as u64, 0..=CONNECTIONS_MAX),
+        ])?;
         if stages.receive_buffers_max < stages.workers {
             return Err(self.wrong("stages.receive_buffers_max", "must be at least one for each worker"));
         }
         if stages.direct_descriptors > 0 && stages.engine == Engine::Mio {
             return Err(self.wrong("stages.direct_descriptors", "is for the uring engine: set it to 0"));
         }
+        Ok(())
+    }
+
+    fn check_numbers(&self, sections: &Sections) -> Result<(), ConfigError> {
+        let (limits, cluster) = (&sections.limits, &sections.cluster);
+        let positive = 1..=u64::MAX;
+        self.check_ranges(&[
+            ("limits.serve_max", u64::from(limits.serve_max), positive.clone()),
+            ("limits.serve_per_second_max", u64::from(limits.serve_per_second_max), positive.clone()),
+            ("limits.connections_max", u64::from(limits.connections_max()), 0..=CONNECTIONS_MAX),
+            ("limits.first_message_deadline_ms", limits.first_message_deadline_ms, 1..=SPAN_MS_MAX),
+            ("limits.ping_interval_ms", limits.ping_interval_ms, 1..=SPAN_MS_MAX),
+            ("limits.pings_missed_max", u64::from(limits.pings_missed_max), positive.clone()),
+            ("limits.high_water_bytes", limits.high_water_bytes as u64, positive.clone()),
+            ("limits.linger_timeout_ms", limits.linger_timeout_ms, 0..=SPAN_MS_MAX),
+            ("limits.connect_timeout_ms", limits.connect_timeout_ms, 0..=SPAN_MS_MAX),
+            ("limits.drain_timeout_s", limits.drain_timeout_s, 0..=SPAN_S_MAX),
+            ("cluster.lease_ms", cluster.lease_ms, LEASE_MS_MIN..=SPAN_MS_MAX),
+            ("cluster.ticket_ttl_s", cluster.ticket_ttl_s, positive),
+            ("cluster.reservation_ttl_ms", cluster.reservation_ttl_ms, 1..=SPAN_MS_MAX),
+        ])?;
+        self.check_stages(&sections.stages)?;
         if sections.server.listen.ip().is_unspecified() && sections.server.advertise.is_none() {
             let message = "is missing: clients cannot connect to a wildcard such as server.listen";
             return Err(self.wrong("server.advertise", message));
         }
         if limits.connections_max() < limits.serve_max {
             return Err(self.wrong("limits.connections_max", "must not be less than limits.serve_max"));
-        }
-        if stages.receive_buffer_bytes < 64 {
-            return Err(self.wrong("stages.receive_buffer_bytes", "must be at least 64"));
         }
         Ok(())
     }
@@ -297,7 +322,7 @@ mod tests {
     }
 
     fn check(text: &str) -> Result<(Common, Room), ConfigError> {
-        file(text).load(ServerKind::Room)
+        file(text).load(Kind::Room)
     }
 
     #[test]
@@ -306,7 +331,7 @@ mod tests {
         assert_eq!(room.floors, 3);
         assert_eq!(common.key_file, Path::new("deploy/cluster.key"));
         assert_eq!(common.sections.limits.connections_max(), 12);
-        assert_eq!(file(GOOD).kind().unwrap(), ServerKind::Room);
+        assert_eq!(file(GOOD).kind().unwrap(), Kind::Room);
     }
 
     #[test]
@@ -329,6 +354,13 @@ mod tests {
                 "stages.direct_descriptors",
             ),
             ("127.0.0.1:0", "0.0.0.0:0", None, "server.advertise"),
+            ("serve_max = 10", "drain_timeout_s = 31536001", Some(13), "limits.drain_timeout_s"),
+            (
+                "serve_max = 10",
+                "linger_timeout_ms = 9223372036854775807",
+                Some(13),
+                "limits.linger_timeout_ms",
+            ),
             ("[limits]\n", "lease_ms = 100\n[limits]\n", Some(12), "cluster.lease_ms"),
             ("[limits]\nserve_max", "[room]\nfloor", Some(13), "room.floor"),
         ];

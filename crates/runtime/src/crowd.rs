@@ -51,7 +51,7 @@ impl<M: Machine + Send + 'static> RunningCrowd<M> {
         let dials = ListenerConfig {
             name: "players".into(),
             address: None,
-            codec: Arc::new(Native { side: Side::Client }),
+            codec: Arc::new(Native::new(Side::Client)),
             channel: Arc::new(Dialler { side: Side::Client }),
             limits: Limits {
                 connections_max: limits.connections_max,

@@ -127,7 +127,7 @@ impl Channel<Message, Greeting> for Door {
     }
 
     fn refusal(&self, message: &Message) -> Bytes {
-        Native { side: Side::Server }.frames(message)
+        Native::new(Side::Server).frames(message)
     }
 
     fn hello(&self, body: &[u8]) -> Bytes {
@@ -170,7 +170,7 @@ impl Channel<Message, Greeting> for Dialler {
         if frame.first() == Some(&ANSWER_WELCOME) {
             return Ok(Answer::Welcome);
         }
-        match (Native { side: self.side }).decode(&mut Partial::default(), frame)? {
+        match Native::new(self.side).decode(&mut Partial::default(), frame)? {
             Decoded::Packet(message) => Ok(Answer::Refused(message)),
             _ => Err(BadFrame("answer")),
         }

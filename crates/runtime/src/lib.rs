@@ -8,7 +8,7 @@
 //! Invariants: what a machine asks is answered by [`answers`]; what it puts out is carried out in order by
 //! [`host`]; lease renewals come from the process's own timer, so that an overloaded machine keeps its lease.
 //! Limits: those of the config, each named there; what is wrong names file, line and field.
-//! Read next: [`server`] (a server from its config to its end), then [`host`], [`door`], [`config`].
+//! Read next: [`server`] (a server from its config to its end), then [`life`], [`host`], [`door`], [`config`].
 #![forbid(unsafe_code)]
 
 pub mod admin;
@@ -20,6 +20,7 @@ pub mod config;
 pub mod crowd;
 pub mod door;
 pub mod host;
+pub mod life;
 pub mod link;
 pub mod logs;
 pub mod metrics;

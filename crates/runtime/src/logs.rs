@@ -1,7 +1,7 @@
 //! Logs: one line a thing that matters, fields not prose, to standard error.
 //!
-//! Why: standard output belongs to the machine-readable lines of [`crate::server`].
-//! Read next: [`crate::server`].
+//! Why: standard output belongs to the machine-readable lines of [`crate::life`].
+//! Read next: [`crate::life`].
 
 use crate::config::LogSection;
 use std::io::IsTerminal;

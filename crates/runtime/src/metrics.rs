@@ -42,11 +42,13 @@ impl Shown {
         *locked(&self.view) = Arc::new(view);
     }
 
-    pub(crate) fn figures(&self, shard: usize, figures: Vec<(&'static str, u64)>) {
+    /// Replaces what one shard has counted.
+    pub fn figures(&self, shard: usize, figures: Vec<(&'static str, u64)>) {
         locked(&self.figures).insert(shard, figures);
     }
 
-    pub(crate) fn closed(&self, reason: CloseReason) {
+    /// Counts a connection that the logic closed.
+    pub fn closed(&self, reason: CloseReason) {
         *locked(&self.closed).entry(reason.as_str()).or_default() += 1;
     }
 
@@ -90,8 +92,8 @@ impl Shown {
     }
 }
 
-/// Everything in Prometheus' text format.
-pub fn render(metrics: &Metrics, shown: &Shown) -> String {
+/// Everything in Prometheus' text format. `linked`: the server has a link to a manager, or could have.
+pub fn render(metrics: &Metrics, shown: &Shown, linked: bool) -> String {
     let mut page = Page::default();
     layer_2(&mut page, metrics);
     layer_1(&mut page, metrics);
@@ -112,12 +114,10 @@ pub fn render(metrics: &Metrics, shown: &Shown) -> String {
         &[],
         usage.rss_kib_peak,
     );
-    page.gauge(
-        "usher_link_up",
-        "Whether the link to the manager is up.",
-        &[],
-        u64::from(shown.link().is_some()),
-    );
+    if linked {
+        let is_up = u64::from(shown.link().is_some());
+        page.gauge("usher_link_up", "Whether the link to the manager is up.", &[], is_up);
+    }
     for (figure, value) in shown.summed_figures() {
         page.figure(figure, value);
     }
@@ -146,6 +146,12 @@ fn layer_2(page: &mut Page, metrics: &Metrics) {
         "Messages of ours that did not fit their opcode.",
         &[],
         metrics.too_large,
+    );
+    page.counter(
+        "usher_messages_conflated",
+        "Messages that waited for a slow consumer and were replaced by a newer one of their key.",
+        &[],
+        metrics.conflated,
     );
 }
 
@@ -302,7 +308,8 @@ mod tests {
         shown.figures(1, vec![("usher_serving", 5)]);
         let listeners =
             vec![ListenerMetrics { name: "players".into(), connections: 7, ..Default::default() }];
-        let page = render(&Metrics { listeners, ..Default::default() }, &shown);
+        let metrics = Metrics { listeners, ..Default::default() };
+        let page = render(&metrics, &shown, true);
         for line in [
             "usher_connections{listener=\"players\"} 7",
             "usher_redirects_total{cause=\"limit\"} 3",
@@ -313,6 +320,7 @@ mod tests {
         ] {
             assert!(page.contains(line), "no `{line}` in:\n{page}");
         }
+        assert!(!render(&metrics, &shown, false).contains("usher_link_up"), "who stands alone has no link");
     }
 
     #[test]

@@ -1,48 +1,39 @@
-//! A server from its config to its end: the same few steps for every kind.
+//! A server of a cluster from its config to its end: the same few steps for every kind.
 //!
 //! Why: what differs between a login and a room server is a machine and a role; the rest stands here once.
-//! Owns: the order of starting (limits, keys, sockets, hosts, admin, ready line) and of stopping (drain, flush,
-//! count what came back to the pools).
-//! Invariants: standard output has exactly two lines, both JSON: one when the server is ready, one when it has
-//! stopped. The lease is renewed from this thread, never from a machine's.
-//! Limits: a drain takes at most `drain_timeout`, the last flush [`FLUSH_MAX`]; a second signal skips both.
+//! Owns: the order of starting (keys, sockets, hosts, admin) and of draining; the lease.
+//! Does not own: the two lines, signals and threads; those are every server's, in [`crate::life`].
+//! Invariants: the lease is renewed from this thread, never from a machine's.
+//! Limits: a drain takes at most `drain_timeout`; a second signal skips it and the last flush.
 //! Read next: [`crate::host`].
 
 use crate::admin::{self, AdminState};
 use crate::answers::{Answers, CheckCredentials, Seals};
 use crate::clock::{self, Clock};
 use crate::codec::{Native, Side};
-use crate::config::{Common, Engine, LimitsSection, Sections, millis};
+use crate::config::{Common, LimitsSection, Sections, millis};
 use crate::door::{Dialler, Door};
 use crate::host::{Host, HostNote, HostParts};
+use crate::life::{self, DRAIN_LOOK_EVERY, FLUSH_MAX, Needs, Ready};
 use crate::metrics::Shown;
-use crate::signals::{self, StopRequested};
-use crate::{logs, process};
+use crate::process;
+use crate::signals::StopRequested;
 use anyhow::Context;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
-use usher_hpserver::{
-    Config, ConnId, Limits, ListenerConfig, ListenerId, Remote, Server, ShutdownReport, completion,
-};
+use usher_hpserver::{Config, ConnId, Limits, ListenerConfig, ListenerId, Remote, Server, completion};
 use usher_proto::first_frame::Role;
 use usher_proto::message::Renew;
 use usher_proto::{Address, Machine, NodeConfig, ShardId};
 use usher_secure::{TicketKeys, TicketPolicy};
 
-/// How long the last bytes may take to leave when a server stops.
-pub const FLUSH_MAX: Duration = Duration::from_secs(2);
 /// How often the lease is renewed while it runs.
 const RENEWALS_PER_LEASE: u32 = 4;
-/// Contexts beside those of `connections_max`: for the connections that are being turned away, and
-/// [`LINKS_MAX`] that only links may take. Less than the files that are kept free.
-const CONTEXTS_RESERVED: usize = 64;
 /// Links to the manager: the one, and the one before it that is still closing.
 const LINKS_MAX: usize = 4;
-/// How often a draining server looks whether it is empty.
-const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The listener of players (a manager's: of servers) and the one that dials.
 const DOOR: ListenerId = ListenerId(0);
 const DIALS: ListenerId = ListenerId(1);
@@ -66,30 +57,12 @@ pub struct ServerPlan<M: Machine> {
 
 /// Runs a server until it is told to stop. Whether everything came back to its pool is the result.
 pub fn serve<M: Machine + Send + 'static>(plan: ServerPlan<M>) -> anyhow::Result<()> {
-    logs::init(&plan.common.sections.log);
-    let stages = &plan.common.sections.stages;
-    check_files(&plan.common.sections.limits, stages.workers * stages.direct_descriptors);
-    let stops = signals::listen().context("cannot listen for signals")?;
+    let Sections { log, stages, limits, .. } = &plan.common.sections;
+    let stops = life::begin(log, stages, u64::from(limits.connections_max()))?;
     let running = Running::start(plan)?;
     running.announce();
     let flush = if running.work(&stops) { FLUSH_MAX } else { Duration::ZERO };
-    running.stop(flush)
-}
-
-/// Says so where the limit of open files is too low for the config. (Rings hold some sockets beside it, but whether
-/// there will be rings is known only when layer 1 has started.)
-fn check_files(limits: &LimitsSection, direct: usize) {
-    let possible = process::connections_possible() + direct as u64;
-    let wanted = u64::from(limits.connections_max());
-    if wanted > possible {
-        let needed = wanted + process::FILES_RESERVED;
-        tracing::warn!(
-            connections_max = wanted,
-            possible,
-            "this process may not open enough files for its config: raise the hard limit (ulimit -Hn, LimitNOFILE) \
-             to {needed} or lower limits.connections_max to {possible}"
-        );
-    }
+    life::stop(running.server, &running.node.name.0, flush)
 }
 
 struct Running<M: Machine + Send + 'static> {
@@ -107,7 +80,7 @@ impl<M: Machine + Send + 'static> Running<M> {
     fn start(mut plan: ServerPlan<M>) -> anyhow::Result<Self> {
         let common = plan.common.clone();
         let sections = &common.sections;
-        let listener = TcpListener::bind(sections.server.listen)
+        let listener = completion::bind(sections.server.listen)
             .with_context(|| format!("cannot listen on {} (server.listen)", sections.server.listen))?;
         let bound = listener.local_addr()?;
         let clock = Clock::start();
@@ -124,7 +97,7 @@ impl<M: Machine + Send + 'static> Running<M> {
             .context("cannot start layer 2")?;
         server.listen_on(DOOR, listener)?;
         let remote = server.remote();
-        let admin = admin_state(&remote, &shown, &node);
+        let admin = Arc::new(AdminState::of(&remote, &shown, Some(node.clone())));
         let admin_address = admin::start(sections.server.admin, Arc::clone(&admin))
             .with_context(|| format!("cannot listen on {} (server.admin)", sections.server.admin))?;
         Ok(Self { common, server, remote, shown, admin, admin_address, node, shards })
@@ -133,56 +106,46 @@ impl<M: Machine + Send + 'static> Running<M> {
     /// Dials the manager, and tells whoever started this process where it is.
     fn announce(&self) {
         let _ = self.remote.tell(0, HostNote::Start); // refused only by a server that has stopped
-        let kind = self.common.sections.kind.as_str();
-        let (name, listen, admin) = (&self.node.name, &self.node.address, self.admin_address);
-        tracing::info!(%name, %listen, %admin, "{kind} server is ready");
-        let ready = serde_json::json!({
-            "ready": name.0, "kind": kind, "address": listen.0, "admin": admin.to_string()
-        });
-        println!("{ready}");
+        let ready = Ready {
+            name: &self.node.name.0,
+            kind: self.common.sections.kind.as_str(),
+            address: &self.node.address.0,
+            admin: self.admin_address,
+            listeners: &[],
+        };
+        ready.announce();
     }
 
     /// Renews the lease until somebody wants an end; then drains until it is empty or takes too long. Whether
     /// nobody asked a second time.
     fn work(&self, stops: &Receiver<StopRequested>) -> bool {
-        self.renew_until(stops, None, || false);
+        let mut renewals = Renewals::new(self.node.lease);
+        life::wait(stops, renewals.every, None, || {
+            self.keep_lease(&mut renewals);
+            false
+        });
         tracing::info!("draining; a second signal stops at once");
         self.admin.draining.store(true, Ordering::Release);
         for shard in 0..self.shards {
             let _ = self.remote.tell(shard, HostNote::Drain); // refused only by a server that has stopped
         }
         let end = clock::instant() + Duration::from_secs(self.common.sections.limits.drain_timeout_s);
-        self.renew_until(stops, Some(end), || self.shown.drained.load(Ordering::Acquire))
+        life::wait(stops, DRAIN_LOOK_EVERY, Some(end), || {
+            self.keep_lease(&mut renewals);
+            self.shown.drained.load(Ordering::Acquire)
+        })
     }
 
-    /// Whether it is over, or the end has come, without another request.
-    fn renew_until(
-        &self,
-        stops: &Receiver<StopRequested>,
-        end: Option<Instant>,
-        is_over: impl Fn() -> bool,
-    ) -> bool {
-        let renew_every = self.node.lease / RENEWALS_PER_LEASE;
-        let pause = if end.is_some() { DRAIN_LOOK_EVERY } else { renew_every };
-        let sleep_max = self.node.lease / 2;
-        let (mut renewed, mut looked) = (clock::instant(), clock::instant());
-        while !is_over() && end.is_none_or(|end| clock::instant() < end) {
-            match stops.recv_timeout(pause) {
-                Ok(StopRequested) | Err(RecvTimeoutError::Disconnected) => return false,
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-            let now = clock::instant();
-            if now - looked > pause + sleep_max {
-                tracing::warn!(slept = ?(now - looked), "this process slept: it presents itself anew");
-                let _ = self.remote.tell(0, HostNote::Woke); // refused only by a server that has stopped
-            }
-            looked = now;
-            if now - renewed >= renew_every {
-                renewed = now;
-                self.renew();
-            }
+    /// Renews the lease when it is time; presents anew after a sleep.
+    fn keep_lease(&self, renewals: &mut Renewals) {
+        let now = clock::instant();
+        if let Some(slept) = renewals.slept(now) {
+            tracing::warn!(?slept, "this process slept: it presents itself anew");
+            let _ = self.remote.tell(0, HostNote::Woke); // refused only by a server that has stopped
         }
-        true
+        if renewals.are_due(now) {
+            self.renew();
+        }
     }
 
     fn renew(&self) {
@@ -201,28 +164,35 @@ impl<M: Machine + Send + 'static> Running<M> {
             tracing::warn!("the lease could not be renewed: the send queue of links is full");
         }
     }
-
-    fn stop(self, flush: Duration) -> anyhow::Result<()> {
-        let report = self.server.shutdown(flush);
-        let stats = &report.metrics.completion;
-        let stopped = serde_json::json!({
-            "stopped": self.node.name.0,
-            "pools": {
-                "contexts": { "taken": stats.contexts.taken, "returned": stats.contexts.returned },
-                "buffers": { "taken": stats.buffers.taken, "returned": stats.buffers.returned },
-            },
-        });
-        println!("{stopped}");
-        anyhow::ensure!(is_balanced(&report), "pools did not get everything back: {stopped}");
-        tracing::info!(name = %self.node.name, "stopped");
-        Ok(())
-    }
 }
 
-/// Whether every context and buffer came back to its pool.
-pub fn is_balanced(report: &ShutdownReport) -> bool {
-    let stats = &report.metrics.completion;
-    [stats.contexts, stats.buffers].iter().all(|pool| pool.taken == pool.returned)
+/// When the lease was renewed, and when somebody last looked after it.
+struct Renewals {
+    every: Duration,
+    sleep_min: Duration,
+    renewed: Instant,
+    looked: Instant,
+}
+
+impl Renewals {
+    fn new(lease: Duration) -> Self {
+        let (every, now) = (lease / RENEWALS_PER_LEASE, clock::instant());
+        Self { every, sleep_min: every + lease / 2, renewed: now, looked: now }
+    }
+
+    /// How long nobody looked, if that is so long that the process must have slept.
+    fn slept(&mut self, now: Instant) -> Option<Duration> {
+        let unseen = now - std::mem::replace(&mut self.looked, now);
+        (unseen > self.sleep_min).then_some(unseen)
+    }
+
+    fn are_due(&mut self, now: Instant) -> bool {
+        let due = now - self.renewed >= self.every;
+        if due {
+            self.renewed = now;
+        }
+        due
+    }
 }
 
 /// What this process knows of itself, for its machines.
@@ -294,46 +264,16 @@ fn host_parts<M: Machine>(
     }
 }
 
-fn admin_state<M: Machine + Send + 'static>(
-    remote: &Remote<Host<M>>,
-    shown: &Arc<Shown>,
-    node: &NodeConfig,
-) -> Arc<AdminState> {
-    let remote = remote.clone();
-    Arc::new(AdminState {
-        metrics: Box::new(move || remote.metrics()),
-        shown: Arc::clone(shown),
-        node: node.clone(),
-        draining: AtomicBool::new(false),
-    })
-}
-
 fn layer_2(common: &Common, shards: usize) -> Config {
-    let (limits, stages) = (&common.sections.limits, &common.sections.stages);
-    Config {
-        completion: completion::Config {
-            engine: match stages.engine {
-                Engine::Auto => completion::Engine::Auto,
-                Engine::Uring => completion::Engine::Uring,
-                Engine::Mio => completion::Engine::Mio,
-            },
-            workers: stages.workers,
-            connections_max: limits.connections_max() as usize + CONTEXTS_RESERVED,
-            outgoing_reserved: LINKS_MAX,
-            receive_buffer_bytes: stages.receive_buffer_bytes,
-            receive_buffers_max: stages.receive_buffers_max,
-            direct_descriptors: stages.direct_descriptors,
-            linger_timeout: millis(limits.linger_timeout_ms),
-            connect_timeout: millis(limits.connect_timeout_ms),
-            ..completion::Config::default()
-        },
-        receive_threads: stages.receive_threads,
-        logic_threads: stages.logic_threads,
-        send_threads: stages.send_threads,
+    let limits = &common.sections.limits;
+    let needs = Needs {
         shards,
-        queue_items_max: stages.queue_items_max,
-        ..Config::default()
-    }
+        connections_max: limits.connections_max() as usize,
+        links_max: LINKS_MAX,
+        linger_timeout: millis(limits.linger_timeout_ms),
+        connect_timeout: millis(limits.connect_timeout_ms),
+    };
+    life::layer_2(&common.sections.stages, needs)
 }
 
 fn listeners<M: Machine + Send + 'static>(
@@ -348,7 +288,7 @@ fn listeners<M: Machine + Send + 'static>(
     let accepting = ListenerConfig {
         name: if is_manager { "links" } else { "players" }.into(),
         address: None, // its socket was bound before, so that the machines know the port
-        codec: Arc::new(Native { side }),
+        codec: Arc::new(Native::new(side)),
         channel: Arc::new(door),
         limits: limits.clone(),
         link: is_manager,
@@ -357,7 +297,7 @@ fn listeners<M: Machine + Send + 'static>(
     let dialling = ListenerConfig {
         name: "manager".into(),
         address: None,
-        codec: Arc::new(Native { side: Side::Node }),
+        codec: Arc::new(Native::new(Side::Node)),
         channel: Arc::new(Dialler { side: Side::Node }),
         limits,
         link: true,

@@ -9,10 +9,9 @@
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use usher_logic::hall::{Hall as Machine, HallConfig};
-use usher_proto::ServerKind;
 use usher_proto::first_frame::Role;
 use usher_proto::limits::DIRECTORY_ROOMS_MAX;
-use usher_runtime::config::{self, Common, ConfigError, ConfigFile};
+use usher_runtime::config::{self, Common, ConfigError, ConfigFile, Kind};
 use usher_runtime::{App, ServerPlan, serve};
 
 /// `[hall]`.
@@ -49,7 +48,7 @@ pub struct Config {
 pub struct Hall;
 
 impl App for Hall {
-    const KIND: ServerKind = ServerKind::Hall;
+    const KIND: Kind = Kind::Hall;
     type Config = Config;
 
     fn load(file: &ConfigFile) -> Result<Config, ConfigError> {

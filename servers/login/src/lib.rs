@@ -11,11 +11,11 @@
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use usher_logic::login::{Login as Machine, LoginConfig};
+use usher_proto::Address;
 use usher_proto::first_frame::Role;
 use usher_proto::message::{Credentials, LogInDenial};
-use usher_proto::{Address, ServerKind};
 use usher_runtime::answers::CheckCredentials;
-use usher_runtime::config::{self, Common, ConfigError, ConfigFile};
+use usher_runtime::config::{self, Common, ConfigError, ConfigFile, Kind};
 use usher_runtime::{App, ServerPlan, serve};
 use usher_store::{Accounts, guest};
 
@@ -43,7 +43,7 @@ pub struct Config {
 pub struct Login;
 
 impl App for Login {
-    const KIND: ServerKind = ServerKind::Login;
+    const KIND: Kind = Kind::Login;
     type Config = Config;
 
     fn load(file: &ConfigFile) -> Result<Config, ConfigError> {

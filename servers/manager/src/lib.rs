@@ -11,9 +11,8 @@
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use usher_logic::manager::{Config as MachineConfig, HallsOrder, Manager as Machine};
-use usher_proto::ServerKind;
 use usher_proto::first_frame::Role;
-use usher_runtime::config::{self, Common, ConfigError, ConfigFile, millis};
+use usher_runtime::config::{self, Common, ConfigError, ConfigFile, Kind, millis};
 use usher_runtime::{App, ServerPlan, serve};
 
 /// `[manager]`.
@@ -60,7 +59,7 @@ pub struct Config {
 pub struct Manager;
 
 impl App for Manager {
-    const KIND: ServerKind = ServerKind::Manager;
+    const KIND: Kind = Kind::Manager;
     type Config = Config;
 
     fn load(file: &ConfigFile) -> Result<Config, ConfigError> {

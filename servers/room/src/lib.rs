@@ -14,10 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use usher_games::GameKind;
 use usher_logic::room::{RoomConfig, RoomServer, RoomSpec};
-use usher_proto::ServerKind;
 use usher_proto::first_frame::Role;
 use usher_proto::limits::{NAME_BYTES_MAX, ROOMS_MAX};
-use usher_runtime::config::{self, Common, ConfigError, ConfigFile, millis};
+use usher_runtime::config::{self, Common, ConfigError, ConfigFile, Kind, millis};
 use usher_runtime::{App, ServerPlan, serve};
 
 /// `[room]`.
@@ -89,7 +88,7 @@ pub struct Config {
 pub struct Room;
 
 impl App for Room {
-    const KIND: ServerKind = ServerKind::Room;
+    const KIND: Kind = Kind::Room;
     type Config = Config;
 
     fn load(file: &ConfigFile) -> Result<Config, ConfigError> {

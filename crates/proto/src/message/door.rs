@@ -5,6 +5,7 @@
 //! Read next: [`crate::first_frame`].
 
 use crate::ids::Address;
+use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -47,6 +48,15 @@ pub struct Closing {
     pub reason: CloseReason,
 }
 
+/// A line of JSON that was no message, or none that may be said here. Whoever said it may go on.
+///
+/// The codec of JSON lines hands such a line on as this, for the server to send back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotUnderstood {
+    /// What is wrong, for a person to read; at most [`crate::limits::WHY_BYTES_MAX`] bytes.
+    pub why: String,
+}
+
 /// Why a server closes a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -87,6 +97,8 @@ pub enum CloseReason {
     ServerStopping,
     /// The manager does not know this server any more: present yourself again.
     NotRegistered,
+    /// An administrator wanted it so.
+    ClosedByAdministrator,
 }
 
 impl CloseReason {
@@ -111,6 +123,7 @@ impl CloseReason {
             Self::Draining => "draining",
             Self::ServerStopping => "server_stopping",
             Self::NotRegistered => "not_registered",
+            Self::ClosedByAdministrator => "closed_by_administrator",
         }
     }
 }

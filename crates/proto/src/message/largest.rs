@@ -52,7 +52,8 @@ fn door() -> Vec<Message> {
         Redirect { address: address(), reservation: bytes(RESERVATION_BYTES_MAX) }.into(),
         Busy { retry_after_ms: u32::MAX }.into(),
         Refused { versions: vec![u8::MAX; VERSIONS_MAX] }.into(),
-        Closing { reason: CloseReason::FirstMessageDeadline }.into(),
+        Closing { reason: CloseReason::ClosedByAdministrator }.into(),
+        NotUnderstood { why: text(WHY_BYTES_MAX) }.into(),
     ]
 }
 
@@ -199,9 +200,113 @@ fn manager() -> Vec<Message> {
     ]
 }
 
+fn topic() -> To {
+    To::Topic(text(TOPIC_BYTES_MAX))
+}
+
+fn terminals() -> Vec<Message> {
+    let (topic_name, key) = (text(TOPIC_BYTES_MAX), text(QUOTE_KEY_BYTES_MAX));
+    let (name, payload) = (text(NAME_BYTES_MAX), vec![0xff; INSTRUCTION_BYTES_MAX].into());
+    let (log, seq) = (u64::MAX, u64::MAX);
+    let since = Since::After(Position { log, seq });
+    vec![
+        TerminalHello { name, generation: seq, since }.into(),
+        HelloDenied { reason: HelloDenial::BadName }.into(),
+        Subscribe { topic: topic_name.clone(), since }.into(),
+        Subscribed { to: topic(), log, seq, last: u64::MAX }.into(),
+        SubscribeDenied { topic: topic_name.clone(), reason: SubscribeDenial::AlreadySubscribed }.into(),
+        Unsubscribe { topic: topic_name.clone() }.into(),
+        Unsubscribed { topic: topic_name.clone() }.into(),
+        Instruction { to: topic(), seq, payload }.into(),
+        Gap { to: topic(), from: seq, until: seq }.into(),
+        Quote { topic: topic_name, key, value: vec![0xff; QUOTE_BYTES_MAX].into() }.into(),
+        PortionSent {}.into(),
+        PortionTaken {}.into(),
+    ]
+}
+
+fn controllers() -> Vec<Message> {
+    let (topic_name, key) = (text(TOPIC_BYTES_MAX), text(QUOTE_KEY_BYTES_MAX));
+    let (request, payload) = (u64::MAX, vec![0xff; INSTRUCTION_BYTES_MAX].into());
+    let value = vec![0xff; QUOTE_BYTES_MAX].into();
+    vec![
+        ControllerHello { name: text(NAME_BYTES_MAX), generation: request }.into(),
+        ControllerWelcome { last_request: Some(request) }.into(),
+        Instruct { request, to: topic(), payload }.into(),
+        Instructed { request, seq: u64::MAX }.into(),
+        InstructDenied { request, reason: InstructDenial::NoSuchTerminal }.into(),
+        SetQuote { topic: topic_name.clone(), key: key.clone(), value }.into(),
+        QuoteDenied { topic: topic_name, key, reason: QuoteDenial::TopicsFull }.into(),
+    ]
+}
+
+/// An IPv6 address with a scope and a port, in bytes.
+const SOCKET_BYTES_MAX: usize = 64;
+
+fn administrators() -> Vec<Message> {
+    let (client, more) = (u64::MAX, true);
+    let log = LogEntry { log: u64::MAX, entries: u64::MAX, bytes: u64::MAX, last: u64::MAX };
+    let connected = ClientEntry {
+        client,
+        port: Port::Administrators,
+        name: Some(text(NAME_BYTES_MAX)),
+        address: text(SOCKET_BYTES_MAX),
+        since_unix_ms: u64::MAX,
+        topics: vec![text(TOPIC_BYTES_MAX); TERMINAL_TOPICS_MAX],
+        behind: true,
+    };
+    let topic_entry =
+        TopicEntry { topic: text(TOPIC_BYTES_MAX), subscribers: u64::MAX, quotes: u64::MAX, log };
+    let terminal = TerminalEntry { terminal: text(NAME_BYTES_MAX), client: Some(client), log };
+    let max = u64::MAX;
+    let counts = Counts {
+        terminals: max,
+        controllers: max,
+        administrators: max,
+        terminals_known: max,
+        behind: max,
+        topics: max,
+        quotes: max,
+        log_entries: max,
+        log_bytes: max,
+        instructions_total: max,
+        quotes_total: max,
+        replayed_total: max,
+        gaps_total: max,
+        denied_total: max,
+    };
+    vec![
+        ListClients { port: Some(Port::Administrators), after: client }.into(),
+        Clients { clients: vec![connected; LISTED_MAX], more }.into(),
+        ListTopics { after: text(TOPIC_BYTES_MAX) }.into(),
+        Topics { topics: vec![topic_entry; LISTED_MAX], more }.into(),
+        ListTerminals { after: text(NAME_BYTES_MAX) }.into(),
+        Terminals { terminals: vec![terminal; LISTED_MAX], more }.into(),
+        GetCounts {}.into(),
+        counts.into(),
+        CloseClient { client }.into(),
+        ClientClosed { client }.into(),
+        Forget { to: topic() }.into(),
+        Forgotten { to: topic() }.into(),
+        Denied { reason: Denial::NoSuchTerminal }.into(),
+    ]
+}
+
 #[test]
 fn every_message_at_its_largest_fits_its_limit() {
-    let largest = [door(), login(), hall(), room(), table(), node(), manager()].concat();
+    let largest = [
+        door(),
+        login(),
+        hall(),
+        room(),
+        table(),
+        node(),
+        manager(),
+        terminals(),
+        controllers(),
+        administrators(),
+    ]
+    .concat();
     for spec in SPECS {
         let of_opcode: Vec<_> = largest.iter().filter(|it| it.spec() == spec).collect();
         assert!(!of_opcode.is_empty(), "there is no largest {}", spec.name);

@@ -5,12 +5,14 @@
 //! Invariants: a `Map` message may grow fields (unknown ones are ignored, missing ones defaulted); an `Array`
 //! message is frozen for its protocol version: a new layout is a new opcode. Opcodes are never reused.
 //! Limits: `bytes_max` of an opcode holds for the message's MessagePack, over all its frames.
-//! Read next: [`login`], [`hall`], [`room`], [`table`], [`link`], then `docs/wire.md`.
+//! Read next: [`login`], [`hall`], [`room`], [`table`], [`link`], [`push`], then `docs/wire.md`.
 
 pub mod door;
 pub mod hall;
 pub mod link;
 pub mod login;
+pub mod push;
+pub mod push_lists;
 pub mod room;
 pub mod table;
 
@@ -18,6 +20,8 @@ pub use door::*;
 pub use hall::*;
 pub use link::*;
 pub use login::*;
+pub use push::*;
+pub use push_lists::*;
 pub use room::*;
 pub use table::*;
 
@@ -43,6 +47,14 @@ pub enum Speaker {
     Node,
     /// The manager, to a server.
     Manager,
+    /// A terminal, to a push server.
+    Terminal,
+    /// A controller, to a push server.
+    Controller,
+    /// An administrator, to a push server.
+    Administrator,
+    /// A push server, to any of its clients.
+    Push,
 }
 
 /// What is fixed about one opcode.
@@ -102,11 +114,19 @@ macro_rules! messages {
                 match self { $(Self::$name(message) => crate::codec::pack(message, Packing::$packing),)* }
             }
 
-            /// The message as a person reads it.
+            /// The message's fields as a person reads them, in JSON.
             #[cfg(feature = "codec")]
-            pub fn to_json(&self) -> serde_json::Value {
-                let value = match self { $(Self::$name(message) => serde_json::to_value(message),)* };
-                serde_json::json!({ self.spec().name: value.unwrap_or_default() })
+            pub(crate) fn to_fields(&self) -> serde_json::Result<alloc::string::String> {
+                match self { $(Self::$name(message) => serde_json::to_string(message),)* }
+            }
+
+            /// Reads a message's fields as a person writes them; the caller has checked opcode and speaker.
+            #[cfg(feature = "codec")]
+            pub(crate) fn from_fields(opcode: u16, fields: serde_json::Value) -> serde_json::Result<Self> {
+                match opcode {
+                    $($opcode => serde_json::from_value::<$name>(fields).map(Self::$name),)*
+                    _ => Err(serde::de::Error::custom("no such message")),
+                }
             }
         }
     };
@@ -120,6 +140,7 @@ messages! {
     0x0004 Busy              Map   64      Server;
     0x0005 Refused           Map   64      Server;
     0x0006 Closing           Map   256     Server;
+    0x0007 NotUnderstood     Map   512     Server;
     // login
     0x0101 LogIn             Map   512     Client;
     0x0102 LoggedIn          Map   2048    Server;
@@ -174,6 +195,41 @@ messages! {
     0x1013 RoomsGone         Map   128     Manager;
     0x1014 Halls             Map   2048    Manager;
     0x1015 DrainOrder        Map   16      Manager;
+    // push: terminals
+    0x2001 TerminalHello     Map   128     Terminal;
+    0x2002 HelloDenied       Map   64      Push;
+    0x2003 Subscribe         Map   160     Terminal;
+    0x2004 Subscribed        Map   160     Push;
+    0x2005 SubscribeDenied   Map   160     Push;
+    0x2006 Unsubscribe       Map   96      Terminal;
+    0x2007 Unsubscribed      Map   96      Push;
+    0x2008 Instruction       Array 32_896  Push;
+    0x2009 Gap               Map   160     Push;
+    0x200a Quote             Array 1152    Push;
+    0x200b PortionSent       Array 16      Push;
+    0x200c PortionTaken      Array 16      Terminal;
+    // push: controllers
+    0x2101 ControllerHello   Map   64      Controller;
+    0x2102 ControllerWelcome Map   64      Push;
+    0x2103 Instruct          Array 32_896  Controller;
+    0x2104 Instructed        Array 32      Push;
+    0x2105 InstructDenied    Map   64      Push;
+    0x2106 SetQuote          Array 1152    Controller;
+    0x2107 QuoteDenied       Map   160     Push;
+    // push: administrators
+    0x2201 ListClients       Map   64      Administrator;
+    0x2202 Clients           Map   163_840 Push;
+    0x2203 ListTopics        Map   96      Administrator;
+    0x2204 Topics            Map   8192    Push;
+    0x2205 ListTerminals     Map   64      Administrator;
+    0x2206 Terminals         Map   8192    Push;
+    0x2207 GetCounts         Map   16      Administrator;
+    0x2208 Counts            Map   512     Push;
+    0x2209 CloseClient       Map   32      Administrator;
+    0x220a ClientClosed      Map   32      Push;
+    0x220b Forget            Map   96      Administrator;
+    0x220c Forgotten         Map   96      Push;
+    0x220d Denied            Map   64      Push;
 }
 
 impl Spec {
@@ -181,6 +237,19 @@ impl Spec {
     pub fn of(opcode: u16) -> Option<&'static Self> {
         let at = SPECS.binary_search_by_key(&opcode, |spec| spec.opcode).ok()?;
         SPECS.get(at)
+    }
+
+    /// The spec of the message that is called so in JSON, if there is one.
+    pub fn of_json_name(name: &str) -> Option<&'static Self> {
+        SPECS.iter().find(|spec| spec.json_name().eq(name.chars()))
+    }
+
+    /// The message's name in JSON: `list_clients` for `ListClients`.
+    pub fn json_name(&self) -> impl Iterator<Item = char> + use<> {
+        self.name.char_indices().flat_map(|(at, char)| {
+            let blank = (at > 0 && char.is_ascii_uppercase()).then_some('_');
+            blank.into_iter().chain([char.to_ascii_lowercase()])
+        })
     }
 }
 
@@ -200,5 +269,15 @@ mod tests {
             assert_ne!(spec.opcode >> 8, u16::from(crate::first_frame::ANSWER_WELCOME), "{}", spec.name);
         }
         assert_eq!(Spec::of(0xffff), None);
+    }
+
+    #[test]
+    fn a_message_is_found_by_its_name_in_json() {
+        for spec in SPECS {
+            let name: alloc::string::String = spec.json_name().collect();
+            assert_eq!(Spec::of_json_name(&name), Some(spec));
+        }
+        assert_eq!(Spec::of_json_name("list_clients").map(|spec| spec.name), Some("ListClients"));
+        assert_eq!(Spec::of_json_name("ListClients"), None);
     }
 }
