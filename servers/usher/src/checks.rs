@@ -14,8 +14,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 use usher_client_sim::{Report, admin};
-use usher_proto::ServerKind;
 use usher_runtime::clock;
+use usher_runtime::config::Kind;
 
 /// How long the cluster may take to come to rest after the last player left.
 const SETTLE_MAX: Duration = Duration::from_secs(10);
@@ -63,7 +63,7 @@ fn connections(server: SocketAddr) -> Option<u64> {
 }
 
 fn short_connections(cluster: &Cluster) -> Option<u64> {
-    let short = [ServerKind::Login, ServerKind::Hall];
+    let short = [Kind::Login, Kind::Hall];
     let servers = short.into_iter().flat_map(|kind| cluster.of_kind(kind));
     servers.map(|server| connections(server.ready.admin)).sum()
 }

@@ -10,7 +10,7 @@ use crate::process::ServerProcess;
 use anyhow::Context;
 use std::fs;
 use std::path::{Path, PathBuf};
-use usher_proto::ServerKind;
+use usher_runtime::config::Kind;
 
 /// Of the arrivals a second, what the first login and the first hall serve.
 pub(crate) const FIRST_SHARE: f64 = 0.6;
@@ -32,7 +32,7 @@ impl Cluster {
         let folder = std::env::temp_dir().join(format!("usher-demo-{}", std::process::id()));
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let mut cluster = Self { folder, servers: Vec::new() };
-        cluster.add(ServerKind::Manager, "manager", "", "[manager]\nhalls_order = \"name\"\n")?;
+        cluster.add(Kind::Manager, "manager", "", "[manager]\nhalls_order = \"name\"\n")?;
         let manager = format!("manager = \"{}\"\n", cluster.servers[0].ready.address);
         let per_second = |share: f64| {
             let limit = (rate * share).ceil().max(1.0);
@@ -40,19 +40,19 @@ impl Cluster {
         };
         let rooms = Rooms::for_players(players);
         for server in 1..=rooms.servers {
-            cluster.add(ServerKind::Room, &format!("room-{server}"), &manager, &rooms.sections(rate))?;
+            cluster.add(Kind::Room, &format!("room-{server}"), &manager, &rooms.sections(rate))?;
         }
         for (number, share) in [(1, FIRST_SHARE), (2, 2.0)] {
-            cluster.add(ServerKind::Hall, &format!("hall-{number}"), &manager, &per_second(share))?;
+            cluster.add(Kind::Hall, &format!("hall-{number}"), &manager, &per_second(share))?;
         }
         for (number, share) in [(1, FIRST_SHARE), (2, 2.0)] {
             let sections = per_second(share) + "[login]\nguests = true\n";
-            cluster.add(ServerKind::Login, &format!("login-{number}"), &manager, &sections)?;
+            cluster.add(Kind::Login, &format!("login-{number}"), &manager, &sections)?;
         }
         Ok(cluster)
     }
 
-    fn add(&mut self, kind: ServerKind, name: &str, manager: &str, sections: &str) -> anyhow::Result<()> {
+    fn add(&mut self, kind: Kind, name: &str, manager: &str, sections: &str) -> anyhow::Result<()> {
         let path = self.folder.join(format!("{name}.toml"));
         let text = format!(
             "kind = \"{}\"\n[server]\nname = \"{name}\"\nlisten = \"127.0.0.1:0\"\n[cluster]\nname = \"demo\"\n\
@@ -65,7 +65,7 @@ impl Cluster {
     }
 
     /// The servers of a kind.
-    pub(crate) fn of_kind(&self, kind: ServerKind) -> impl Iterator<Item = &ServerProcess> {
+    pub(crate) fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &ServerProcess> {
         self.servers.iter().filter(move |server| server.kind == kind)
     }
 

@@ -18,8 +18,7 @@ use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 use usher_client_sim::{Report, admin};
-use usher_proto::ServerKind;
-use usher_runtime::config::LogSection;
+use usher_runtime::config::{Kind, LogSection};
 use usher_runtime::signals::{self, StopRequested};
 use usher_runtime::{clock, logs, process};
 
@@ -132,8 +131,7 @@ fn play(
 }
 
 fn start_players(args: &DemoArgs, cluster: &Cluster, json: &Path) -> anyhow::Result<Child> {
-    let logins: Vec<_> =
-        cluster.of_kind(ServerKind::Login).map(|login| login.ready.address.clone()).collect();
+    let logins: Vec<_> = cluster.of_kind(Kind::Login).map(|login| login.ready.address.clone()).collect();
     own_command()?
         .args(["client-sim", "--quiet", "--die-with-parent", "--play", "gomoku"])
         .args(["--players", &args.players.to_string(), "--rate", &args.rate.to_string()])

@@ -19,10 +19,10 @@ use usher_client_sim::SimArgs;
 use usher_hall::Hall;
 use usher_login::Login;
 use usher_manager::Manager;
-use usher_proto::ServerKind;
+use usher_push::Push;
 use usher_room::Room;
 use usher_runtime::app::{self, ServerArgs};
-use usher_runtime::config::{ConfigError, ConfigFile};
+use usher_runtime::config::{ConfigError, ConfigFile, Kind};
 use usher_runtime::{App, logs};
 
 #[derive(Parser)]
@@ -59,6 +59,8 @@ enum Command {
     Hall(ServerArgs),
     /// Run a room server
     Room(ServerArgs),
+    /// Run a push server
+    Push(ServerArgs),
     /// Play simulated players through a running cluster
     ClientSim(SimArgs),
 }
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
         Command::Login(args) => app::run::<Login>(&args),
         Command::Hall(args) => app::run::<Hall>(&args),
         Command::Room(args) => app::run::<Room>(&args),
+        Command::Push(args) => app::run::<Push>(&args),
         Command::ClientSim(args) => usher_client_sim::main(&args),
     }
 }
@@ -102,14 +105,15 @@ fn check_config(path: &Path) -> ExitCode {
 }
 
 /// Reads a config as its kind of server would.
-fn checked(path: &Path) -> Result<ServerKind, ConfigError> {
+fn checked(path: &Path) -> Result<Kind, ConfigError> {
     let file = ConfigFile::read(path)?;
     let kind = file.kind()?;
     match kind {
-        ServerKind::Manager => drop(Manager::load(&file)?),
-        ServerKind::Login => drop(Login::load(&file)?),
-        ServerKind::Hall => drop(Hall::load(&file)?),
-        ServerKind::Room => drop(Room::load(&file)?),
+        Kind::Manager => drop(Manager::load(&file)?),
+        Kind::Login => drop(Login::load(&file)?),
+        Kind::Hall => drop(Hall::load(&file)?),
+        Kind::Room => drop(Room::load(&file)?),
+        Kind::Push => drop(Push::load(&file)?),
     }
     Ok(kind)
 }

@@ -3,12 +3,13 @@
 //! Why: the demo and `usher up` run real processes of this same executable, as an operator would.
 //! Owns: the child, its ready line, its last line. Invariants: a child dies with this process.
 //! Limits: a server has [`READY_MAX`] to say that it is ready.
-//! Read next: `usher_runtime::server`, which says the lines.
+//! Read next: `usher_runtime::life`, which says the lines.
 
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -17,7 +18,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
-use usher_proto::ServerKind;
+use usher_runtime::config::Kind;
 
 /// How long a server may take to start.
 pub(crate) const READY_MAX: Duration = Duration::from_secs(20);
@@ -32,12 +33,15 @@ pub(crate) struct Ready {
     pub(crate) address: String,
     /// Its admin port.
     pub(crate) admin: SocketAddr,
+    /// Its listeners by name, if it has several.
+    #[serde(default)]
+    pub(crate) listeners: BTreeMap<String, SocketAddr>,
 }
 
 /// A server that is running, or was.
 pub(crate) struct ServerProcess {
     /// Its kind.
-    pub(crate) kind: ServerKind,
+    pub(crate) kind: Kind,
     /// What it said when it was ready.
     pub(crate) ready: Ready,
     child: Child,
@@ -46,14 +50,14 @@ pub(crate) struct ServerProcess {
 
 impl fmt::Display for ServerProcess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (kind, Ready { name, address, admin }) = (self.kind.as_str(), &self.ready);
+        let (kind, Ready { name, address, admin, .. }) = (self.kind.as_str(), &self.ready);
         write!(f, "{name:<10}{kind:<9}{address:<22} http://{admin}/metrics")
     }
 }
 
 impl ServerProcess {
     /// Starts a server of this executable and waits until it is ready.
-    pub(crate) fn start(kind: ServerKind, config: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(kind: Kind, config: &Path) -> anyhow::Result<Self> {
         let mut child = own_command()?
             .arg(kind.as_str())
             .arg("-c")

@@ -14,8 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
-use usher_proto::ServerKind;
-use usher_runtime::config::LogSection;
+use usher_runtime::config::{ConfigFile, Kind, LogSection};
 use usher_runtime::signals::{self, StopRequested};
 use usher_runtime::{clock, logs, process};
 
@@ -37,7 +36,7 @@ pub(crate) struct UpArgs {
 }
 
 struct Kept {
-    kind: ServerKind,
+    kind: Kind,
     config: PathBuf,
     process: Option<ServerProcess>,
     start_at: Instant,
@@ -83,7 +82,7 @@ fn find(folder: &Path) -> Result<Vec<Kept>, String> {
     configs.sort();
     let mut servers = Vec::new();
     for config in configs {
-        let kind = match usher_runtime::config::ConfigFile::read(&config).and_then(|file| file.kind()) {
+        let kind = match ConfigFile::read(&config).and_then(|file| file.kind()) {
             Ok(_) => checked(&config).map_err(|error| error.to_string())?,
             Err(error) => return Err(error.to_string()),
         };
@@ -92,7 +91,7 @@ fn find(folder: &Path) -> Result<Vec<Kept>, String> {
     if servers.is_empty() {
         return Err(format!("{}: there is no config (*.toml) in it", folder.display()));
     }
-    servers.sort_by_key(|server| server.kind != ServerKind::Manager);
+    servers.sort_by_key(|server| server.kind != Kind::Manager);
     Ok(servers)
 }
 
@@ -147,9 +146,13 @@ fn show(servers: &[Kept]) {
     let address = |kind| {
         servers.iter().filter(move |it| it.kind == kind).find_map(|it| Some(&it.process.as_ref()?.ready))
     };
-    if let (Some(login), Some(manager)) = (address(ServerKind::Login), address(ServerKind::Manager)) {
+    if let (Some(login), Some(manager)) = (address(Kind::Login), address(Kind::Manager)) {
         println!("\n  Send players:    usher client-sim --login {} --admin {}", login.address, manager.admin);
         println!("  See the cluster: http://{}/api/cluster", manager.admin);
+    }
+    let administrators = address(Kind::Push).and_then(|push| push.listeners.get("administrators"));
+    if let Some(administrators) = administrators {
+        println!("  Look after push: nc {} {}", administrators.ip(), administrators.port());
     }
     println!("  Stop:            Ctrl-C\n");
 }
@@ -161,7 +164,7 @@ fn stop(servers: &mut [Kept], stops: &Receiver<StopRequested>) -> ExitCode {
     for is_manager in [false, true] {
         let mut running: Vec<_> = servers
             .iter_mut()
-            .filter(|server| (server.kind == ServerKind::Manager) == is_manager)
+            .filter(|server| (server.kind == Kind::Manager) == is_manager)
             .filter_map(|server| server.process.as_mut())
             .collect();
         for process in &running {

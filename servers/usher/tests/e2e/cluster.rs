@@ -3,7 +3,7 @@
 //! Why: the tests meet the very processes an operator would run.
 //! Owns: a folder of configs, keys and logs, and the children. Invariants: both are gone after the test, however
 //! it ended. A failed test shows what its servers logged.
-//! Read next: `usher_runtime::server`, which says the two lines.
+//! Read next: `usher_runtime::life`, which says the two lines.
 
 use crate::page::{self, PATIENCE, until};
 use crate::wire::{log_in, visit_hall};
@@ -27,6 +27,9 @@ pub(crate) const NAME: &str = "e2e";
 /// Two rooms of eight.
 pub(crate) const ROOMS: &str =
     "[[room.rooms]]\nname = \"Gomoku\"\ngame = \"gomoku\"\ncount = 2\ncapacity = 8\n";
+/// A push server.
+pub(crate) const PUSH: &str = "kind = \"push\"\n[server]\nname = \"push\"\n[terminals]\nlisten = \"127.0.0.1:0\"\n\
+    [controllers]\nlisten = \"127.0.0.1:0\"\n[administrators]\nlisten = \"127.0.0.1:0\"\n";
 /// Lets guests in.
 pub(crate) const GUESTS: &str = "[login]\nguests = true\n";
 /// As [`GUESTS`], in a cluster without a hall: a login that could name none would serve nobody.

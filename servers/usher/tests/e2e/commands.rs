@@ -2,7 +2,7 @@
 //!
 //! Read next: `usher_runtime::config`.
 
-use crate::cluster::{Folder, GUESTS, ROOMS, config, usher};
+use crate::cluster::{Folder, GUESTS, PUSH, ROOMS, config, usher};
 use std::path::Path;
 use std::process::Output;
 use usher_proto::ServerKind;
@@ -107,6 +107,28 @@ fn what_print_config_prints_is_a_good_config_that_prints_itself() {
         assert!(checked.status.success(), "{name}: {}", text(&checked.stderr));
         let again = run(&[name, "-c", file.to_str().unwrap(), "--print-config"]);
         assert_eq!(text(&again.stdout), first, "{name}");
+    }
+}
+
+#[test]
+fn a_push_server_is_checked_and_printed_like_any_other() {
+    let folder = Folder::new();
+    let file = folder.write("push.toml", PUSH);
+    let file = file.to_str().unwrap();
+    let checked = run(&["check-config", file]);
+    assert_eq!(text(&checked.stdout), format!("{file}: a good push config\n"), "{}", text(&checked.stderr));
+    let printed = run(&["push", "-c", file, "--print-config"]);
+    assert!(text(&printed.stdout).contains("portion_bytes_max = 32768"), "{}", text(&printed.stderr));
+    let wrong = run(&["room", "-c", file]);
+    assert_eq!(wrong.status.code(), Some(2));
+    let said = format!("error: {file}:1: kind: is `push`, but this is the room server\n");
+    assert_eq!(text(&wrong.stderr), said);
+    folder.write("push.toml", &format!("{PUSH}[limits]\ntopics_max = 0\n"));
+    for args in [&["push", "-c", file][..], &["check-config", file]] {
+        let wrong = run(args);
+        assert_eq!(wrong.status.code(), Some(2));
+        let place = format!("error: {file}:11: limits.topics_max: must be at least 1");
+        assert!(text(&wrong.stderr).starts_with(&place), "{}", text(&wrong.stderr));
     }
 }
 

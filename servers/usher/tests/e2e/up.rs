@@ -1,11 +1,12 @@
 //! `usher up`: a folder of configs becomes a cluster that is kept running until somebody wants an end.
 
-use crate::cluster::{Folder, GUESTS, ROOMS, config, free_address, signal, usher};
+use crate::cluster::{Folder, GUESTS, PUSH, ROOMS, config, free_address, signal, usher};
 use crate::page::{state, until, until_in_rooms};
 use crate::wire::seat_guest;
 use rustix::process::Signal;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use usher_proto::ServerKind;
@@ -94,4 +95,24 @@ fn up_starts_a_folder_of_configs_starts_again_what_is_killed_and_drains_at_the_e
     let status = until("the end of all", || up.child.try_wait().unwrap());
     assert!(status.success(), "{status}: {}", fs::read_to_string(folder.0.join("up.log")).unwrap());
     drop(seated);
+}
+
+#[test]
+fn up_keeps_a_push_server_that_has_no_cluster() {
+    let folder = Folder::new();
+    folder.write("push.toml", PUSH);
+    let mut up = Up::start(&folder);
+    assert_eq!(up.line("push")[1], "push");
+    let words = up.line("Look");
+    let [.., host, port] = words.as_slice() else { panic!("{words:?}") };
+    let mut nc = TcpStream::connect(format!("{host}:{port}")).unwrap();
+    nc.set_read_timeout(Some(crate::page::PATIENCE)).unwrap();
+    nc.write_all(b"{\"get_counts\":{}}\n").unwrap();
+    let mut lines = BufReader::new(nc).lines();
+    let counts = lines.next().unwrap().unwrap();
+    assert!(counts.starts_with("{\"counts\":{\"terminals\":0,"), "{counts}");
+    signal(up.child.id(), Signal::TERM);
+    assert_eq!(lines.next().unwrap().unwrap(), "{\"closing\":{\"reason\":\"draining\"}}");
+    let status = until("the end of all", || up.child.try_wait().unwrap());
+    assert!(status.success(), "{status}: {}", fs::read_to_string(folder.0.join("up.log")).unwrap());
 }
