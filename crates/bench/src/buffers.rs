@@ -15,19 +15,20 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::callgrind;
-use crate::contest::{Contest, Metric, Party, Traffic};
-use crate::instructions::{FEW, of_message};
+use crate::contest::{Contest, Metric, Party};
+use crate::instructions::{Extent, of_message};
 use crate::interval::{Interval, WIDTH_MAX};
 use crate::journal::Journal;
 use crate::plan::Plan;
 use crate::station::{Programs, Station, Way};
 use crate::table::{columns, figure, ratio};
+use crate::traffic::{Echo, Traffic};
 
 const PAIRS: usize = 7;
 const TRAFFIC: [Traffic; 3] = [
-    Traffic { connections: 1_000, depth: 1 },
-    Traffic { connections: 1_000, depth: 16 },
-    Traffic { connections: 10_000, depth: 1 },
+    Traffic::Echo(Echo::plain(1_000, 1)),
+    Traffic::Echo(Echo::plain(1_000, 16)),
+    Traffic::Echo(Echo::plain(10_000, 1)),
 ];
 const METRICS: [Metric; 2] = [Metric::Throughput, Metric::Cpu];
 /// A new buffer is cleared, by a single instruction where the processor has it.
@@ -81,7 +82,7 @@ impl Case {
     }
 
     fn is_weighed(self) -> bool {
-        self.traffic.connections >= CONNECTIONS_WEIGHED_MIN
+        self.traffic.connections() >= CONNECTIONS_WEIGHED_MIN
     }
 }
 
@@ -147,7 +148,7 @@ fn figures(case: Case, contest: &Contest) -> Result<Vec<Figure>> {
     let parties = [&contest.ours, &contest.peer];
     let measured = |metric: Metric| Figure {
         name: metric.name(),
-        unit: metric.unit(),
+        unit: metric.unit(case.traffic),
         values: parties.map(|party| party.median(metric)),
         ratio: Some(contest.ratio(metric)),
     };
@@ -159,7 +160,7 @@ fn figures(case: Case, contest: &Contest) -> Result<Vec<Figure>> {
 }
 
 fn memory(case: Case, [way, list]: [&Party; 2]) -> Result<[Figure; 2]> {
-    let connections = case.traffic.connections;
+    let connections = case.traffic.connections();
     let usages = [way.usage(connections)?, list.usage(connections)?];
     let peaks = usages.map(|usage| Interval::exact(usage.resident_peak as f64 / 1024.0));
     let each = usages.map(|usage| Interval::exact(usage.connection_bytes));
@@ -178,17 +179,17 @@ fn table(case: Case, figures: &[Figure]) -> String {
 /// What a message costs each way, in user instructions.
 fn count(programs: &Programs, journal: &mut Journal) -> Result<()> {
     let mut rows = vec![cells(["", "instructions *", "by list *"])];
-    let mut list = None;
+    let (mut list, Extent { few, messages, .. }) = (None, Extent::FULL);
     for way in [Way::List, Way::Operation, Way::Connection] {
-        let cost = of_message(programs, Station::Buffers(way), FEW)?;
+        let cost = of_message(programs, Station::Buffers(way), few, messages)?;
         let by_list = cost / *list.get_or_insert(cost);
         rows.push(vec![way.to_string(), figure(cost), format!("{by_list:.3}")]);
-        journal.write(&format!("{way}/{FEW}/instructions"), Interval::exact(cost), "instructions/message")?;
+        journal.write(&format!("{way}/{few}/instructions"), Interval::exact(cost), "instructions/message")?;
         if way != Way::List {
-            journal.write(&format!("{way}/{FEW}/instructions/by_list"), Interval::exact(by_list), "ratio")?;
+            journal.write(&format!("{way}/{few}/instructions/by_list"), Interval::exact(by_list), "ratio")?;
         }
     }
-    println!("User instructions a message, {FEW} connections (* {STRINGS}):\n\n{}", columns(&rows));
+    println!("User instructions a message, {few} connections (* {STRINGS}):\n\n{}", columns(&rows));
     Ok(())
 }
 

@@ -17,9 +17,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::contest::{Traffic, start_load};
 use crate::slice::Slice;
-use crate::station::{Programs, Server, Station};
+use crate::station::{ANY_PORT, Programs, Server, Station};
+use crate::traffic::Echo;
 
 const RUN_MAX: Duration = Duration::from_secs(300);
 const END_MAX: Duration = Duration::from_secs(30);
@@ -38,26 +38,25 @@ pub(crate) fn version() -> Result<String> {
 }
 
 /// All user instructions of a server that echoes so many messages, from its start to its end.
-pub(crate) fn count(programs: &Programs, station: Station, traffic: Traffic, messages: u64) -> Result<u64> {
+pub(crate) fn count(programs: &Programs, station: Station, echo: Echo, messages: u64) -> Result<u64> {
     let file = std::env::temp_dir().join(format!("usher-bench-{}.callgrind", std::process::id()));
-    let total = run(programs, station, traffic, messages, &file).and_then(|()| read(&file));
+    let total = run(programs, station, echo, messages, &file).and_then(|()| read(&file));
     // Of an earlier failure there may be none.
     let _ = fs::remove_file(&file);
-    total.with_context(|| format!("counting {station} under {traffic}"))
+    total.with_context(|| format!("counting {station} under {echo}"))
 }
 
-fn run(programs: &Programs, station: Station, traffic: Traffic, messages: u64, file: &Path) -> Result<()> {
+fn run(programs: &Programs, station: Station, echo: Echo, messages: u64, file: &Path) -> Result<()> {
     let mut command = Command::new("valgrind");
     command
         .args(["--tool=callgrind", "--quiet", "--fair-sched=try"])
         .arg(format!("--callgrind-out-file={}", file.display()))
-        .args(programs.server(station, RUN_MAX * 2))
+        .args(programs.server(station, RUN_MAX * 2, ANY_PORT))
         .env("LD_PRELOAD", programs.patient_ring());
     let mut server = Server::spawn(command)?;
-    let mut load = start_load(programs, &mut server, traffic)?;
+    let mut load = echo.start(programs, &mut server)?;
     load.say(&format!("count {messages}"))?;
-    let line = load.line(RUN_MAX).with_context(|| server.child.state())?;
-    let slice: Slice = serde_json::from_str(&line).with_context(|| format!("load said `{line}`"))?;
+    let slice: Slice = load.answer(RUN_MAX).with_context(|| server.child.state())?;
     ensure!(slice.messages == messages, "{} of {messages} messages came back", slice.messages);
     let pid = i32::try_from(server.child.pid()).ok().and_then(Pid::from_raw).context("a process number")?;
     kill_process(pid, Signal::TERM).context("ending the server")?;

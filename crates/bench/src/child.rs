@@ -14,6 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use serde::de::DeserializeOwned;
 
 use crate::clock::now;
 
@@ -38,12 +39,18 @@ impl Child {
     }
 
     /// Starts a command; its stdin and stdout are ours.
-    pub fn spawn(mut command: Command) -> Result<Self> {
+    pub fn spawn(command: Command) -> Result<Self> {
         let program = Path::new(command.get_program());
         let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let shown = program.display().to_string();
+        Self::spawn_as(&name, command)
+    }
+
+    /// The same under a name for errors: the command may be one that starts another.
+    pub(crate) fn spawn_as(name: &str, mut command: Command) -> Result<Self> {
+        let name = name.to_owned();
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = command.spawn().with_context(|| format!("starting {shown}"))?;
+        let mut process =
+            command.spawn().with_context(|| format!("starting {}", command.get_program().display()))?;
         let stdin = process.stdin.take().expect("invariant: stdin was piped");
         let stdout = process.stdout.take().expect("invariant: stdout was piped");
         let (sender, lines) = sync_channel(LINES_MAX);
@@ -70,9 +77,19 @@ impl Child {
         }
     }
 
+    /// The next line it prints, which is JSON.
+    pub(crate) fn answer<T: DeserializeOwned>(&mut self, within: Duration) -> Result<T> {
+        let line = self.line(within)?;
+        serde_json::from_str(&line).with_context(|| format!("{} said `{line}`", self.name))
+    }
+
     /// Gives it a line.
     pub fn say(&mut self, line: &str) -> Result<()> {
         writeln!(self.stdin, "{line}").with_context(|| format!("telling {} to {line}", self.name))
+    }
+
+    pub(crate) fn runs(&mut self) -> Result<bool> {
+        Ok(self.process.try_wait()?.is_none())
     }
 
     /// Whether it runs, for an error that may be its fault.

@@ -1,6 +1,6 @@
 //! The clock of the benches: they measure, so they read it; nothing else here does.
 //!
-//! Read next: `load/traffic.rs`, which stamps every message with it.
+//! Read next: `account.rs`, which stamps every message with it.
 
 use std::time::Instant;
 

@@ -18,22 +18,9 @@ use crate::interval::Interval;
 use crate::process::{self, Memory, Ticks};
 use crate::slice::Slice;
 use crate::station::{Programs, Server, Station};
+use crate::traffic::Traffic;
 
 const LATE_MAX: Duration = Duration::from_secs(90);
-const CONNECT_MAX: Duration = Duration::from_secs(120);
-
-/// What each connection of a load does, and how many there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Traffic {
-    pub(crate) connections: u32,
-    pub(crate) depth: u32,
-}
-
-impl std::fmt::Display for Traffic {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}x{}", self.connections, self.depth)
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -67,11 +54,13 @@ impl Metric {
         }
     }
 
-    pub(crate) fn unit(self) -> &'static str {
-        match self {
-            Self::Throughput => "messages/s",
-            Self::Cpu => "us/message",
-            Self::P50 | Self::P99 => "us",
+    pub(crate) fn unit(self, traffic: Traffic) -> &'static str {
+        match (self, traffic) {
+            (Self::Throughput, Traffic::Echo(_) | Traffic::Instructions(_)) => "messages/s",
+            (Self::Throughput, Traffic::Broadcast(_)) => "deliveries/s",
+            (Self::Cpu, Traffic::Echo(_) | Traffic::Instructions(_)) => "us/message",
+            (Self::Cpu, Traffic::Broadcast(_)) => "us/delivery",
+            (Self::P50 | Self::P99, _) => "us",
         }
     }
 
@@ -89,7 +78,7 @@ impl Metric {
 #[derive(Clone, Copy, Debug)]
 struct Measured {
     slice: Slice,
-    /// By message.
+    /// By message, or delivery.
     cpu_us: f64,
 }
 
@@ -107,7 +96,7 @@ pub(crate) struct Party {
 /// What a party was over all its slices.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Usage {
-    /// Microseconds a message.
+    /// Microseconds a message, or delivery.
     pub(crate) user_us: f64,
     pub(crate) system_us: f64,
     /// Bytes a connection, connected and with traffic before.
@@ -119,7 +108,7 @@ impl Party {
     fn start(programs: &Programs, station: Station, traffic: Traffic, at_most: Duration) -> Result<Self> {
         let mut server = Server::start(programs, station, at_most)?;
         let empty = process::memory(server.child.pid())?;
-        let load = start_load(programs, &mut server, traffic)?;
+        let load = traffic.start(programs, &mut server, station)?;
         let ticks = Ticks::default();
         Ok(Self { station, server, load, empty, full: empty, ticks, slices: Vec::new() })
     }
@@ -137,8 +126,7 @@ impl Party {
         let pid = self.server.child.pid();
         let before = process::on_cpu_ns(pid)?;
         self.load.say(&format!("run {}", time.as_millis()))?;
-        let line = self.load.line(time + LATE_MAX).with_context(|| self.server.child.state())?;
-        let slice: Slice = serde_json::from_str(&line).with_context(|| format!("load said `{line}`"))?;
+        let slice: Slice = self.load.answer(time + LATE_MAX).with_context(|| self.server.child.state())?;
         ensure!(slice.messages > 0, "{}: nothing came back within {} s", self.station, time.as_secs_f64());
         let cpu_ns = process::on_cpu_ns(pid)? - before;
         self.slices.push(Measured { slice, cpu_us: cpu_ns as f64 / 1e3 / slice.echoed() as f64 });
@@ -164,31 +152,6 @@ impl Party {
             resident_peak: process::memory(pid)?.resident_peak,
         })
     }
-}
-
-/// A load whose connections the server has all accepted.
-pub(crate) fn start_load(programs: &Programs, server: &mut Server, traffic: Traffic) -> Result<Child> {
-    start_load_from(programs, server, traffic, 1)
-}
-
-/// The same with its own source address, 127.0.0.`source`, and so with its own ports.
-pub(crate) fn start_load_from(
-    programs: &Programs,
-    server: &mut Server,
-    traffic: Traffic,
-    source: u8,
-) -> Result<Child> {
-    let Traffic { connections, depth } = traffic;
-    let arguments = [
-        server.address.to_string(),
-        format!("--connections={connections}"),
-        format!("--depth={depth}"),
-        format!("--first-source={source}"),
-    ];
-    let mut load = Child::start(&programs.load(), &arguments)?;
-    let line = load.line(CONNECT_MAX).with_context(|| server.child.state())?;
-    ensure!(line == "ready", "load said `{line}`");
-    Ok(load)
 }
 
 pub(crate) struct Contest {
@@ -246,10 +209,5 @@ mod tests {
         use Side::{Ours, Peer};
         let sides: Vec<Side> = (0..4).flat_map(order).collect();
         assert_eq!(sides, [Ours, Peer, Peer, Ours, Ours, Peer, Peer, Ours]);
-    }
-
-    #[test]
-    fn traffic_has_a_short_name() {
-        assert_eq!(Traffic { connections: 1000, depth: 16 }.to_string(), "1000x16");
     }
 }

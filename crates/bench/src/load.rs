@@ -3,28 +3,25 @@
 //! Closed loop: every connection sends its next message when one came back. A slice ends with nothing in flight, so
 //! that the other server has the machine to itself in the next. All figures come from this side.
 //!
-//! - Owns: the command line and the commands (`run MILLIS`, `count MESSAGES`, `quit`), one answer a line.
-//! - Invariants: `ready` is printed when every connection had an answer, so none is still being accepted; every
-//!   byte that comes back is checked.
+//! - Owns: the command line.
+//! - Invariants: it is ready when every connection had an answer, so none is still being accepted; every byte that
+//!   comes back is checked.
 //! - Limits: open files (the soft limit is raised to the hard one); a minute of silence ends it.
 //!
-//! Read next: `load/crowd.rs`.
+//! Read next: `orders.rs`, `load/crowd.rs`.
 
 mod connection;
 mod crowd;
 mod pattern;
-mod traffic;
 
-use std::io::BufRead;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, ensure};
 use clap::Parser;
 
 use self::crowd::Crowd;
-use crate::files;
-use crate::slice::Slice;
+use self::pattern::FRAME_HEADER_BYTES;
+use crate::{files, orders};
 
 /// One source address has 28,000 ports to connect from.
 const CONNECTIONS_PER_SOURCE_MAX: usize = 25_000;
@@ -48,6 +45,9 @@ pub struct Load {
     /// Bytes of a message.
     #[arg(long, value_name = "BYTES", default_value_t = 64)]
     size: usize,
+    /// Each message is a frame: two bytes that say how many follow, big-endian, and those. Its size is that of both.
+    #[arg(long)]
+    framed: bool,
     /// Source addresses to connect from; by default one for each 25,000 connections.
     #[arg(long, value_name = "K")]
     sources: Option<u8>,
@@ -59,19 +59,17 @@ pub struct Load {
 impl Load {
     /// Connects, then obeys until `quit` or the end of stdin.
     pub fn run(&self) -> Result<()> {
-        if self.connections == 0 || self.depth == 0 || self.size == 0 {
-            bail!("connections, depth and size must not be 0");
-        }
+        self.check()?;
         files::allow_most();
         let mut crowd = Crowd::connect(self)?;
-        println!("ready");
-        for line in std::io::stdin().lock().lines() {
-            match Order::parse(&line?)? {
-                Order::Run(time) => answer(&crowd.run(time)?)?,
-                Order::Count(messages) => answer(&crowd.count(messages)?)?,
-                Order::Quit => break,
-            }
-        }
+        orders::obey(|limit| crowd.slice(limit))
+    }
+
+    fn check(&self) -> Result<()> {
+        let all = self.connections > 0 && self.depth > 0 && self.size > 0;
+        ensure!(all, "connections, depth and size must not be 0");
+        let sizes = FRAME_HEADER_BYTES + 1..=FRAME_HEADER_BYTES + usize::from(u16::MAX);
+        ensure!(!self.framed || sizes.contains(&self.size), "a frame has {sizes:?} bytes");
         Ok(())
     }
 
@@ -89,52 +87,17 @@ impl Load {
     }
 }
 
-fn answer(slice: &Slice) -> Result<()> {
-    println!("{}", serde_json::to_string(slice)?);
-    Ok(())
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Order {
-    Run(Duration),
-    Count(u64),
-    Quit,
-}
-
-impl Order {
-    fn parse(line: &str) -> Result<Self> {
-        let wrong = || format!("`{line}` is none of: run MILLIS, count MESSAGES, quit");
-        let mut words = line.split_whitespace();
-        let order = match (words.next(), words.next()) {
-            (Some("run"), Some(millis)) => {
-                Self::Run(Duration::from_millis(millis.parse().with_context(wrong)?))
-            }
-            (Some("count"), Some(messages)) => Self::Count(messages.parse().with_context(wrong)?),
-            (Some("quit"), None) => Self::Quit,
-            _ => bail!(wrong()),
-        };
-        Ok(order)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn orders() {
-        assert_eq!(Order::parse("run 500").unwrap(), Order::Run(Duration::from_millis(500)));
-        assert_eq!(Order::parse("count 1000\n").unwrap(), Order::Count(1000));
-        assert_eq!(Order::parse("quit").unwrap(), Order::Quit);
-        for line in ["", "run", "run x", "count -1", "quit now", "walk 5"] {
-            let error = format!("{:#}", Order::parse(line).unwrap_err());
-            assert!(error.contains("is none of"), "{line}: {error}");
-        }
+    fn load(words: &[&str]) -> Load {
+        Load::parse_from([&["load", "127.0.0.1:1"], words].concat())
     }
 
     #[test]
     fn sources_grow_with_the_connections() {
-        let of = |words: &[&str]| Load::parse_from([&["load", "127.0.0.1:1"], words].concat()).sources();
+        let of = |words: &[&str]| load(words).sources();
         assert_eq!(of(&[]), 1);
         assert_eq!(of(&["--connections", "25000"]), 1);
         assert_eq!(of(&["--connections", "25001"]), 2);
@@ -143,13 +106,26 @@ mod tests {
 
     #[test]
     fn loads_may_have_their_own_sources() {
-        let of = |words: &[&str], connection| {
-            let load = Load::parse_from([&["load", "127.0.0.1:1"], words].concat());
-            load.source(connection).map(|source| source.to_string())
-        };
+        let of = |words: &[&str], connection| load(words).source(connection).map(|source| source.to_string());
         assert_eq!(of(&[], 9), None);
         assert_eq!(of(&["--first-source", "3"], 9).as_deref(), Some("127.0.0.3"));
         assert_eq!(of(&["--first-source", "3", "--sources", "2"], 9).as_deref(), Some("127.0.0.4"));
         assert_eq!(of(&["--sources", "2"], 0).as_deref(), Some("127.0.0.1"));
+    }
+
+    #[test]
+    fn sizes_that_cannot_be_are_refused() {
+        for (words, good) in [
+            (&["--size", "1"][..], true),
+            (&["--size", "0"], false),
+            (&["--depth", "0"], false),
+            (&["--connections", "0"], false),
+            (&["--framed", "--size", "2"], false),
+            (&["--framed", "--size", "3"], true),
+            (&["--framed", "--size", "65537"], true),
+            (&["--framed", "--size", "65538"], false),
+        ] {
+            assert_eq!(load(words).check().is_ok(), good, "{words:?}");
+        }
     }
 }

@@ -5,7 +5,7 @@
 //!   whose threads may be cancelled: 50 instructions each).
 //! - Limit: 4,096 connections wait to be accepted.
 //!
-//! Read next: `bin/bare_mio.rs`, `bin/bare_uring.rs`, `bin/tokio_echo.rs`.
+//! Read next: `bin/bare_mio.rs`, `bin/bare_uring.rs`, `bin/tokio_echo.rs`, `bin/tokio_framed.rs`.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -15,6 +15,8 @@ use std::time::Duration;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::codec::LengthDelimitedCodec;
 
 const BACKLOG: i32 = 4096;
 
@@ -64,6 +66,19 @@ impl Peer {
         println!("{}", listener.local_addr()?);
         Ok(listener)
     }
+}
+
+/// The current-thread runtime for one thread, else the multi-thread one.
+pub fn runtime(threads: usize) -> io::Result<Runtime> {
+    match threads {
+        1 => Builder::new_current_thread().enable_io().build(),
+        _ => Builder::new_multi_thread().worker_threads(threads).enable_io().build(),
+    }
+}
+
+/// The frames of layer 2's station: `u16` length, big-endian, then that many bytes.
+pub fn frames() -> LengthDelimitedCodec {
+    LengthDelimitedCodec::builder().length_field_type::<u16>().max_frame_length(u16::MAX.into()).new_codec()
 }
 
 fn exit_after(time: Duration) -> io::Result<()> {

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::contest::{Contest, Metric, Traffic};
+use crate::contest::{Contest, Metric};
 use crate::station::{Programs, Station};
+use crate::traffic::Traffic;
 
 const SLICE: Duration = Duration::from_secs(2);
 const SLICE_QUICK: Duration = Duration::from_millis(500);
@@ -56,7 +57,7 @@ impl Plan {
 
     /// Two warm-ups, then pairs.
     fn time(&self, traffic: Traffic, pairs: usize) -> Duration {
-        START + CONNECT * 2 * traffic.connections + self.slice * 2 * (pairs as u32 + 1)
+        START + CONNECT * 2 * traffic.connections() + self.slice * 2 * (pairs as u32 + 1)
     }
 
     /// Holds the contest; both servers are still up afterwards.
@@ -94,8 +95,9 @@ fn is_wide(contest: &Contest) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::traffic::Echo;
 
-    const TRAFFIC: Traffic = Traffic { connections: 100, depth: 1 };
+    const TRAFFIC: Traffic = Traffic::Echo(Echo::plain(100, 1));
 
     #[test]
     fn the_estimate_counts_both_sides() {

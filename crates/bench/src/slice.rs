@@ -1,20 +1,22 @@
-//! What the load generator says of one slice: a line of JSON, written by one process and read by another.
+//! What a load says of one slice: a line of JSON, written by one process and read by another.
 //!
-//! Read next: `load.rs`, which writes it; `contest.rs`, which reads it.
+//! A message is a round trip, or the delivery of a broadcast to one member.
+//!
+//! Read next: `account.rs`, which makes it; `contest.rs`, which reads it.
 
 use serde::{Deserialize, Serialize};
 
 /// One slice of traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Slice {
-    /// Round trips that were completed within the slice.
+    /// Messages that arrived within the slice.
     pub messages: u64,
-    /// Round trips that were under way at its end and completed after it.
+    /// Messages that were under way at its end and arrived after it.
     #[serde(default)]
     pub drained: u64,
     /// How long the slice was.
     pub seconds: f64,
-    /// Half of the round trips took no longer, microseconds; those under way at the end count.
+    /// Half of them took no longer, microseconds; those under way at the end count.
     pub p50_us: f64,
     /// 99 of 100 took no longer.
     pub p99_us: f64,

@@ -2,20 +2,27 @@
 //!
 //! - Invariant: a server started here ends with its handle, or soon after the bench if that is killed.
 //!
-//! Read next: `contest.rs`.
+//! Read next: `broker.rs` for those that are not built here, `contest.rs`.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::audience::Protocol;
+use crate::broker::{self, Broker};
 use crate::child::Child;
+use crate::push::server::{self as push, Logs};
 
 /// Valgrind takes a while to begin.
-const START_MAX: Duration = Duration::from_secs(30);
+pub(crate) const START_MAX: Duration = Duration::from_secs(30);
+/// A server started for one case that is still up after this ends by itself.
+pub(crate) const CASE_MAX: Duration = Duration::from_secs(600);
+/// The kernel chooses the port.
+pub(crate) const ANY_PORT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Engine {
@@ -50,23 +57,129 @@ impl fmt::Display for Way {
     }
 }
 
+/// The threads of each stage of layer 2; a stage without any runs inline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Stages {
+    pub(crate) receive: u16,
+    pub(crate) logic: u16,
+    pub(crate) send: u16,
+}
+
+impl Stages {
+    pub(crate) const INLINE: Self = Self::new(0, 0, 0);
+    pub(crate) const DEFAULT: Self = Self::new(0, 1, 0);
+    pub(crate) const ALL: Self = Self::new(1, 1, 1);
+
+    pub(crate) const fn new(receive: u16, logic: u16, send: u16) -> Self {
+        Self { receive, logic, send }
+    }
+}
+
+impl fmt::Display for Stages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}-{}", self.receive, self.logic, self.send)
+    }
+}
+
+/// Layer 2's station: what is below its stages, and their threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Framed {
+    pub(crate) engine: Engine,
+    pub(crate) workers: u16,
+    pub(crate) stages: Stages,
+}
+
+impl Framed {
+    /// With one worker.
+    pub(crate) const fn on(engine: Engine, stages: Stages) -> Self {
+        Self { engine, workers: 1, stages }
+    }
+
+    fn options(self) -> String {
+        let Self { engine, workers, stages: Stages { receive, logic, send } } = self;
+        format!(
+            "--engine {engine} --workers {workers} \
+             --receive-threads {receive} --logic-threads {logic} --send-threads {send}"
+        )
+    }
+}
+
+impl fmt::Display for Framed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}/{}", self.engine, self.workers, self.stages)
+    }
+}
+
 /// One server, with so many threads that serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Station {
     RawEcho(Engine, u16),
+    FramedEcho(Framed),
+    /// What one says goes to all.
+    FramedBroadcast(Framed),
     /// `raw_echo` with a choice of ways, on mio, one thread.
     Buffers(Way),
+    /// The push server, as it is delivered.
+    Push(Engine, Logs),
     Bare(Engine, u16),
     Tokio(u16),
+    TokioFramed(u16),
+    TokioStages(u16),
+    Broker(Broker),
+}
+
+impl Station {
+    /// How its parts are arranged, in the names of cases.
+    pub(crate) fn arrangement(self) -> String {
+        match self {
+            Self::RawEcho(engine, workers) => format!("{engine}-{workers}"),
+            Self::FramedEcho(framed) | Self::FramedBroadcast(framed) => framed.to_string(),
+            Self::Push(engine, _) => engine.to_string(),
+            other => other.to_string(),
+        }
+    }
+
+    /// What it is called as an opponent.
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Self::RawEcho(..) => "raw",
+            Self::FramedEcho(_) | Self::FramedBroadcast(_) => "framed",
+            Self::Buffers(_) => "buffers",
+            Self::Push(_, Logs::Default) => "push",
+            Self::Push(_, Logs::OfOne) => "log-1",
+            Self::Bare(..) => "bare",
+            Self::Tokio(_) => "tokio",
+            Self::TokioFramed(_) => "tokio-framed",
+            Self::TokioStages(_) => "tokio-stages",
+            Self::Broker(Broker::Redis) => "redis",
+            Self::Broker(Broker::Nats) => "nats",
+        }
+    }
+
+    /// How its clients speak, where there is a choice.
+    pub(crate) fn protocol(self) -> Protocol {
+        match self {
+            Self::Broker(Broker::Redis) => Protocol::Redis,
+            Self::Broker(Broker::Nats) => Protocol::Nats,
+            _ => Protocol::Framed,
+        }
+    }
 }
 
 impl fmt::Display for Station {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RawEcho(engine, threads) => write!(f, "raw_echo-{engine}-{threads}"),
+            Self::FramedEcho(framed) => write!(f, "framed_echo-{framed}"),
+            Self::FramedBroadcast(framed) => write!(f, "framed_broadcast-{framed}"),
             Self::Buffers(way) => write!(f, "raw_echo-{way}"),
+            Self::Push(engine, Logs::Default) => write!(f, "push-{engine}"),
+            Self::Push(engine, Logs::OfOne) => write!(f, "push-{engine}-log-1"),
             Self::Bare(engine, threads) => write!(f, "bare_{engine}-{threads}"),
             Self::Tokio(threads) => write!(f, "tokio_echo-{threads}"),
+            Self::TokioFramed(threads) => write!(f, "tokio_framed-{threads}"),
+            Self::TokioStages(threads) => write!(f, "tokio_stages-{threads}"),
+            Self::Broker(broker) => broker.fmt(f),
         }
     }
 }
@@ -88,8 +201,20 @@ impl Programs {
         self.folder.join("load")
     }
 
+    pub(crate) fn audience(&self) -> PathBuf {
+        self.folder.join("audience")
+    }
+
+    pub(crate) fn desk(&self) -> PathBuf {
+        self.folder.join("desk")
+    }
+
     pub(crate) fn storm(&self) -> PathBuf {
         self.folder.join("storm")
+    }
+
+    fn push(&self) -> PathBuf {
+        self.folder.join("usher-push")
     }
 
     /// What makes `io_uring` wait where valgrind can see it.
@@ -102,33 +227,54 @@ impl Programs {
         self.folder.with_file_name("ways").join("release").join("examples").join("raw_echo")
     }
 
-    /// The command that starts a server on a free port. `at_most` is how long it could be needed.
-    pub(crate) fn server(&self, station: Station, at_most: Duration) -> Vec<String> {
+    /// The command that starts a server at this address. `at_most` is how long it could be needed.
+    pub(crate) fn server(&self, station: Station, at_most: Duration, address: SocketAddr) -> Vec<String> {
         let seconds = at_most.as_secs();
+        let example = |name| self.folder.join("examples").join(name);
+        let peer = |name: &str, threads| {
+            (self.folder.join(name), format!("{address} --with-parent --threads {threads}"))
+        };
         let (program, options) = match station {
             Station::RawEcho(engine, threads) => (
-                self.folder.join("examples").join("raw_echo"),
-                format!("--engine {engine} --for {seconds} --workers {threads}"),
+                example("raw_echo"),
+                format!("{address} --engine {engine} --for {seconds} --workers {threads}"),
+            ),
+            Station::FramedEcho(framed) => {
+                (example("framed_echo"), format!("--listen {address} --for {seconds} {}", framed.options()))
+            }
+            Station::FramedBroadcast(framed) => (
+                example("framed_echo"),
+                format!("--listen {address} --for {seconds} {} --broadcast", framed.options()),
             ),
             Station::Buffers(way) => {
-                (self.ways(), format!("--buffers {way} --engine mio --for {seconds} --workers 1"))
+                (self.ways(), format!("{address} --buffers {way} --engine mio --for {seconds} --workers 1"))
             }
-            Station::Bare(engine, threads) => {
-                (self.folder.join(format!("bare_{engine}")), format!("--with-parent --threads {threads}"))
-            }
-            Station::Tokio(threads) => {
-                (self.folder.join("tokio_echo"), format!("--with-parent --threads {threads}"))
-            }
+            Station::Bare(engine, threads) => peer(&format!("bare_{engine}"), threads),
+            Station::Tokio(threads) => peer("tokio_echo", threads),
+            Station::TokioFramed(threads) => peer("tokio_framed", threads),
+            Station::TokioStages(threads) => peer("tokio_stages", threads),
+            Station::Broker(broker) => return broker.command(address),
+            // It has a config and no options: `push/server.rs`.
+            Station::Push(..) => (self.push(), String::new()),
         };
         let options = options.split(' ').map(ToOwned::to_owned);
-        [program.display().to_string(), "127.0.0.1:0".into()].into_iter().chain(options).collect()
+        [program.display().to_string()].into_iter().chain(options).collect()
     }
 }
 
+fn command(words: &[String], more: &[&str]) -> Command {
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).args(more);
+    command
+}
+
 /// A server that runs.
+#[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) child: Child,
     pub(crate) address: SocketAddr,
+    /// Of a push server.
+    pub(crate) ports: Option<push::Ports>,
 }
 
 impl Server {
@@ -143,18 +289,37 @@ impl Server {
         at_most: Duration,
         more: &[&str],
     ) -> Result<Self> {
-        let words = programs.server(station, at_most);
-        let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).args(more);
-        Self::spawn(command).with_context(|| format!("starting {station}"))
+        let started = match station {
+            Station::Push(engine, logs) => push::start(&programs.push(), engine, logs),
+            Station::Broker(broker) => {
+                let address = broker::free_address()?;
+                broker.spawn(command(&programs.server(station, at_most, address), more), address)
+            }
+            _ => Self::spawn(command(&programs.server(station, at_most, ANY_PORT), more)),
+        };
+        started.with_context(|| format!("starting {station}"))
     }
 
     /// Its first line is its address.
     pub(crate) fn spawn(command: Command) -> Result<Self> {
         let mut child = Child::spawn(command)?;
+        let address = Self::announced(&mut child)?;
+        Ok(Self { child, address, ports: None })
+    }
+
+    /// The other ports of a push server.
+    pub(crate) fn ports(&self) -> Result<push::Ports> {
+        self.ports.context("this server is no push server")
+    }
+
+    /// Where else it listens, if that is its next line.
+    pub(crate) fn next_address(&mut self) -> Result<SocketAddr> {
+        Self::announced(&mut self.child)
+    }
+
+    fn announced(child: &mut Child) -> Result<SocketAddr> {
         let line = child.line(START_MAX)?;
-        let address = line.parse().with_context(|| format!("`{line}` is no address"))?;
-        Ok(Self { child, address })
+        line.parse().with_context(|| format!("`{line}` is no address"))
     }
 }
 
@@ -162,13 +327,22 @@ impl Server {
 mod tests {
     use super::*;
 
+    const STAGES: Stages = Stages::new(1, 0, 2);
+
     #[test]
     fn command_lines() {
         let programs = Programs { folder: "/t/release".into() };
-        let words = |station| programs.server(station, Duration::from_secs(9)).join(" ");
+        let words = |station| programs.server(station, Duration::from_secs(9), ANY_PORT).join(" ");
         assert_eq!(
             words(Station::RawEcho(Engine::Uring, 2)),
             "/t/release/examples/raw_echo 127.0.0.1:0 --engine uring --for 9 --workers 2"
+        );
+        let framed = "/t/release/examples/framed_echo --listen 127.0.0.1:0 --for 9 --engine mio --workers 1 \
+                      --receive-threads 1 --logic-threads 0 --send-threads 2";
+        assert_eq!(words(Station::FramedEcho(Framed::on(Engine::Mio, STAGES))), framed);
+        assert_eq!(
+            words(Station::FramedBroadcast(Framed::on(Engine::Mio, STAGES))),
+            format!("{framed} --broadcast")
         );
         assert_eq!(
             words(Station::Buffers(Way::Operation)),
@@ -183,7 +357,17 @@ mod tests {
 
     #[test]
     fn names() {
-        let stations = [Station::RawEcho(Engine::Mio, 1), Station::Bare(Engine::Uring, 2), Station::Tokio(1)];
-        assert_eq!(stations.map(|one| one.to_string()), ["raw_echo-mio-1", "bare_uring-2", "tokio_echo-1"]);
+        let framed = Framed::on(Engine::Uring, STAGES);
+        for (station, name) in [
+            (Station::RawEcho(Engine::Mio, 1), "raw_echo-mio-1"),
+            (Station::Bare(Engine::Uring, 2), "bare_uring-2"),
+            (Station::Tokio(1), "tokio_echo-1"),
+            (Station::TokioStages(2), "tokio_stages-2"),
+            (Station::FramedEcho(framed), "framed_echo-uring-1/1-0-2"),
+            (Station::FramedBroadcast(framed), "framed_broadcast-uring-1/1-0-2"),
+            (Station::Broker(Broker::Nats), "nats-server"),
+        ] {
+            assert_eq!(station.to_string(), name);
+        }
     }
 }

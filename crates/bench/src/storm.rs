@@ -1,4 +1,4 @@
-//! Visitors who come at their time, ready or not: each connects, has one byte echoed, and leaves.
+//! Visitors who come at their time, ready or not: each connects, has one byte or frame echoed, and leaves.
 //!
 //! Open loop: the n-th visitor is due n / rate seconds after the start. Waits are counted from then, so that
 //! neither a late client nor a late server hides what it kept waiting (Tene: coordinated omission); one is counted
@@ -31,6 +31,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(60);
 const WAIT_MAX_NS: u64 = 120 * SECOND_NS;
 const DIGITS: u8 = 3;
 const EVENTS_MAX: usize = 1024;
+const MESSAGE_BYTES_MAX: usize = 3;
 /// Who is late must not keep those inside from being heard.
 const BEGUN_PER_TURN_MAX: usize = 64;
 /// Not those of the loads. Visitors leave first, so each one's port rests for a minute: that takes many addresses.
@@ -50,12 +51,15 @@ pub struct Storm {
     /// Visitors in all.
     #[arg(long, value_name = "N", default_value_t = 50_000)]
     visits: u32,
+    /// What each says is a frame of one byte: two bytes of length before it.
+    #[arg(long)]
+    framed: bool,
 }
 
 /// What became of the visitors.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Visits {
-    /// Who got the byte back.
+    /// Who got back what it said.
     pub answered: u64,
     /// Who was refused, reset or closed on.
     pub failed: u64,
@@ -65,7 +69,7 @@ pub struct Visits {
     pub begun: Waits,
     /// Until the connection was established: the kernel alone.
     pub established: Waits,
-    /// Until the byte was back, so that the server has accepted, too.
+    /// Until all was back, so that the server has accepted, too.
     pub echoed: Waits,
     /// The same from the call of `connect`: without the client's lateness before it.
     pub served: Waits,
@@ -102,6 +106,10 @@ impl Storm {
         index as u64 * SECOND_NS / u64::from(self.rate)
     }
 
+    fn message(&self) -> &'static [u8] {
+        if self.framed { &[0, 1, 1] } else { &[1] }
+    }
+
     fn source(index: usize) -> SocketAddr {
         let offset = index as u32 % SOURCES;
         (Ipv4Addr::from_bits(SOURCE_FIRST.to_bits() + offset), 0).into()
@@ -113,6 +121,8 @@ struct Visitor {
     stream: TcpStream,
     begun: u64,
     established: bool,
+    /// How many bytes came back.
+    heard: usize,
 }
 
 struct Crowd<'a> {
@@ -178,7 +188,7 @@ impl<'a> Crowd<'a> {
             self.next += 1;
             self.begun.saturating_record(now - self.storm.due(index));
             match connect(self.storm.address, index, &self.poll) {
-                Ok(stream) => self.visitors[index] = Some(Visitor { stream, begun: now, established: false }),
+                Ok(stream) => self.visitors[index] = Some(Visitor::new(stream, now)),
                 Err(error) => self.fail(index, &error),
             }
         }
@@ -220,9 +230,9 @@ impl<'a> Crowd<'a> {
             }
             visitor.established = true;
             self.established.saturating_record(self.clock.nanoseconds() - due);
-            visitor.stream.write_all(&[1])?;
+            visitor.stream.write_all(self.storm.message())?;
         }
-        if visitor.is_answered()? {
+        if visitor.is_answered(self.storm.message())? {
             let now = self.clock.nanoseconds();
             self.echoed.saturating_record(now - due);
             self.served.saturating_record(now - visitor.begun);
@@ -246,6 +256,10 @@ impl<'a> Crowd<'a> {
 }
 
 impl Visitor {
+    fn new(stream: TcpStream, begun: u64) -> Self {
+        Self { stream, begun, established: false, heard: 0 }
+    }
+
     /// The socket says so by having a peer (mio, `TcpStream::connect`).
     fn is_established(&self) -> io::Result<bool> {
         if let Some(error) = self.stream.take_error()? {
@@ -258,10 +272,14 @@ impl Visitor {
         }
     }
 
-    fn is_answered(&mut self) -> io::Result<bool> {
-        match self.stream.read(&mut [0; 2]) {
-            Ok(1) => Ok(true),
+    fn is_answered(&mut self, message: &[u8]) -> io::Result<bool> {
+        let mut buffer = [0; MESSAGE_BYTES_MAX + 1];
+        match self.stream.read(&mut buffer) {
             Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
+            Ok(length) if message[self.heard..].starts_with(&buffer[..length]) => {
+                self.heard += length;
+                Ok(self.heard == message.len())
+            }
             Ok(_) => Err(ErrorKind::InvalidData.into()),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
             Err(error) => Err(error),
@@ -284,12 +302,12 @@ fn connect(server: SocketAddr, index: usize, poll: &Poll) -> io::Result<TcpStrea
     Ok(stream)
 }
 
-fn histogram() -> Result<Histogram<u64>> {
+pub(crate) fn histogram() -> Result<Histogram<u64>> {
     Histogram::new_with_bounds(1, WAIT_MAX_NS, DIGITS)
         .map_err(|error| anyhow!("a histogram of {WAIT_MAX_NS} ns: {error}"))
 }
 
-fn waits(of: &Histogram<u64>) -> Waits {
+pub(crate) fn waits(of: &Histogram<u64>) -> Waits {
     let us = |quantile: f64| of.value_at_quantile(quantile) as f64 / 1e3;
     Waits { p50_us: us(0.5), p99_us: us(0.99), p999_us: us(0.999), max_us: of.max() as f64 / 1e3 }
 }

@@ -1,6 +1,6 @@
 //! Figures in columns, for people.
 //!
-//! Read next: `echo.rs`, `instructions.rs`.
+//! Read next: `report.rs`, `finding.rs`.
 
 use crate::interval::Interval;
 
@@ -26,6 +26,7 @@ pub(crate) fn figure(value: f64) -> String {
         size if size >= 1000.0 => thousands(value),
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
+        size if size > 0.0 && size < 0.1 => format!("{value:.4}"),
         _ => format!("{value:.2}"),
     }
 }
@@ -57,6 +58,7 @@ mod tests {
     fn figures() {
         let cases = [
             (0.984, "0.98"),
+            (0.031_26, "0.0313"),
             (12.34, "12.3"),
             (187.6, "188"),
             (1_234.5, "1,234"),

@@ -17,15 +17,20 @@ use crate::cargo::{Workspace, succeed};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// What to run, and its options: `echo`, `instructions`, `layer1`, `buffers`.
+    /// What to run, and its options: `echo`, `broadcast`, `instructions`, `layer1`, `layer2`, `push`,
+    /// `buffers`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<OsString>,
 }
 
 /// What is measured, and what measures.
 const BUILDS: &[&[&str]] =
-    &[&["build", "--release", "--package", "usher-bench", "--bins", "--examples"], RAW_ECHO];
+    &[&["build", "--release", "--package", "usher-bench", "--bins", "--examples"], RAW_ECHO, FRAMED_ECHO];
 const RAW_ECHO: &[&str] = &["build", "--release", "--package", "usher-completion", "--example", "raw_echo"];
+const FRAMED_ECHO: &[&str] =
+    &["build", "--release", "--package", "usher-hpserver", "--example", "framed_echo"];
+/// For `push`, from the config to the end a server as it is delivered.
+const PUSH: &[&str] = &["build", "--release", "--package", "usher-push"];
 /// For `buffers`: the same with a choice of ways, in a target folder of its own so that it replaces nothing.
 const WAYS: &[&str] = &["--features", "buffer-ways", "--target-dir"];
 
@@ -33,8 +38,12 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     for build in BUILDS {
         succeed(&mut workspace.cargo(build))?;
     }
-    if options.words.first().is_some_and(|bench| bench == "buffers") {
-        succeed(workspace.cargo(RAW_ECHO).args(WAYS).arg(workspace.target.join("ways")))?;
+    match options.words.first().and_then(|bench| bench.to_str()) {
+        Some("push") => succeed(&mut workspace.cargo(PUSH))?,
+        Some("buffers") => {
+            succeed(workspace.cargo(RAW_ECHO).args(WAYS).arg(workspace.target.join("ways")))?;
+        }
+        _ => {}
     }
     let program = workspace.target.join("release").join("bench");
     succeed(Command::new(program).args(&options.words))

@@ -2,13 +2,13 @@
 //!
 //! A program of its own, so that to build xtask is not to build what the benches need.
 //!
-//! Read next: `usher_bench::echo`, `usher_bench::instructions`, `usher_bench::layer1`, `usher_bench::buffers`.
+//! Read next: in `usher_bench`, the module of each.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use usher_bench::{buffers, echo, instructions, layer1};
+use usher_bench::{broadcast, buffers, echo, instructions, layer1, layer2, push};
 
 /// Measures the stations side by side with their peers.
 #[derive(Parser)]
@@ -21,8 +21,11 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Bench {
     Echo(echo::Options),
+    Broadcast(broadcast::Options),
     Instructions(instructions::Options),
     Layer1(layer1::Options),
+    Layer2(layer2::Options),
+    Push(push::Options),
     Buffers(buffers::Options),
 }
 
@@ -30,7 +33,10 @@ fn main() -> ExitCode {
     let result = match &Arguments::parse().bench {
         Bench::Echo(options) => echo::run(options),
         Bench::Instructions(options) => instructions::run(options),
+        Bench::Broadcast(options) => broadcast::run(options),
         Bench::Layer1(options) => layer1::run(options),
+        Bench::Layer2(options) => layer2::run(options),
+        Bench::Push(options) => push::run(options),
         Bench::Buffers(options) => buffers::run(options),
     };
     match result {

@@ -12,8 +12,7 @@ use std::io;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::{Builder, Runtime};
-use usher_bench::peer::Peer;
+use usher_bench::peer::{Peer, runtime};
 
 const BUFFER_BYTES: usize = 4 * 1024;
 
@@ -22,13 +21,6 @@ fn main() -> io::Result<()> {
     let listener = peer.open()?;
     listener.set_nonblocking(true)?;
     runtime(peer.threads())?.block_on(serve(listener))
-}
-
-fn runtime(threads: usize) -> io::Result<Runtime> {
-    match threads {
-        1 => Builder::new_current_thread().enable_io().build(),
-        _ => Builder::new_multi_thread().worker_threads(threads).enable_io().build(),
-    }
 }
 
 async fn serve(listener: std::net::TcpListener) -> io::Result<()> {

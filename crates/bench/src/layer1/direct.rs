@@ -9,20 +9,19 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use super::finding::{Finding, Goal};
-use super::{CASE_MAX, answer};
 use crate::child::Child;
-use crate::contest::{Traffic, start_load_from};
+use crate::finding::{Finding, Goal};
 use crate::slice::Slice;
-use crate::station::{Engine, Programs, Server, Station};
+use crate::station::{CASE_MAX, Engine, Programs, Server, Station};
+use crate::traffic::Echo;
 use crate::{files, process};
 
 const FILES_MAX: u64 = 20_000;
 const WORKERS: u16 = 4;
 const LOADS: u8 = 4;
-const EACH: Traffic = Traffic { connections: 15_500, depth: 1 };
+const EACH: Echo = Echo::plain(15_500, 1);
 const CONNECTIONS: f64 = LOADS as f64 * EACH.connections as f64;
 const LIVE_MIN: f64 = 60_000.0;
 const FLAGS: [&str; 4] = ["--direct", "20000", "--connections", "70000"];
@@ -36,7 +35,7 @@ pub(super) fn run(programs: &Programs, engine: Engine) -> Result<Vec<Finding>> {
     let mut server = Server::start_with(programs, station, CASE_MAX, &FLAGS)?;
     let pid = server.child.pid();
     let empty = process::memory(pid)?.resident;
-    let start = |source| start_load_from(programs, &mut server, EACH, source);
+    let start = |source| EACH.start_from(programs, &mut server, source);
     let mut loads = (1..=LOADS).map(start).collect::<Result<Vec<_>>>()?;
     let (live, slowest) = round_trip(&mut loads, &mut server)?;
     let memory = process::memory(pid)?;
@@ -63,7 +62,7 @@ fn round_trip(loads: &mut [Child], server: &mut Server) -> Result<(u64, f64)> {
     loads.iter_mut().try_for_each(|load| load.say(&order))?;
     let (mut live, mut slowest) = (0, 0.0_f64);
     for load in loads {
-        let slice: Slice = answer(load, server, ANSWER_MAX)?;
+        let slice: Slice = load.answer(ANSWER_MAX).with_context(|| server.child.state())?;
         live += slice.messages;
         slowest = slowest.max(slice.seconds);
     }

@@ -11,22 +11,19 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
-use super::finding::{Finding, Goal};
-use super::{CASE_MAX, answer};
-use crate::child::Child;
 use crate::clock::now;
-use crate::contest::{Traffic, start_load};
+use crate::finding::{Finding, Goal};
 use crate::netstat::Backlogs;
 use crate::slice::Slice;
-use crate::station::{Engine, Programs, Server, Station};
+use crate::station::{CASE_MAX, Engine, Programs, Server, Station};
 use crate::storm::Visits;
+use crate::traffic::{Echo, Newcomers};
 
 const WORKERS: u16 = 2;
-const BUSY: Traffic = Traffic { connections: 1_000, depth: 1 };
-const RATE: u32 = 5_000;
-const VISITS: u32 = 50_000;
+const BUSY: Echo = Echo::plain(1_000, 1);
+const NEWCOMERS: Newcomers = Newcomers { rate: 5_000, visits: 50_000, framed: false };
 /// The newcomers' ten seconds, and time to start and end them.
 const BUSY_FOR: Duration = Duration::from_secs(13);
 const ANSWER_MAX: Duration = Duration::from_secs(90);
@@ -35,24 +32,18 @@ const WAIT_MAX_MS: f64 = 100.0;
 /// Waits, and what the backlog lost.
 pub(super) fn run(programs: &Programs, engine: Engine) -> Result<Vec<Finding>> {
     let mut server = Server::start(programs, Station::RawEcho(engine, WORKERS), CASE_MAX)?;
-    let mut load = start_load(programs, &mut server, BUSY)?;
+    let mut load = BUSY.start(programs, &mut server)?;
     let before = Backlogs::read()?;
     load.say(&format!("run {}", BUSY_FOR.as_millis()))?;
     let started = now();
-    let visits = visit(programs, &mut server)?;
+    let visits = NEWCOMERS.visit(programs, &mut server)?;
     ensure!(started.elapsed() < BUSY_FOR, "the newcomers were not done within {} s", BUSY_FOR.as_secs());
     let after = Backlogs::read()?;
-    let busy: Slice = answer(&mut load, &mut server, ANSWER_MAX)?;
+    let busy: Slice = load.answer(ANSWER_MAX).with_context(|| server.child.state())?;
     drop(server);
     drop(load);
     let lost = [after.overflows - before.overflows, after.drops - before.drops];
     Ok(findings(&visits, lost, &busy))
-}
-
-fn visit(programs: &Programs, server: &mut Server) -> Result<Visits> {
-    let words = [server.address.to_string(), format!("--rate={RATE}"), format!("--visits={VISITS}")];
-    let mut storm = Child::start(&programs.storm(), &words)?;
-    answer(&mut storm, server, ANSWER_MAX)
 }
 
 fn findings(visits: &Visits, [overflows, drops]: [u64; 2], busy: &Slice) -> Vec<Finding> {
@@ -60,7 +51,7 @@ fn findings(visits: &Visits, [overflows, drops]: [u64; 2], busy: &Slice) -> Vec<
     let ms = |name, us: f64| Finding::new(name, us / 1e3, "ms");
     let Visits { begun, established, echoed, served, .. } = visits;
     vec![
-        count("answered", visits.answered).with(Goal::AtLeast(VISITS.into())),
+        count("answered", visits.answered).with(Goal::AtLeast(NEWCOMERS.visits.into())),
         count("failed", visits.failed).with(Goal::AtMost(0.0)),
         count("backlog overflows", overflows).with(Goal::AtMost(0.0)),
         count("dropped by listeners", drops).with(Goal::AtMost(0.0)),

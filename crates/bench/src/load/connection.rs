@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use mio::net::TcpStream;
 
 use super::pattern::Pattern;
-use super::traffic::Traffic;
+use crate::account::Account;
 
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
@@ -32,19 +32,20 @@ pub(super) struct Shared {
     pub(super) size: usize,
     pub(super) pattern: Pattern,
     pub(super) buffer: Box<[u8]>,
-    pub(super) traffic: Traffic,
+    pub(super) account: Account,
 }
 
 impl Connection {
-    pub(super) fn new(index: usize, stream: TcpStream, depth: usize) -> Self {
-        let start = Pattern::start_of(index);
+    /// `start` is where its stream begins.
+    pub(super) fn new(stream: TcpStream, start: usize, depth: usize) -> Self {
         let sent = VecDeque::with_capacity(depth);
         Self { stream, send_at: start, receive_at: start, unsent: 0, partial: 0, sent }
     }
 
     /// Sends as many of `wanted` messages as the slice still allows.
     pub(super) fn send(&mut self, wanted: usize, now: u64, shared: &mut Shared) -> Result<()> {
-        let granted = shared.traffic.grant(wanted, now);
+        let granted = shared.account.grant(wanted as u64, now) as usize;
+        shared.account.in_flight += granted as u64;
         self.sent.extend(std::iter::repeat_n(now, granted));
         self.unsent += granted * shared.size;
         self.flush(&shared.pattern)
@@ -73,7 +74,7 @@ impl Connection {
     fn received(&mut self, length: usize, shared: &mut Shared) -> Result<()> {
         let expected = shared.pattern.stretch(self.receive_at, length);
         ensure!(shared.buffer[..length] == *expected, "other bytes came back than were sent");
-        self.receive_at = Pattern::after(self.receive_at, length);
+        self.receive_at = shared.pattern.after(self.receive_at, length);
         let bytes = self.partial + length;
         self.partial = bytes % shared.size;
         let whole = bytes / shared.size;
@@ -81,8 +82,8 @@ impl Connection {
             return Ok(());
         }
         ensure!(whole <= self.sent.len(), "more came back than was sent");
-        let now = shared.traffic.now();
-        self.sent.drain(..whole).for_each(|sent| shared.traffic.came_back(sent, now));
+        let now = shared.account.now();
+        self.sent.drain(..whole).for_each(|sent| shared.account.came_back(sent, now, 1));
         self.send(whole, now, shared)
     }
 
@@ -91,7 +92,7 @@ impl Connection {
             match self.stream.write(pattern.stretch(self.send_at, self.unsent)) {
                 Ok(length) => {
                     self.unsent -= length;
-                    self.send_at = Pattern::after(self.send_at, length);
+                    self.send_at = pattern.after(self.send_at, length);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -2,26 +2,21 @@
 //!
 //! - Owns: the poll, the connections, what they share.
 //! - Invariant: between slices nothing is in flight.
-//! - Limits: [`CONNECT_TIMEOUT`] for one connection, [`SILENCE_MAX`] between two events of a slice.
+//! - Limit: [`SILENCE_MAX`] between two events of a slice.
 //!
 //! Read next: `connection.rs`.
-
-use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Load;
 use super::connection::{Connection, Shared};
 use super::pattern::Pattern;
-use super::traffic::{Limit, SILENCE_MAX, Traffic};
+use crate::account::{Account, Limit, SILENCE_MAX};
+use crate::dial::dial;
 use crate::slice::Slice;
 
-/// A full backlog makes the kernel try again after a second, and after two more, and four.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const BUFFER_BYTES_MIN: usize = 16 * 1024;
 const EVENTS_MAX: usize = 1024;
 
@@ -38,44 +33,38 @@ impl Crowd {
     pub(super) fn connect(load: &Load) -> Result<Self> {
         // Larger than all that can be under way to one connection: one read takes it.
         let buffer_bytes = BUFFER_BYTES_MIN.max(load.depth * load.size + 1);
+        let pattern =
+            if load.framed { Pattern::framed(load.size, buffer_bytes) } else { Pattern::plain(buffer_bytes) };
         let shared = Shared {
             size: load.size,
-            pattern: Pattern::new(buffer_bytes),
+            pattern,
             buffer: vec![0; buffer_bytes].into(),
-            traffic: Traffic::new()?,
+            account: Account::new()?,
         };
         let poll = Poll::new()?;
-        let connections = (0..load.connections)
-            .map(|index| open(load, index, &poll).with_context(|| format!("connection {}", index + 1)))
-            .collect::<Result<_>>()?;
+        let open = |index| {
+            let stream = open(load, index, &poll).with_context(|| format!("connection {}", index + 1))?;
+            Ok(Connection::new(stream, shared.pattern.start_of(index), load.depth))
+        };
+        let connections = (0..load.connections).map(open).collect::<Result<_>>()?;
         let events = Events::with_capacity(EVENTS_MAX);
-        let mut crowd = Self { poll, events, connections, depth: load.depth, shared };
-        let everyone = crowd.connections.len() as u64;
-        crowd.slice(1, |_| Limit::Messages(everyone))?;
+        let mut crowd = Self { poll, events, connections, depth: 1, shared };
+        crowd.slice(Limit::Messages(load.connections as u64))?;
+        crowd.depth = load.depth;
         Ok(crowd)
     }
 
-    /// Keeps messages in flight for this time, then waits for those under way.
-    pub(super) fn run(&mut self, time: Duration) -> Result<Slice> {
-        let nanoseconds = u64::try_from(time.as_nanos())?;
-        self.slice(self.depth, |now| Limit::Time(now + nanoseconds))
-    }
-
-    /// Sends so many messages and waits for all of them.
-    pub(super) fn count(&mut self, messages: u64) -> Result<Slice> {
-        self.slice(self.depth, |_| Limit::Messages(messages))
-    }
-
-    fn slice(&mut self, depth: usize, limit: impl FnOnce(u64) -> Limit) -> Result<Slice> {
-        self.shared.traffic.start(limit);
+    /// Keeps messages in flight up to the limit, then waits for those under way.
+    pub(super) fn slice(&mut self, limit: Limit) -> Result<Slice> {
+        self.shared.account.start(limit);
         for connection in &mut self.connections {
-            let now = self.shared.traffic.now();
-            connection.send(depth, now, &mut self.shared)?;
+            let now = self.shared.account.now();
+            connection.send(self.depth, now, &mut self.shared)?;
         }
-        while self.shared.traffic.in_flight > 0 {
+        while self.shared.account.in_flight > 0 {
             self.turn()?;
         }
-        Ok(self.shared.traffic.slice())
+        Ok(self.shared.account.slice())
     }
 
     fn turn(&mut self) -> Result<()> {
@@ -94,23 +83,12 @@ impl Crowd {
     }
 }
 
-fn open(load: &Load, index: usize, poll: &Poll) -> Result<Connection> {
-    let socket = Socket::new(Domain::for_address(load.address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_tcp_nodelay(true)?;
-    if let Some(source) = load.source(index) {
-        bind(&socket, load.address, source)?;
-    }
-    socket.connect_timeout(&load.address.into(), CONNECT_TIMEOUT).context("connecting")?;
-    socket.set_nonblocking(true)?;
-    let mut stream = TcpStream::from_std(socket.into());
+fn open(load: &Load, index: usize, poll: &Poll) -> Result<TcpStream> {
+    let stream = dial(load.address, load.source(index))?;
+    stream.set_nonblocking(true)?;
+    let mut stream = TcpStream::from_std(stream);
     // Edge-triggered, to be told of room to write costs nothing while there is room.
     let interest = Interest::READABLE | Interest::WRITABLE;
     poll.registry().register(&mut stream, Token(index), interest)?;
-    Ok(Connection::new(index, stream, load.depth))
-}
-
-/// The kernel picks a port that nobody bound at this source.
-fn bind(socket: &Socket, server: SocketAddr, source: Ipv4Addr) -> Result<()> {
-    ensure!(server.ip().is_loopback() && server.is_ipv4(), "other sources are for a server on 127.0.0.0/8");
-    socket.bind(&SocketAddr::from((source, 0)).into()).with_context(|| format!("binding to {source}"))
+    Ok(stream)
 }
