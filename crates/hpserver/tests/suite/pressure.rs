@@ -7,7 +7,7 @@ use usher_hpserver::{Bytes, CloseReason, ListenerConfig};
 use crate::{
     client::Heard,
     protocol::{Names, Talk, hello},
-    rig::{Probe, Rig, Seen, Shape, listener, numbered, shapes},
+    rig::{Probe, Rig, Seen, Shape, answer, listener, numbered, shapes},
 };
 
 /// A slow service needs a thread that it may hold up: the arrangements with a logic thread for each of two shards.
@@ -99,7 +99,7 @@ fn a_shard_that_stands_still_from_the_start_holds_up_no_other() {
     }
 }
 
-/// What it has asked for by then, in the same batch, has its places in the send stage; the rest are the others'.
+/// By then it has sent as much as the send stage has places for, in the same batch.
 #[test]
 fn a_shard_that_stands_still_after_it_has_sent_holds_up_no_other() {
     for shape in more_shapes_with_logic_threads() {
@@ -108,18 +108,20 @@ fn a_shard_that_stands_still_after_it_has_sent_holds_up_no_other() {
         for client in &mut held {
             client.echo(b"e");
         }
+        let places = shape.queue as u64;
         rig.ledger.close_gate();
         for client in &mut held {
-            let wire = [client.encode(b"e1"), client.encode(b"g"), client.encode(b"e2")].concat();
+            let many = client.encode(&[&b"m"[..], &places.to_be_bytes()].concat());
+            let wire = [many, client.encode(b"g"), client.encode(b"e")].concat();
             client.write(&wire);
         }
         rig.wait_for(&Seen::AtGate(0));
         others_are_served(&rig);
         rig.ledger.open_gate();
         for client in &mut held {
-            for packet in ["e1", "g", "e2"] {
-                assert_eq!(client.recv(), packet);
-            }
+            (0..places).for_each(|index| assert_eq!(client.recv(), answer(index)));
+            assert_eq!(client.recv(), b"g"[..]);
+            assert_eq!(client.recv(), b"e"[..]);
         }
         rig.finish();
     }
@@ -175,6 +177,29 @@ fn a_client_that_does_not_read_is_closed_and_nobody_else_notices() {
 }
 
 #[test]
+fn every_listener_has_its_own_high_water_mark() {
+    for shape in shapes() {
+        let rig = Rig::new(shape.small_sockets(1), vec![listener(Talk::default()), door(0)]);
+        let mut deaf = [0, 1].map(|id| rig.known_client(id));
+        let conns = [deaf[0].1, deaf[1].1];
+        rig.ask(0, move |out| conns.into_iter().for_each(|conn| out.join(conn, 1)));
+        let mut published = 0;
+        while rig.remote().metrics().listeners[0].closed["slow_consumer"] == 0 {
+            let first = published;
+            published += 100;
+            rig.ask(0, move |out| (first..published).for_each(|index| out.publish(1, answer(index), None)));
+            rig.wait_metrics(|metrics| metrics.listeners[1].packets_out == published);
+            assert!(published < 30_000, "30 MB wait for a client that does not read");
+        }
+        rig.wait_for(&Seen::Closed(conns[0], CloseReason::SlowConsumer));
+        (0..published).for_each(|index| assert_eq!(deaf[1].0.recv(), answer(index)));
+        let listeners = rig.finish().metrics.listeners;
+        let closed: Vec<_> = listeners.iter().map(|listener| listener.closed["slow_consumer"]).collect();
+        assert_eq!(closed, [1, 0]);
+    }
+}
+
+#[test]
 fn a_client_that_reads_late_but_in_time_gets_everything() {
     for shape in shapes() {
         let mut config = listener(Talk::default());
@@ -184,7 +209,7 @@ fn a_client_that_reads_late_but_in_time_gets_everything() {
         let count = 12_000_u64;
         client.send(&[&b"m"[..], &count.to_be_bytes()].concat());
         rig.wait_metrics(|metrics| metrics.listeners[0].packets_out == count);
-        (0..count).for_each(|index| assert_eq!(client.recv(), crate::rig::answer(index)));
+        (0..count).for_each(|index| assert_eq!(client.recv(), answer(index)));
         client.echo(b"e");
         rig.finish();
     }

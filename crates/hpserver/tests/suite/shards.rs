@@ -134,12 +134,11 @@ fn every_listener_has_its_own_limit_and_counts_its_own() {
                 client.echo(b"e");
             }
         }
-        let metrics = rig.remote().metrics().listeners;
-        let open: Vec<_> = metrics.iter().map(|listener| listener.connections).collect();
-        let packets: Vec<_> =
-            metrics.iter().map(|listener| (listener.packets_in, listener.packets_out)).collect();
-        assert_eq!(open, [1, 2, 3]);
-        assert_eq!(packets, [(1, 1), (2, 2 + 2), (3, 3 + 1 + 3)]);
+        rig.wait_metrics(|metrics| {
+            let listeners = metrics.listeners.iter();
+            let counts = listeners.map(|counts| (counts.connections, counts.packets_in, counts.packets_out));
+            counts.eq([(1, 1, 1), (2, 2, 2 + 2), (3, 3, 3 + 1 + 3)])
+        });
         drop(inside.pop());
         rig.wait_metrics(|metrics| metrics.listeners[2].connections == 0);
         inside.iter_mut().flatten().for_each(|(client, _)| client.echo(b"e"));
