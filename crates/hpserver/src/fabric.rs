@@ -49,6 +49,8 @@ use crate::{
 pub(crate) enum Outcome {
     /// It handled what it took.
     Done,
+    /// It goes on when what it caused so far has had its turn.
+    Again,
     /// It keeps what it has until that send lane has places.
     WaitSend(usize, Class),
     /// It keeps what it has until that worker has taken its commands.
@@ -195,6 +197,13 @@ impl<S: Service> Fabric<S> {
         }
     }
 
+    /// Leaves what is still ready to others.
+    pub(crate) fn leave(&self, ready: &mut Ready) {
+        while let Some(lane) = ready.pop() {
+            self.schedule_from_outside(lane);
+        }
+    }
+
     /// One run of a lane that the caller holds, and what comes of it.
     pub(crate) fn run(&self, at: LaneRef, ready: &mut Ready, io: Option<&mut Io<'_>>) {
         match at.stage {
@@ -221,6 +230,7 @@ impl<S: Service> Fabric<S> {
         let spent = started.map(|started| now() - started);
         let held = match outcome {
             Outcome::Done => lane.finish(spent),
+            Outcome::Again => Some(lane.keep(spent)),
             Outcome::WaitSend(target, class) => {
                 lane.park(spent);
                 let waits = self.send[target].places(class).wait(Waiter::Logic(at.index));

@@ -244,6 +244,13 @@ impl<I: Item, T> Lane<I, T> {
         Some(queue.hold())
     }
 
+    /// The lane stays the caller's.
+    pub(crate) fn keep(&self, spent: Option<Duration>) -> Held {
+        let mut queue = self.queue();
+        queue.ran(spent);
+        queue.hold()
+    }
+
     /// Lets go of the lane until `wake`, whatever comes.
     pub(crate) fn park(&self, spent: Option<Duration>) {
         let mut queue = self.queue();

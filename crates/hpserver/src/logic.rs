@@ -138,6 +138,9 @@ impl<S: Service> Shard<S> {
             if let Err((lane, class)) = self.outputs.go_on(fabric) {
                 return Outcome::WaitSend(lane, class);
             }
+            if self.outputs.is_heavy(fabric) {
+                return Outcome::Again;
+            }
             if let Some(item) = self.batch.pop_front() {
                 self.step(item, fabric);
                 self.owes_end = true;

@@ -20,6 +20,9 @@ use crate::{
     send::SendItem,
 };
 
+/// One place in so many, and a shard has enough to send.
+const USED_PART: usize = 8;
+
 /// One thing a step caused, and where it goes.
 enum Output<S: Service> {
     Send(usize, Class, SendItem<S>),
@@ -36,6 +39,8 @@ pub(crate) struct Outputs<S: Service> {
     to_logic: Vec<Bundle<LogicItem<S>>>,
     /// Places in the send lanes.
     credit: Vec<Credit>,
+    /// Places that are used by what was sorted.
+    used: usize,
     /// `Lifted`: to go after everything that was forwarded.
     lifts: Vec<(usize, Class, ReceiveItem)>,
 }
@@ -48,6 +53,7 @@ impl<S: Service> Outputs<S> {
             to_receive: repeat(receivers),
             to_logic: repeat(shards),
             credit: repeat(senders),
+            used: 0,
             lifts: Vec::new(),
         }
     }
@@ -55,6 +61,12 @@ impl<S: Service> Outputs<S> {
     /// Nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    /// As many places are held here as others may come to miss: what was sorted is to be sent before a service is
+    /// called again, which may take any time.
+    pub(crate) fn is_heavy(&self, fabric: &Fabric<S>) -> bool {
+        self.used > 0 && self.used >= fabric.send[0].places(Class::Rest).max() / USED_PART
     }
 
     /// What most outputs are.
@@ -109,6 +121,7 @@ impl<S: Service> Outputs<S> {
             fabric.to_receive(lane, &mut Bundle::of(class, item), ready);
         }
         fabric.give_back(&mut self.credit, &fabric.send);
+        self.used = 0;
     }
 
     /// For what needs no place.
@@ -134,6 +147,11 @@ impl<S: Service> Outputs<S> {
     }
 
     fn has_place(&mut self, lane: usize, class: Class, item: &SendItem<S>, fabric: &Fabric<S>) -> bool {
-        !item.counted() || self.credit[lane].take(&fabric.send[lane], class)
+        if !item.counted() {
+            return true;
+        }
+        let has_place = self.credit[lane].take(&fabric.send[lane], class);
+        self.used += usize::from(has_place);
+        has_place
     }
 }

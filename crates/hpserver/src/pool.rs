@@ -39,16 +39,6 @@ struct Waiting {
     stopped: bool,
 }
 
-/// What a thread does next.
-enum Next {
-    /// Run this lane.
-    Lane(LaneRef),
-    /// Go on with the inline lanes that are ready.
-    Ready,
-    /// Nothing is left, and nothing will come.
-    Stop,
-}
-
 impl Pool {
     pub(crate) fn new(threads: usize) -> Self {
         Self { inboxes: std::iter::repeat_with(Inbox::default).take(threads).collect() }
@@ -88,13 +78,11 @@ impl Pool {
                     let _vital = Vital;
                     let inbox = &fabric.pool(stage).inboxes[thread];
                     let mut ready = Ready::default();
-                    loop {
-                        match inbox.next(&ready) {
-                            Next::Lane(lane) => fabric.run(lane, &mut ready, None),
-                            Next::Ready => {}
-                            Next::Stop => return,
-                        }
+                    while let Some(lane) = inbox.next() {
+                        fabric.run(lane, &mut ready, None);
                         fabric.drive(&mut ready, RUNS_MAX, None);
+                        // What is run next may be a service, and take any time.
+                        fabric.leave(&mut ready);
                     }
                 })
             })
@@ -103,18 +91,15 @@ impl Pool {
 }
 
 impl Inbox {
-    /// What to do next; waits, unless inline lanes are ready.
-    fn next(&self, ready: &Ready) -> Next {
+    /// The lane to run next; waits for it. None: nothing is left, and nothing will come.
+    fn next(&self) -> Option<LaneRef> {
         let mut waiting = self.lock();
         loop {
             if let Some(lane) = waiting.lanes.pop_front() {
-                return Next::Lane(lane);
-            }
-            if !ready.is_empty() {
-                return Next::Ready;
+                return Some(lane);
             }
             if waiting.stopped {
-                return Next::Stop;
+                return None;
             }
             waiting.asleep = true;
             waiting = self.bell.wait(waiting).unwrap_or_else(PoisonError::into_inner);
