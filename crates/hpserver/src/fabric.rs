@@ -8,7 +8,7 @@
 //! a receive or send lane that has a thread, as long as its run is expected to be short (`pace`): a hop would cost
 //! more. A service is not ours: one that has threads runs on them alone, and may hold up its own shard and no other.
 //! Threads that are neither a worker nor a pool's (the timer, the outside) run nothing: they leave an inline lane as
-//! an errand to a worker.
+//! an errand to a worker. So does a pool's thread before it runs a service, with what it had no time for.
 //!
 //! Architecture Invariant: nothing blocks inside a run. A run that cannot go on keeps what it has, parks
 //! its lane and leaves its name where it waits.

@@ -5,7 +5,8 @@
 //!
 //! Invariants: outputs go out in the order they came. Where a send lane has no place for one, it and all behind it wait
 //! here. Nothing is handed on before `flush`, which keeps the order that hand-overs need.
-//! Limit: a shard takes no further step while anything waits: what waits here is one step's outputs.
+//! Limits: a shard takes no further step while anything waits, so what waits here is one step's outputs; nor while an
+//! eighth of the send stage's places is used here, for a service may take any time and others want to send.
 //! Read next: `lane`, where they go.
 
 use std::{collections::VecDeque, net::SocketAddr};
