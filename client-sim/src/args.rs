@@ -3,20 +3,26 @@
 //! Read next: `run`.
 
 use clap::{Args, ValueEnum};
+use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use usher_player::Play;
+use usher_secure::LoginPublicKey;
 
 /// What client-sim is told.
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "Example: client-sim --login 127.0.0.1:7100 --players 5000 --rate 1000 --play gomoku\n\n\
+    after_help = "Example: client-sim --login 127.0.0.1:7100 --login-key deploy/local/login.pub --players 5000\n\n\
     Exit codes: 0 nobody failed and every delivery was whole, 1 otherwise, 2 bad usage."
 )]
 pub struct SimArgs {
     /// Login servers, in the order each player tries them
     #[arg(long, value_name = "ADDR", required = true, num_args = 1..)]
     pub login: Vec<String>,
+    /// The cluster's login key, 64 hex digits or a file of them; several while it is changed. Without one everything is
+    /// said in clear, which servers take only on `channel = "plain"`
+    #[arg(long, value_name = "KEY", num_args = 1.., value_parser = login_key)]
+    pub login_key: Vec<LoginPublicKey>,
     /// How many players
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub players: u32,
@@ -74,6 +80,13 @@ impl From<PlayArg> for Play {
             PlayArg::Idle => Self::Idle,
         }
     }
+}
+
+fn login_key(text: &str) -> Result<LoginPublicKey, String> {
+    text.parse().or_else(|why| {
+        let file = fs::read_to_string(text).map_err(|error| format!("{why}, or a file: {error}"))?;
+        file.parse().map_err(|why| format!("in the file: {why}"))
+    })
 }
 
 fn rate(text: &str) -> Result<f64, String> {

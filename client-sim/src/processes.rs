@@ -104,6 +104,7 @@ fn start(args: &SimArgs, part: u32, parts: u32, words: &Sender<Word>) -> anyhow:
         .args(["--reconnect-per-mille", &args.reconnect_per_mille.to_string(), "--die-with-parent"])
         .arg("--login")
         .args(&args.login)
+        .args(args.login_key.iter().map(|key| format!("--login-key={key}")))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .process_group(0);

@@ -15,11 +15,13 @@ use crate::report::{Report, ServerUsage};
 use anyhow::Context;
 use std::fs;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 use usher_games::GameKind;
 use usher_player::{Accounts, Config, Crowd};
 use usher_proto::{Address, WorldId};
+use usher_runtime::call::LoginKeys;
 use usher_runtime::config::LogSection;
 use usher_runtime::crowd::{CrowdLimits, RunningCrowd};
 use usher_runtime::signals::{self, StopRequested};
@@ -101,18 +103,19 @@ fn crowd(
         connections_max: process::connections_possible() as usize,
         connect_timeout: Duration::from_secs(3),
     };
-    let crowd = RunningCrowd::start(Crowd::new(config(args, first_index), book.clone()), limits)
-        .context("cannot start the players")?;
-    let mut stopping = false;
+    let login_keys = Arc::new(LoginKeys::new(args.login_key.clone()));
+    let players = Crowd::new(config(args, first_index), book.clone());
+    let crowd = RunningCrowd::start(players, limits, login_keys).context("cannot start the players")?;
+    let (mut stopping, mut untold) = (false, false);
     while !crowd.is_done() {
         match stops.recv_timeout(LOOK_EVERY) {
             Ok(StopRequested) if stopping => anyhow::bail!("stopped"),
             Ok(StopRequested) => {
-                stopping = true;
-                crowd.drain();
+                (stopping, untold) = (true, true);
             }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
         }
+        untold = untold && !crowd.drain();
         show(Now {
             seated: crowd.figure("usher_players_seated"),
             done: crowd.figure("usher_players_done_total"),

@@ -15,7 +15,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use usher_completion::ConnId;
 
-use crate::{Codec, GroupId, ListenerId, Service, ShardId};
+use crate::{Codec, GroupId, ListenerId, Offer, Service, ShardId};
 
 /// The actions of one step.
 pub struct Actions<S: Service> {
@@ -52,7 +52,6 @@ pub enum Action<S: Service> {
 }
 
 /// What `dial` was given.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DialAction {
     /// Whose codec, channel and limits it has.
     pub listener: ListenerId,
@@ -60,8 +59,8 @@ pub struct DialAction {
     pub addr: SocketAddr,
     /// For the answer.
     pub token: u64,
-    /// The body of its first frame.
-    pub hello: Bytes,
+    /// Its side of the beginning; none: it is open as soon as it is connected.
+    pub offer: Option<Box<dyn Offer>>,
 }
 
 impl<S: Service> Actions<S> {
@@ -150,10 +149,16 @@ impl<S: Service> Actions<S> {
         self.list.push(Action::Tell(shard, note));
     }
 
-    /// Opens an outgoing connection under `listener`'s codec, channel and limits. `hello` is the body of
-    /// its first frame (unused where the channel does not greet). `Dialed` or `DialFailed` answers.
-    pub fn dial(&mut self, listener: ListenerId, addr: SocketAddr, token: u64, hello: Bytes) {
-        self.list.push(Action::Dial(Box::new(DialAction { listener, addr, token, hello })));
+    /// Opens an outgoing connection under `listener`'s codec and limits. `offer` is this side of its beginning; without
+    /// one it is open as soon as it is connected. `Dialed` or `DialFailed` answers.
+    pub fn dial(
+        &mut self,
+        listener: ListenerId,
+        addr: SocketAddr,
+        token: u64,
+        offer: Option<Box<dyn Offer>>,
+    ) {
+        self.list.push(Action::Dial(Box::new(DialAction { listener, addr, token, offer })));
     }
 }
 

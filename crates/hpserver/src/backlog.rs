@@ -16,6 +16,8 @@ use crate::table::IdMap;
 
 /// So many struck-out parts are not worth a sweep.
 const DEAD_MIN: usize = 16;
+/// What a part weighs beside its bytes; layer 1 counts the same.
+const PART_OVERHEAD_BYTES: usize = 64;
 
 #[derive(Default)]
 pub(crate) struct Backlog {
@@ -36,17 +38,17 @@ impl Backlog {
     /// Adds whole frames; true: they took the place of older ones under the same key.
     pub(crate) fn push(&mut self, bytes: Bytes, key: Option<u64>) -> bool {
         let older = key.and_then(|key| self.keys.insert(key, self.parts.len()));
-        self.bytes += bytes.len();
+        self.bytes += bytes.len() + PART_OVERHEAD_BYTES;
         self.parts.push(Part { bytes, key });
         if let Some(older) = older {
-            self.bytes -= std::mem::take(&mut self.parts[older].bytes).len();
+            self.bytes -= std::mem::take(&mut self.parts[older].bytes).len() + PART_OVERHEAD_BYTES;
             self.dead += 1;
             self.sweep();
         }
         older.is_some()
     }
 
-    /// Bytes that wait.
+    /// What waits, in bytes, each part with its overhead.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -94,7 +96,7 @@ mod tests {
         for (text, key, conflated) in pushes {
             assert_eq!(backlog.push(part(text), key), conflated, "{text}");
         }
-        assert_eq!(backlog.bytes(), 6);
+        assert_eq!(backlog.bytes(), 6 + 4 * PART_OVERHEAD_BYTES);
         assert_eq!(left(backlog), "x y b2 a3");
     }
 
@@ -106,7 +108,7 @@ mod tests {
             backlog.push(part(&format!("{:06}", round / 10)), Some(round % 10));
             assert!(backlog.parts.len() <= 2 * (11 + DEAD_MIN), "{}", backlog.parts.len());
         }
-        assert_eq!(backlog.bytes(), "instruction".len() + 10 * 6);
+        assert_eq!(backlog.bytes(), "instruction".len() + 10 * 6 + 11 * PART_OVERHEAD_BYTES);
         assert_eq!(left(backlog), format!("instruction{}", " 009999".repeat(10)));
     }
 }

@@ -27,6 +27,9 @@ pub struct Config {
     pub queue_items_max: usize,
     /// Items a stage takes before it hands on what they caused. At least 1.
     pub batch_items_max: usize,
+    /// Key exchanges of newcomers in one run of a receive lane, so that many who come at once do not hold up those who
+    /// are there. At least 1.
+    pub handshakes_per_turn_max: usize,
 }
 
 impl Default for Config {
@@ -39,6 +42,7 @@ impl Default for Config {
             shards: 1,
             queue_items_max: 4096,
             batch_items_max: 256,
+            handshakes_per_turn_max: 16,
         }
     }
 }
@@ -85,8 +89,9 @@ pub struct Limits {
     /// for its answer; `Duration::MAX`: any time. Pings do not count. Whoever waits for us when it is over gets
     /// as much again.
     pub first_message_deadline: Duration,
-    /// Bytes of a first frame, or of the answer to a dial, header included; a longer one is a bad frame
-    /// (`too_long`), as soon as so much of it has come: a stranger makes this side hold no more.
+    /// Bytes of each frame before the connection is open, header included: a first frame, the answer to a dial, the
+    /// first sealed frame. A longer one is a bad frame (`too_long`), as soon as so much of it has come: a stranger
+    /// makes this side hold no more.
     pub first_frame_bytes_max: usize,
     /// How long a connection may be silent before it is pinged; `Duration::MAX`: for ever.
     pub ping_interval: Duration,

@@ -27,10 +27,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use usher_completion::{ConnId, Handle, Io};
 
 use crate::{
+    DialError, Offer,
     lane::{Bundle, Class, Credit, Held, Item, Lane, Waiter},
     listener::Listener,
     logic::{LogicItem, Shard},
@@ -62,7 +62,7 @@ pub(crate) struct Dial {
     pub(crate) shard: ShardId,
     pub(crate) listener: crate::ListenerId,
     pub(crate) token: u64,
-    pub(crate) hello: Bytes,
+    pub(crate) offer: Option<Box<dyn Offer>>,
 }
 
 #[derive(Default)]
@@ -86,6 +86,7 @@ pub(crate) struct Fabric<S: Service> {
     pub(crate) receive_spread: Spread,
     pub(crate) send_spread: Spread,
     pub(crate) batch_items_max: usize,
+    pub(crate) handshakes_per_turn_max: usize,
     pub(crate) timer: Timer,
     pub(crate) totals: Totals,
     pub(crate) open: Open,
@@ -127,27 +128,29 @@ impl<S: Service> Fabric<S> {
     pub(crate) fn schedule(&self, lane: LaneRef, held: Held, ready: &mut Ready) {
         let pool = self.pool(lane.stage);
         if pool.is_empty() {
-            self.totals.inline[lane.stage as usize].fetch_add(1, Relaxed);
             ready.push(lane, Duration::ZERO);
         } else if lane.stage != Stage::Logic && ready.has_time_for(held.expected) {
-            self.totals.inline[lane.stage as usize].fetch_add(1, Relaxed);
             ready.push(lane, held.expected);
         } else {
-            self.totals.handoffs[lane.stage as usize].fetch_add(1, Relaxed);
-            pool.hand(lane);
+            self.hand(lane);
         }
     }
 
     /// As `schedule`, from a thread that is not to run it: an inline lane is left to a worker.
     fn schedule_from_outside(&self, lane: LaneRef) {
-        self.totals.handoffs[lane.stage as usize].fetch_add(1, Relaxed);
         if self.pool(lane.stage).is_empty() {
             let worker = lane.index % self.workers.len();
             lock(&self.workers[worker].errands).push(lane);
             self.handle().wake(worker);
         } else {
-            self.pool(lane.stage).hand(lane);
+            self.hand(lane);
         }
+    }
+
+    /// To a thread of its stage.
+    fn hand(&self, lane: LaneRef) {
+        self.totals.handoffs[lane.stage as usize].fetch_add(1, Relaxed);
+        self.pool(lane.stage).hand(lane);
     }
 
     pub(crate) fn to_receive(&self, lane: usize, items: &mut Bundle<ReceiveItem>, ready: &mut Ready) {
@@ -193,6 +196,7 @@ impl<S: Service> Fabric<S> {
     pub(crate) fn drive(&self, ready: &mut Ready, runs: usize, mut io: Option<&mut Io<'_>>) {
         for _ in 0..runs {
             let Some(lane) = ready.pop() else { return };
+            self.totals.inline[lane.stage as usize].fetch_add(1, Relaxed);
             self.run(lane, ready, io.as_deref_mut());
         }
     }
@@ -352,6 +356,17 @@ impl<S: Service> Fabric<S> {
         match cell.checked_sub(self.receive.len()) {
             None => self.to_receive_from_outside(cell, Class::Link, ReceiveItem::Tick),
             Some(shard) => self.to_logic_from_outside(shard, Class::Link, LogicItem::Tick),
+        }
+    }
+
+    /// Whether there is a listener whose protocol it could have, and time left.
+    pub(crate) fn may_dial(&self, dial: &Dial) -> Result<(), DialError<S::Packet>> {
+        if self.is_draining() {
+            Err(DialError::Closed)
+        } else if dial.listener.index() >= self.listeners.len() {
+            Err(DialError::Connect(std::io::ErrorKind::InvalidInput))
+        } else {
+            Ok(())
         }
     }
 

@@ -1,69 +1,139 @@
-//! The first frame of a connection, on either side.
+//! The beginning of a connection, on either side.
 //!
-//! It exists apart from `receive` because it is where a channel will keep its handshake: today one frame and
-//! one answer, later as many as the channel asks for.
+//! It exists apart from `receive` because it is walked once a connection, and is what a stranger can reach.
 //!
 //! Accepting: 1. the first frame goes to `Channel::greet`; 2. what it says goes to the service as `Knock`, and
-//! nothing more is read; 3. `admit` sends the welcome and lets packets through, `refuse` sends the refusal
-//! and closes. Dialling: 1. the hello is sent; 2. the first answer is a welcome or a refusal.
+//! nothing more is read; 3. `admit` does the key exchange, sends the welcome and lets frames through, `refuse` sends
+//! the refusal in clear and closes; 4. where there are keys, the first frame that opens proves the other end, and
+//! then the service hears `Opened`. Dialling: 1. the hello is sent; 2. the first answer is a welcome or a refusal.
 //!
-//! Invariants: until a connection is open no packet of it reaches a service.
-//! Limit: `first_message_deadline`: accepting, for the first frame and the first message together; dialling, for
-//! the answer. `first_frame_bytes_max`: the first frame, or the answer.
+//! Invariants: until a connection is open no packet of it reaches a service. The send stage has the key ahead of any
+//! packet.
+//! Limits: `first_message_deadline`: accepting, for the first frame and the first message together; dialling, for
+//! the answer. `first_frame_bytes_max`: each frame until it is open. `handshakes_per_turn_max` key exchanges in a run
+//! of a receive lane; who is over it waits for the next, behind what came meanwhile. Links do not wait.
 //! Read next: `channel`.
 
 use bytes::Bytes;
 
 use crate::{
-    Answer, CloseReason, DialError, Service,
+    Answer, BadFrame, CloseReason, Decoded, DialError, Keys, Partial, Service,
+    channel::Seal,
     fabric::Fabric,
+    lane::Class,
     logic::LogicItem,
     receive::Desk,
+    send::SendItem,
     stream::{Phase, Stream},
 };
 
-/// The first frame of a connection. It is always used up.
+/// The first frame of a connection.
 pub(crate) fn first_frame<S: Service>(
     desk: &mut Desk<S>,
     stream: &mut Stream,
     body: &[u8],
     fabric: &Fabric<S>,
-) -> bool {
+) {
     match stream.phase {
         Phase::Answering => answer(desk, stream, body, fabric),
         _ => greet(desk, stream, body, fabric),
     }
-    true
 }
 
 fn greet<S: Service>(desk: &mut Desk<S>, stream: &mut Stream, body: &[u8], fabric: &Fabric<S>) {
-    let Some(peer) = stream.peer() else { return };
+    let Some(begin) = &mut stream.begin else { return };
+    let peer = begin.peer;
     match fabric.listeners[stream.listener.index()].channel.greet(body, peer) {
-        Ok(greeting) => {
+        Ok(greeted) => {
+            begin.handshake = greeted.handshake;
             stream.phase = Phase::Knocked;
             let (conn, listener) = (stream.id, stream.listener);
+            let greeting = greeted.greeting;
             desk.tell_shard(stream, LogicItem::Knock { conn, listener, peer, greeting });
         }
         Err(refusal) => {
-            stream.ending = Some(CloseReason::GreetingRefused(refusal.reason));
-            stream.phase = Phase::Over;
-            desk.finish(stream, refusal.last_words, fabric);
+            desk.show_out(stream, CloseReason::GreetingRefused(refusal.reason), refusal.last_words, fabric);
         }
+    }
+}
+
+/// The service let it in: what is still to be done before its frames are read, now or in a later run.
+pub(crate) fn admit<S: Service>(desk: &mut Desk<S>, stream: &mut Stream, fabric: &Fabric<S>) {
+    let Some(begin) = stream.begin.as_mut().filter(|_| stream.phase == Phase::Knocked) else { return };
+    if begin.handshake.is_none() {
+        let welcome = fabric.listeners[stream.listener.index()].channel.welcome();
+        open_outlet(desk, stream, welcome, None, fabric);
+        stream.phase = Phase::Open;
+        stream.unopened = true;
+        return desk.resume(stream, fabric);
+    }
+    if stream.class == Class::Rest && desk.handshakes_left == 0 {
+        return desk.shaking.push_back(stream.id);
+    }
+    desk.handshakes_left -= usize::from(stream.class == Class::Rest);
+    match begin.handshake.take().map(crate::Handshake::accept) {
+        Some(Ok((welcome, Keys { seal, open }))) => {
+            open_outlet(desk, stream, welcome, Some(seal), fabric);
+            stream.open = Some(open);
+            stream.phase = Phase::Proving;
+            desk.resume(stream, fabric);
+        }
+        Some(Err(reason)) => desk.end(stream, CloseReason::GreetingRefused(reason), fabric),
+        None => {}
     }
 }
 
 fn answer<S: Service>(desk: &mut Desk<S>, stream: &mut Stream, body: &[u8], fabric: &Fabric<S>) {
     stream.spoken = true;
-    match fabric.listeners[stream.listener.index()].channel.answered(body) {
-        Ok(Answer::Welcome) => desk.open(stream, fabric),
-        Ok(Answer::Refused(packet)) => {
+    let offer = stream.begin.as_mut().and_then(|begin| begin.offer.take());
+    let answer = offer.map_or(Err(BadFrame("answer")), |offer| offer.answered(body));
+    match answer.and_then(|answer| understood(answer, stream, body, fabric)) {
+        Ok(Understood::Welcome(keys)) => {
+            let (seal, open) = keys.map(|Keys { seal, open }| (seal, open)).unzip();
+            open_outlet(desk, stream, Bytes::new(), seal, fabric);
+            stream.open = open;
+            desk.open(stream, fabric);
+        }
+        Ok(Understood::Refused(packet)) => {
             dial_failed(desk, stream, DialError::Refused(packet));
-            stream.ending = Some(CloseReason::DialRefused);
-            stream.phase = Phase::Over;
-            desk.finish(stream, Bytes::new(), fabric);
+            desk.show_out(stream, CloseReason::DialRefused, Bytes::new(), fabric);
         }
         Err(bad) => desk.end(stream, CloseReason::BadFrame(bad.0), fabric),
     }
+}
+
+enum Understood<P> {
+    Welcome(Option<Keys>),
+    Refused(P),
+}
+
+fn understood<S: Service>(
+    answer: Answer,
+    stream: &Stream,
+    body: &[u8],
+    fabric: &Fabric<S>,
+) -> Result<Understood<S::Packet>, BadFrame> {
+    match answer {
+        Answer::Welcome(keys) => Ok(Understood::Welcome(keys)),
+        Answer::Refused => {
+            let codec = &fabric.listeners[stream.listener.index()].codec;
+            match codec.decode(&mut Partial::default(), body)? {
+                Decoded::Packet(packet) => Ok(Understood::Refused(packet)),
+                _ => Err(BadFrame("answer")),
+            }
+        }
+    }
+}
+
+/// The last bytes in clear, if there is a key for all that follow.
+fn open_outlet<S: Service>(
+    desk: &mut Desk<S>,
+    stream: &Stream,
+    bytes: Bytes,
+    seal: Option<Box<dyn Seal>>,
+    fabric: &Fabric<S>,
+) {
+    desk.tell_sender(stream, SendItem::Open { conn: stream.id, bytes, seal }, fabric);
 }
 
 /// Tells the shard that dialled.

@@ -152,7 +152,7 @@ impl<S: Service> Hook<S> {
     }
 
     /// What is still here rests until its lane has places; true: one has by now.
-    fn rest(&mut self, io: &mut Io<'_>) -> bool {
+    fn pause_overfull(&mut self, io: &mut Io<'_>) -> bool {
         let mut again = false;
         for (index, gathered) in self.gathered.iter_mut().enumerate() {
             for class in Class::ALL {
@@ -175,17 +175,24 @@ impl<S: Service> Hook<S> {
         again
     }
 
-    /// The queues took everything: reading goes on, of whom nobody else holds.
-    fn rested(&mut self, io: &mut Io<'_>) {
-        if self.gathered.iter().all(Bundle::is_empty) {
-            for conn in self.rested.drain().filter(|conn| !self.held.contains(conn)) {
-                io.resume_reading(conn);
-            }
+    /// Reading goes on, of those whose lane took everything of their class, and whom nobody else holds.
+    fn resume_rested(&mut self, io: &mut Io<'_>) {
+        if self.rested.is_empty() {
+            return;
         }
+        let mut rested = std::mem::take(&mut self.rested);
+        let resumed = rested.extract_if(|conn| {
+            let class = self.listener(*conn).map_or(Class::Rest, |listener| self.fabric.class(listener));
+            !self.gathered[self.fabric.receive_spread.lane(*conn)].has(class)
+        });
+        for conn in resumed.filter(|conn| !self.held.contains(conn)) {
+            io.resume_reading(conn);
+        }
+        self.rested = rested;
     }
 
     /// What the receive lanes asked for.
-    fn hold(&mut self, io: &mut Io<'_>) {
+    fn obey_holds(&mut self, io: &mut Io<'_>) {
         for (conn, held) in self.fabric.take_holds(self.worker) {
             if self.listener(conn).is_none() {
                 continue;
@@ -217,8 +224,9 @@ impl<S: Service> Hooks for Hook<S> {
             return self.shed(io, conn, listener, CloseReason::ConnectionsFull);
         }
         config.online.enter(Online { conn, peer: opened.peer, since: now() });
+        let begins = dial.as_ref().map_or(config.channel.greets(), |dial| dial.offer.is_some());
         self.take_slot(conn, listener);
-        self.announce(conn, SendItem::Connected { conn, listener });
+        self.announce(conn, SendItem::Connected { conn, listener, open: !begins });
         let arrival = Arrival { conn, listener, peer: opened.peer, dial };
         self.gather(conn, ReceiveItem::Connected(Box::new(arrival)));
     }
@@ -244,9 +252,7 @@ impl<S: Service> Hooks for Hook<S> {
         self.rested.remove(&conn);
         self.held.remove(&conn);
         if let Some(listener) = self.listener(conn) {
-            let config = &self.fabric.listeners[listener.index()];
-            config.counters.exit();
-            config.online.exit(conn);
+            self.fabric.listeners[listener.index()].online.exit(conn);
             self.announce(conn, SendItem::Disconnected { conn });
             self.gather(conn, ReceiveItem::Disconnected { conn, reason });
             self.slots[conn.slot() as usize] = None;
@@ -268,16 +274,16 @@ impl<S: Service> Hooks for Hook<S> {
     }
 
     fn turn_ended(&mut self, io: &mut Io<'_>) {
-        self.hold(io);
+        self.obey_holds(io);
         self.fabric.clear_desk(self.worker, &mut self.ready);
         loop {
             let handed = self.hand_on();
             self.fabric.drive(&mut self.ready, RUNS_MAX, Some(io));
-            if handed == 0 && !self.rest(io) {
+            if handed == 0 && !self.pause_overfull(io) {
                 break;
             }
         }
-        self.rested(io);
+        self.resume_rested(io);
         if !self.ready.is_empty() {
             io.handle().wake(self.worker);
         }

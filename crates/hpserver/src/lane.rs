@@ -79,6 +79,10 @@ impl<I> Bundle<I> {
         &mut self.items[class as usize]
     }
 
+    pub(crate) fn has(&self, class: Class) -> bool {
+        !self.items[class as usize].is_empty()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.items.iter().map(VecDeque::len).sum()
     }

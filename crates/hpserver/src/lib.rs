@@ -55,7 +55,9 @@ use std::sync;
 
 pub use actions::{Action, Actions, DialAction, Shared};
 pub use bytes::{Bytes, BytesMut};
-pub use channel::{Answer, Channel, NoChannel, Refusal};
+pub use channel::{
+    Answer, Channel, Greeted, Handshake, KeySpent, Keys, NoChannel, Offer, Open, Refusal, Seal,
+};
 pub use codec::{BadFrame, Codec, Decoded, Frame, Framed, Partial, TooLarge};
 pub use config::{Config, Limits, ListenerConfig};
 pub use listener::{ListenerId, Online};

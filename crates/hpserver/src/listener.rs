@@ -3,9 +3,10 @@
 //! It exists so that every stage reaches a connection's codec, channel and limits by one index.
 //! Immutable but for atomic counters.
 //!
-//! Invariants: `connections` counts exactly the connections that lanes know of, and `online` lists them: never more
-//! accepted ones than `connections_max`. Who is shown out at once counts in `connections_total` and by the reason.
-//! Read next: `hook`, which counts connections in and out.
+//! Invariants: `connections` counts exactly the connections that a lane or a shard still has something of, never more
+//! accepted ones than `connections_max`: so churn leaves no more behind than that, however slow a shard is. `online`
+//! lists those whose socket is there. Who is shown out at once counts in `connections_total` and by the reason.
+//! Read next: `hook`, which counts connections in; `receive` and `logic`, whichever is last to hear of an end.
 
 use std::{
     collections::BTreeMap,

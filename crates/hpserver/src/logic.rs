@@ -9,7 +9,7 @@
 //! a full shard still hears them.
 //! Read next: `seats` for hand-overs, `outputs` and `send` for what becomes of a step.
 
-use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc, sync::atomic::Ordering::Relaxed};
+use std::{collections::VecDeque, net::SocketAddr, sync::Arc, sync::atomic::Ordering::Relaxed};
 
 use usher_completion::ConnId;
 
@@ -55,9 +55,10 @@ pub(crate) enum LogicItem<S: Service> {
         packet: S::Packet,
         relayed: bool,
     },
-    /// `finish`: the connection is still to be closed, behind what the service sent.
+    /// `finish`: the connection is still to be closed, behind what the service sent; else this is the last of it.
     Closed {
         conn: ConnId,
+        listener: ListenerId,
         epoch: u32,
         reason: CloseReason,
         finish: bool,
@@ -168,8 +169,8 @@ impl<S: Service> Shard<S> {
             }
             LogicItem::DialFailed { token, why } => self.event(Event::DialFailed { token, why }, fabric),
             LogicItem::Packet { conn, epoch, packet, .. } => self.packet(conn, epoch, packet, fabric),
-            LogicItem::Closed { conn, epoch, reason, finish } => {
-                self.closed(conn, epoch, reason, finish, fabric);
+            LogicItem::Closed { conn, listener, epoch, reason, finish } => {
+                self.closed(conn, listener, (epoch, reason, finish), fabric);
             }
             LogicItem::Barrier { conn, epoch, lane } => {
                 let class = match self.seats.place(conn, epoch) {
@@ -233,22 +234,31 @@ impl<S: Service> Shard<S> {
         }
     }
 
-    fn closed(&mut self, conn: ConnId, epoch: u32, reason: CloseReason, finish: bool, fabric: &Fabric<S>) {
+    fn closed(
+        &mut self,
+        conn: ConnId,
+        listener: ListenerId,
+        (epoch, reason, finish): (u32, CloseReason, bool),
+        fabric: &Fabric<S>,
+    ) {
         match self.seats.place(conn, epoch) {
             Place::Here(seat) => {
                 self.seats.close(conn);
                 self.event(Event::Closed { conn, reason }, fabric);
                 if finish {
-                    let last_words = fabric.listeners[seat.listener.index()].farewell(reason);
+                    let last_words = fabric.listeners[listener.index()].farewell(reason);
                     self.send(conn, seat.class, SendItem::Finish { conn, last_words }, fabric);
                 }
             }
             Place::Elsewhere(to, class) => {
                 self.seats.forget(conn, epoch);
-                let item = LogicItem::Closed { conn, epoch: epoch + 1, reason, finish };
-                self.outputs.logic(to, class, item, fabric);
+                let item = LogicItem::Closed { conn, listener, epoch: epoch + 1, reason, finish };
+                return self.outputs.logic(to, class, item, fabric);
             }
             Place::Nowhere => {}
+        }
+        if !finish {
+            fabric.listeners[listener.index()].counters.exit();
         }
     }
 
@@ -281,18 +291,16 @@ impl<S: Service> Shard<S> {
             Action::HandOver(conn, to, note) => self.hand_over(conn, to, note, fabric),
             Action::Tell(to, note) => self.tell(to, note, fabric),
             Action::Dial(dial) => {
-                let DialAction { listener, addr, token, hello } = *dial;
-                self.dial(addr, Dial { shard: self.id, listener, token, hello }, fabric);
+                let DialAction { listener, addr, token, offer } = *dial;
+                self.dial(addr, Dial { shard: self.id, listener, token, offer }, fabric);
             }
         }
     }
 
     fn admit(&mut self, conn: ConnId, fabric: &Fabric<S>) {
-        let Some(Seat { listener, class, closing: false, .. }) = self.seats.get(conn) else {
+        let Some(Seat { class, closing: false, .. }) = self.seats.get(conn) else {
             return fabric.stale();
         };
-        let bytes = fabric.listeners[listener.index()].channel.welcome();
-        self.send(conn, class, SendItem::Raw { conn, bytes }, fabric);
         let lane = fabric.receive_spread.lane(conn);
         self.outputs.receive(lane, class, ReceiveItem::Admit { conn }, fabric);
     }
@@ -355,11 +363,12 @@ impl<S: Service> Shard<S> {
     }
 
     fn dial(&mut self, addr: SocketAddr, dial: Dial, fabric: &Fabric<S>) {
-        if fabric.is_draining() || dial.listener.index() >= fabric.listeners.len() {
-            let why = DialError::Connect(io::ErrorKind::InvalidInput);
-            let item = LogicItem::DialFailed { token: dial.token, why };
-            return self.outputs.logic(self.id, Class::Rest, item, fabric);
+        match fabric.may_dial(&dial) {
+            Ok(()) => self.outputs.dial(addr, dial, fabric),
+            Err(why) => {
+                let item = LogicItem::DialFailed { token: dial.token, why };
+                self.outputs.logic(self.id, Class::Rest, item, fabric);
+            }
         }
-        self.outputs.dial(addr, dial, fabric);
     }
 }

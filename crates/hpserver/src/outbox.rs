@@ -1,9 +1,11 @@
-//! The way from a send lane to layer 1: frames for one connection gathered, slow consumers held back, the rest posted.
+//! The way from a send lane to layer 1: frames for one connection gathered, sealed if it has a key, slow consumers held
+//! back, the rest posted.
 //!
 //! It exists apart from `send` because it is the path that every byte passes. It owns bytes until layer 1 has them, and
 //! decides nothing about who is sent what.
 //!
-//! Invariants: frames sent to one connection in a row are one payload. What is posted here reaches layer 1 before
+//! Invariants: frames sent to one connection in a row are one payload. They are sealed when they leave, in that order:
+//! what is kept for a slow consumer is kept in clear, and may be struck out. What is posted here reaches layer 1 before
 //! anything that the lane posts later, on whichever thread: a worker hands its bytes to its own sockets only while no
 //! older command waits for it.
 //! Limits: `FRAMES_BYTES` of frames before they are a payload of their own; `Limits::high_water_bytes` in a backlog.
@@ -33,9 +35,11 @@ pub(crate) struct Outbox {
     /// By worker.
     payloads: Vec<VecDeque<(ConnId, Bytes)>>,
     ends: Vec<(ConnId, End)>,
-    /// Slow consumers, to be reported before layer 1 says that they ended.
-    doomed: Vec<ConnId>,
-    /// By listener: packets and bytes.
+    /// A packet in clear, or frames sealed, on their way through.
+    scratch: BytesMut,
+    /// Who is aborted here and why, to be reported before layer 1 says that they ended.
+    doomed: Vec<(ConnId, CloseReason)>,
+    /// By listener: packets that the stage took, and bytes that it handed on.
     tallies: Vec<(u64, u64)>,
     conflated: u64,
 }
@@ -53,6 +57,7 @@ impl Outbox {
             addressee: None,
             payloads: vec![VecDeque::new(); workers],
             ends: Vec::new(),
+            scratch: BytesMut::new(),
             doomed: Vec::new(),
             tallies: vec![(0, 0); listeners],
             conflated: 0,
@@ -74,22 +79,21 @@ impl Outbox {
     ) {
         let is_addressee = self.addressee == Some(outlet.id) && self.frames.len() < FRAMES_BYTES;
         if !is_addressee {
-            self.seal();
+            self.wrap();
         }
         let before = self.frames.len();
         if !self.write(outlet, packet, fabric) {
             return;
         }
-        let tally = &mut self.tallies[outlet.listener.index()];
-        tally.0 += 1;
-        if outlet.backlog.is_none() {
-            tally.1 += (self.frames.len() - before) as u64;
-            self.addressee = Some(outlet.id);
-        } else {
+        self.tallies[outlet.listener.index()].0 += 1;
+        if outlet.backlog.is_some() {
             // A copy: these bytes may wait for long, and memory shared with others' would wait with them.
             let bytes = Bytes::copy_from_slice(&self.frames);
             self.frames.clear();
             self.keep(outlet, bytes, key, fabric);
+        } else if self.seal_behind(before, outlet) {
+            self.tallies[outlet.listener.index()].1 += (self.frames.len() - before) as u64;
+            self.addressee = Some(outlet.id);
         }
     }
 
@@ -114,7 +118,7 @@ impl Outbox {
         key: Option<u64>,
         fabric: &Fabric<S>,
     ) {
-        debug_assert!(self.addressee.is_none(), "frames were gathered and not sealed");
+        debug_assert!(self.addressee.is_none(), "frames were gathered and not wrapped");
         if bytes.is_empty() {
             return;
         }
@@ -137,7 +141,7 @@ impl Outbox {
     }
 
     /// The frames that were gathered become a payload.
-    pub(crate) fn seal(&mut self) {
+    pub(crate) fn wrap(&mut self) {
         if let Some(conn) = self.addressee.take() {
             self.payloads[conn.worker()].push_back((conn, self.frames.split().freeze()));
         }
@@ -169,8 +173,8 @@ impl Outbox {
 
     /// Tells the receive lanes why before layer 1 can tell them that.
     pub(crate) fn report<S: Service>(&mut self, fabric: &Fabric<S>, ready: &mut Ready) {
-        for conn in self.doomed.drain(..) {
-            let item = ReceiveItem::Doomed { conn, reason: CloseReason::SlowConsumer };
+        for (conn, reason) in self.doomed.drain(..) {
+            let item = ReceiveItem::Doomed { conn, reason };
             fabric.to_receive(fabric.receive_spread.lane(conn), &mut Bundle::of(Class::Link, item), ready);
         }
         for ((packets, bytes), listener) in self.tallies.iter_mut().zip(&fabric.listeners) {
@@ -184,12 +188,13 @@ impl Outbox {
         }
     }
 
-    /// Hands everything to layer 1; the worker that has no room now, if one has not.
+    /// Hands everything to layer 1; a worker that has no room now, if one has not. What is for others goes out.
     pub(crate) fn post<S: Service>(
         &mut self,
         fabric: &Fabric<S>,
         mut io: Option<&mut Io<'_>>,
     ) -> Option<usize> {
+        let mut busy = None;
         for (worker, payloads) in self.payloads.iter_mut().enumerate() {
             if payloads.is_empty() {
                 continue;
@@ -200,11 +205,12 @@ impl Outbox {
             }
             match fabric.handle().send_batch(worker, std::iter::from_fn(|| payloads.pop_front())) {
                 Ok(()) => {}
-                Err(Refused::Busy) => return Some(worker),
+                Err(Refused::Busy) => busy = busy.or(Some(worker)),
                 Err(Refused::Stopped) => payloads.clear(),
             }
         }
-        for (conn, end) in self.ends.drain(..) {
+        let payloads = &self.payloads;
+        for (conn, end) in self.ends.extract_if(.., |(conn, _)| payloads[conn.worker()].is_empty()) {
             match (here(&mut io, conn.worker()), end) {
                 (Some(io), End::Close) => io.close(conn),
                 (Some(io), End::Abort) => io.abort(conn),
@@ -212,7 +218,7 @@ impl Outbox {
                 (None, End::Abort) => fabric.handle().abort(conn),
             }
         }
-        None
+        busy
     }
 
     /// Writes the packet behind the gathered frames; false, and nothing, if it is too large for its codec.
@@ -231,12 +237,44 @@ impl Outbox {
         let Some(backlog) = &mut outlet.backlog else { return };
         self.conflated += u64::from(backlog.push(bytes, key));
         if backlog.bytes() > fabric.listeners[outlet.listener.index()].limits.high_water_bytes {
-            self.doomed.push(outlet.id);
-            self.abort(outlet);
+            self.doom(outlet, CloseReason::SlowConsumer);
         }
     }
 
-    fn out(&mut self, outlet: &Outlet, bytes: Bytes) {
+    fn doom(&mut self, outlet: &mut Outlet, reason: CloseReason) {
+        self.doomed.push((outlet.id, reason));
+        self.abort(outlet);
+    }
+
+    /// Seals the gathered frames from `before` on, if the connection has a key; false, and nothing, if that is spent.
+    fn seal_behind(&mut self, before: usize, outlet: &mut Outlet) -> bool {
+        let Some(seal) = &mut outlet.seal else { return true };
+        self.scratch.clear();
+        self.scratch.extend_from_slice(&self.frames[before..]);
+        self.frames.truncate(before);
+        let sealed = seal.seal(&self.scratch, &mut self.frames).is_ok();
+        if !sealed {
+            self.frames.truncate(before);
+            self.wrap();
+            self.doom(outlet, CloseReason::KeySpent);
+        }
+        sealed
+    }
+
+    fn out(&mut self, outlet: &mut Outlet, mut bytes: Bytes) {
+        if outlet.closing {
+            return;
+        }
+        if let Some(seal) = &mut outlet.seal {
+            self.scratch.clear();
+            if self.scratch.capacity() < 2 * bytes.len() {
+                self.scratch.reserve(FRAMES_BYTES.max(2 * bytes.len()));
+            }
+            if seal.seal(&bytes, &mut self.scratch).is_err() {
+                return self.doom(outlet, CloseReason::KeySpent);
+            }
+            bytes = self.scratch.split().freeze();
+        }
         self.tallies[outlet.listener.index()].1 += bytes.len() as u64;
         self.payloads[outlet.id.worker()].push_back((outlet.id, bytes));
     }

@@ -91,12 +91,13 @@ impl<S: Service> Desk<S> {
             };
             assert!(frame.end > 0, "invariant: a codec's frame is not empty");
             let body = &bytes[taken..][frame.body];
-            let done = match stream.phase {
-                Phase::Open => self.packet(stream, body, &mut pinged, fabric),
+            match stream.phase {
+                Phase::Open | Phase::Proving => {
+                    if !self.packet(stream, body, &mut pinged, fabric) {
+                        break;
+                    }
+                }
                 _ => handshake::first_frame(self, stream, body, fabric),
-            };
-            if !done {
-                break;
             }
             taken += frame.end;
         }
@@ -106,12 +107,15 @@ impl<S: Service> Desk<S> {
         taken
     }
 
-    /// One frame of an open connection; false: its shard has no place, it stays where it is.
+    /// One frame of an admitted connection; false: its shard has no place, it stays where it is.
     fn packet(&mut self, stream: &mut Stream, body: &[u8], pinged: &mut bool, fabric: &Fabric<S>) -> bool {
         if !self.reserve(stream, fabric) {
             return false;
         }
-        let decoded = fabric.listeners[stream.listener.index()].codec.decode(&mut stream.partial, body);
+        let decoded = self.decode(stream, body, fabric);
+        if decoded.is_ok() && stream.phase == Phase::Proving {
+            self.open(stream, fabric);
+        }
         if let Ok(Decoded::Packet(packet)) = decoded {
             stream.spoken = true;
             self.tallies[stream.listener.index()].packets += 1;
@@ -126,6 +130,20 @@ impl<S: Service> Desk<S> {
             Ok(_) => {}
         }
         true
+    }
+
+    /// What a frame says, opened first if it is sealed.
+    fn decode(
+        &mut self,
+        stream: &mut Stream,
+        body: &[u8],
+        fabric: &Fabric<S>,
+    ) -> Result<Decoded<S::Packet>, BadFrame> {
+        let codec = &fabric.listeners[stream.listener.index()].codec;
+        let Some(open) = &mut stream.open else { return codec.decode(&mut stream.partial, body) };
+        self.clear.clear();
+        open.open(body, &mut self.clear)?;
+        codec.decode(&mut stream.partial, &self.clear)
     }
 
     /// Takes a place in the stream's shard, or puts the stream on the list of those who wait for one.

@@ -96,6 +96,11 @@ pub(crate) struct Receiver<S: Service> {
 pub(crate) struct Desk<S: Service> {
     pub(crate) index: usize,
     now: Instant,
+    /// Key exchanges that this run may still do, and who waits for the next.
+    pub(crate) handshakes_left: usize,
+    pub(crate) shaking: VecDeque<ConnId>,
+    /// What a sealed frame said.
+    pub(crate) clear: Vec<u8>,
     to_logic: Vec<Bundle<LogicItem<S>>>,
     to_send: Vec<Bundle<SendItem<S>>>,
     /// Places in the shards.
@@ -125,6 +130,9 @@ impl<S: Service> Receiver<S> {
         let desk = Desk {
             index,
             now: now(),
+            handshakes_left: 0,
+            shaking: VecDeque::new(),
+            clear: Vec::new(),
             to_logic: repeat(shards),
             to_send: repeat(senders),
             credit: repeat(shards),
@@ -144,6 +152,7 @@ impl<S: Service> Receiver<S> {
         mut io: Option<&mut Io<'_>>,
     ) -> Outcome {
         self.desk.now = now();
+        self.desk.handshakes_left = fabric.handshakes_per_turn_max;
         fabric.take(&fabric.receive[self.desk.index], &mut self.batch);
         while let Some(item) = self.batch.pop_front() {
             match item {
@@ -156,8 +165,21 @@ impl<S: Service> Receiver<S> {
                 item => self.handle(item, fabric),
             }
         }
+        let waiting = self.shake_hands(fabric);
         self.desk.flush(fabric, ready);
-        Outcome::Done
+        if waiting { Outcome::Again } else { Outcome::Done }
+    }
+
+    /// Goes on with who was admitted and waits for a key exchange, first come first; whether somebody still waits.
+    fn shake_hands(&mut self, fabric: &Fabric<S>) -> bool {
+        while self.desk.handshakes_left > 0
+            && let Some(conn) = self.desk.shaking.pop_front()
+        {
+            if let Some(stream) = self.streams.get(conn).filter(|stream| !stream.is_ending()) {
+                handshake::admit(&mut self.desk, stream, fabric);
+            }
+        }
+        !self.desk.shaking.is_empty()
     }
 
     fn chunk(&mut self, conn: ConnId, chunk: &[u8], fabric: &Fabric<S>) {
@@ -189,7 +211,7 @@ impl<S: Service> Receiver<S> {
                 stream.finished = true;
                 desk.resume(stream, fabric);
             }
-            ReceiveItem::Admit { .. } => desk.admit(stream, fabric),
+            ReceiveItem::Admit { .. } if !stream.is_ending() => handshake::admit(desk, stream, fabric),
             ReceiveItem::Switch { to, .. } => desk.switch(stream, to),
             ReceiveItem::Lifted { .. } => desk.lifted(stream, fabric),
             ReceiveItem::Doomed { reason, .. } => _ = stream.ending.get_or_insert(reason),
@@ -244,19 +266,24 @@ impl<S: Service> Desk<S> {
         let Arrival { conn, listener, peer, dial } = arrival;
         let config = &fabric.listeners[listener.index()];
         let route = dial.as_ref().map_or(config.door, |dial| dial.shard);
-        let begin = Begin { peer, token: dial.as_ref().map(|dial| dial.token) };
+        let is_dialled = dial.is_some();
+        let mut begin = dial.map_or(Begin::accepted(peer), |dial| Begin {
+            token: Some(dial.token),
+            offer: dial.offer,
+            ..Begin::accepted(peer)
+        });
+        let hello = begin.offer.as_mut().map(|offer| offer.hello());
         let mut stream = Stream::new(conn, listener, Class::of(config.link), route, begin);
-        let greets = config.channel.greets();
-        if greets || dial.is_none() {
+        if hello.is_some() || !is_dialled {
             self.openings[listener.index()].push(self.now, config.limits.first_message_deadline, conn);
         }
-        match dial {
-            Some(dial) if greets => {
+        match hello {
+            Some(hello) => {
                 stream.phase = Phase::Answering;
-                self.raw(&stream, config.channel.hello(&dial.hello), fabric);
+                self.raw(&stream, hello, fabric);
             }
-            None if greets => stream.phase = Phase::Greeting,
-            _ => self.open(&mut stream, fabric),
+            None if !is_dialled && config.channel.greets() => stream.phase = Phase::Greeting,
+            None => self.open(&mut stream, fabric),
         }
         if fabric.is_draining() {
             self.end(&mut stream, CloseReason::Shutdown, fabric);
@@ -302,14 +329,6 @@ impl<S: Service> Desk<S> {
         self.pings[stream.listener.index()].push(self.now, config.limits.ping_interval, stream.id);
     }
 
-    fn admit(&mut self, stream: &mut Stream, fabric: &Fabric<S>) {
-        if stream.phase == Phase::Knocked {
-            stream.phase = Phase::Open;
-            stream.unopened = true;
-            self.resume(stream, fabric);
-        }
-    }
-
     /// The shard gave the stream away: nothing goes there any more but the barrier.
     fn switch(&mut self, stream: &mut Stream, to: ShardId) {
         if stream.phase == Phase::Over {
@@ -345,9 +364,13 @@ impl<S: Service> Desk<S> {
 
     fn disconnected(&mut self, stream: &mut Stream, reason: Reason, fabric: &Fabric<S>) {
         let reason = *stream.ending.get_or_insert(CloseReason::from(reason));
-        fabric.listeners[stream.listener.index()].counters.closed(reason);
+        let counters = &fabric.listeners[stream.listener.index()].counters;
+        counters.closed(reason);
         stream.gone = true;
         stream.tail = Vec::new();
+        if !stream.is_with_a_shard() {
+            counters.exit();
+        }
         self.report(stream, fabric);
     }
 
@@ -368,10 +391,10 @@ impl<S: Service> Desk<S> {
             return;
         }
         let reason = stream.ending.expect("invariant: an end is decided before it is reported");
-        let (conn, epoch, finish) = (stream.id, stream.epoch, !stream.gone);
+        let (conn, listener, epoch, finish) = (stream.id, stream.listener, stream.epoch, !stream.gone);
         match stream.phase {
-            Phase::Knocked | Phase::Open => {
-                self.tell_shard(stream, LogicItem::Closed { conn, epoch, reason, finish });
+            Phase::Knocked | Phase::Proving | Phase::Open => {
+                self.tell_shard(stream, LogicItem::Closed { conn, listener, epoch, reason, finish });
             }
             Phase::Answering => {
                 handshake::dial_failed(self, stream, crate::DialError::Closed);
@@ -385,14 +408,29 @@ impl<S: Service> Desk<S> {
         stream.phase = Phase::Over;
     }
 
+    /// A connection that no service knows of is over, for `reason`, with these words.
+    pub(crate) fn show_out(
+        &mut self,
+        stream: &mut Stream,
+        reason: CloseReason,
+        last_words: Bytes,
+        fabric: &Fabric<S>,
+    ) {
+        stream.ending = Some(reason);
+        stream.phase = Phase::Over;
+        self.finish(stream, last_words, fabric);
+    }
+
     /// The last words of a connection that no service knows of.
     pub(crate) fn finish(&mut self, stream: &Stream, last_words: Bytes, fabric: &Fabric<S>) {
-        let item = SendItem::Finish { conn: stream.id, last_words };
-        self.to_send[fabric.send_spread.lane(stream.id)].push(stream.class, item);
+        self.tell_sender(stream, SendItem::Finish { conn: stream.id, last_words }, fabric);
     }
 
     pub(crate) fn raw(&mut self, stream: &Stream, bytes: Bytes, fabric: &Fabric<S>) {
-        let item = SendItem::Raw { conn: stream.id, bytes };
+        self.tell_sender(stream, SendItem::Raw { conn: stream.id, bytes }, fabric);
+    }
+
+    pub(crate) fn tell_sender(&mut self, stream: &Stream, item: SendItem<S>, fabric: &Fabric<S>) {
         self.to_send[fabric.send_spread.lane(stream.id)].push(stream.class, item);
     }
 

@@ -3,8 +3,8 @@
 //! It exists so that encoding, groups and slow consumers cost a service nothing. A send lane owns the
 //! sending half of its connections and their group memberships. It does not own the sockets' queues.
 //!
-//! Invariants: what is sent to a connection leaves in order; after its last word nothing is sent. A packet
-//! for many is encoded once a codec. What one run caused for a connection leaves in one write.
+//! Invariants: what is sent to a connection leaves in order; until it is open no packet is sent, after its last word
+//! nothing. A packet for many is encoded once a codec. What one run caused for a connection leaves in one write.
 //! Limits: once a socket refused bytes, what comes after is kept here (`backlog`) up to `high_water_bytes`; over that
 //! the connection is a slow consumer and is aborted. A worker without room for commands makes the lane wait.
 //! Read next: `outbox`, where the bytes go; `groups`.
@@ -18,7 +18,7 @@ use bytes::Bytes;
 use usher_completion::{ConnId, Io};
 
 use crate::{
-    GroupId, ListenerId, Service, Shared,
+    GroupId, ListenerId, Seal, Service, Shared,
     backlog::Backlog,
     fabric::{Fabric, Outcome},
     groups::Groups,
@@ -30,9 +30,17 @@ use crate::{
 
 /// What a send lane is given.
 pub(crate) enum SendItem<S: Service> {
+    /// `open`: it has no beginning of its own, packets may be sent at once.
     Connected {
         conn: ConnId,
         listener: ListenerId,
+        open: bool,
+    },
+    /// It is open from now on: what is said to that in clear, and the key for everything after it, if it has one.
+    Open {
+        conn: ConnId,
+        bytes: Bytes,
+        seal: Option<Box<dyn Seal>>,
     },
     Disconnected {
         conn: ConnId,
@@ -101,16 +109,25 @@ impl<S: Service> Item for SendItem<S> {
 pub(crate) struct Outlet {
     pub(crate) id: ConnId,
     pub(crate) listener: ListenerId,
+    /// Packets may be sent.
+    open: bool,
     /// Its last word was said.
     pub(crate) closing: bool,
+    /// Its key, if what it is sent is sealed.
+    pub(crate) seal: Option<Box<dyn Seal>>,
     /// Its socket refused bytes and has not taken them all; what has come since.
     pub(crate) backlog: Option<Box<Backlog>>,
     groups: Vec<GroupId>,
 }
 
 impl Outlet {
-    fn new(id: ConnId, listener: ListenerId) -> Self {
-        Self { id, listener, closing: false, backlog: None, groups: Vec::new() }
+    fn new(id: ConnId, listener: ListenerId, open: bool) -> Self {
+        Self { id, listener, open, closing: false, seal: None, backlog: None, groups: Vec::new() }
+    }
+
+    /// Whether packets may be sent now.
+    fn takes_packets(&self) -> bool {
+        self.open && !self.closing
     }
 }
 
@@ -165,18 +182,18 @@ impl<S: Service> Sender<S> {
             match item {
                 SendItem::Send { conn, packet, key } => self.send(conn, &packet, key, fabric),
                 item => {
-                    self.outbox.seal();
+                    self.outbox.wrap();
                     self.handle(item, fabric);
                 }
             }
         }
-        self.outbox.seal();
+        self.outbox.wrap();
         self.outbox.report(fabric, ready);
         self.outbox.post(fabric, io).map_or(Outcome::Done, Outcome::WaitWorker)
     }
 
     fn send(&mut self, conn: ConnId, packet: &S::Packet, key: Option<u64>, fabric: &Fabric<S>) {
-        match self.outlets.get(conn).filter(|outlet| !outlet.closing) {
+        match self.outlets.get(conn).filter(|outlet| outlet.takes_packets()) {
             Some(outlet) => self.outbox.send_packet(outlet, packet, key, fabric),
             None => fabric.stale(),
         }
@@ -184,7 +201,9 @@ impl<S: Service> Sender<S> {
 
     fn handle(&mut self, item: SendItem<S>, fabric: &Fabric<S>) {
         match item {
-            SendItem::Connected { conn, listener } => self.outlets.insert(Outlet::new(conn, listener)),
+            SendItem::Connected { conn, listener, open } => {
+                self.outlets.insert(Outlet::new(conn, listener, open));
+            }
             SendItem::Disconnected { conn } => self.disconnected(conn),
             SendItem::Publish { group, packet, key, except } => {
                 self.together.push(packet);
@@ -193,7 +212,8 @@ impl<S: Service> Sender<S> {
                 }
                 self.publish(group, key, except, fabric);
             }
-            SendItem::Send { conn, .. }
+            SendItem::Open { conn, .. }
+            | SendItem::Send { conn, .. }
             | SendItem::Shared { conn, .. }
             | SendItem::Raw { conn, .. }
             | SendItem::Join { conn, .. }
@@ -216,6 +236,7 @@ impl<S: Service> Sender<S> {
                     | SendItem::Blocked { .. }
                     | SendItem::Drained { .. }
                     | SendItem::Raw { .. }
+                    | SendItem::Open { .. }
             );
             if counts {
                 fabric.stale();
@@ -224,6 +245,11 @@ impl<S: Service> Sender<S> {
         };
         let outbox = &mut self.outbox;
         match item {
+            SendItem::Open { bytes, seal, .. } => {
+                outbox.send(outlet, bytes, None, fabric);
+                (outlet.open, outlet.seal) = (true, seal);
+            }
+            SendItem::Shared { .. } if !outlet.open => fabric.stale(),
             SendItem::Shared { packet, .. } => {
                 let listener = &fabric.listeners[outlet.listener.index()];
                 match packet.encoded(listener.codec_index, fabric.codecs, &*listener.codec) {
@@ -269,7 +295,7 @@ impl<S: Service> Sender<S> {
         let mut members = 0;
         for conn in self.groups.members(group) {
             let Some(outlet) = self.outlets.get(*conn) else { continue };
-            if Some(*conn) == except || outlet.closing {
+            if Some(*conn) == except || !outlet.takes_packets() {
                 continue;
             }
             let listener = &fabric.listeners[outlet.listener.index()];

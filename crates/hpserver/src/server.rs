@@ -26,11 +26,10 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use usher_completion::{ConnId, Vital};
 
 use crate::{
-    Config, DialError, ListenerConfig, ListenerId, Metrics, Online, Service, ShardId, StageMetrics,
+    Config, ListenerConfig, ListenerId, Metrics, Offer, Online, Service, ShardId, StageMetrics,
     fabric::{Dial, Fabric, Totals, WorkerDesk, lock},
     hook::{Hook, Sockets},
     lane::{Class, Lane, LaneCounts},
@@ -106,15 +105,13 @@ impl<S: Service> Server<S> {
         for (index, address) in addresses.iter().enumerate() {
             let Some(address) = address else { continue };
             let listener = ListenerId(index as u16);
-            let mut sockets = lock(&self.sockets);
-            let (socket, address) = self.fabric.handle().listen(*address).map_err(|error| {
+            let socket = usher_completion::bind(*address).map_err(|error| {
                 io::Error::new(
                     error.kind(),
                     format!("{} at {address}: {error}", self.fabric.listeners[index].name),
                 )
             })?;
-            sockets.push((socket, listener));
-            self.addresses.push((listener, address));
+            self.listen_on(listener, socket)?;
         }
         Ok(())
     }
@@ -223,16 +220,25 @@ impl<S: Service> Remote<S> {
 
     /// Opens an outgoing connection that belongs to `shard`, where `Dialed` or `DialFailed` answers. See
     /// `Actions::dial`.
-    pub fn dial(&self, shard: ShardId, listener: ListenerId, addr: SocketAddr, token: u64, hello: Bytes) {
+    pub fn dial(
+        &self,
+        shard: ShardId,
+        listener: ListenerId,
+        addr: SocketAddr,
+        token: u64,
+        offer: Option<Box<dyn Offer>>,
+    ) {
         if shard >= self.fabric.logic.len() {
             return self.fabric.stale();
         }
-        if self.fabric.is_draining() || listener.index() >= self.fabric.listeners.len() {
-            let why = DialError::Connect(io::ErrorKind::InvalidInput);
-            let item = LogicItem::DialFailed { token, why };
-            return self.fabric.to_logic_from_outside(shard, Class::Rest, item);
+        let dial = Dial { shard, listener, token, offer };
+        match self.fabric.may_dial(&dial) {
+            Ok(()) => self.fabric.dial(addr, dial),
+            Err(why) => {
+                let item = LogicItem::DialFailed { token, why };
+                self.fabric.to_logic_from_outside(shard, Class::Rest, item);
+            }
         }
-        self.fabric.dial(addr, Dial { shard, listener, token, hello });
     }
 
     /// Who is connected through `listener`, in no order; empty if there is no such listener.
@@ -277,6 +283,8 @@ fn check<S: Service>(config: &Config, listeners: &[ListenerConfig<S>]) -> io::Re
         "queue_items_max must be at least 1"
     } else if config.batch_items_max == 0 {
         "batch_items_max must be at least 1"
+    } else if config.handshakes_per_turn_max == 0 {
+        "handshakes_per_turn_max must be at least 1"
     } else if listeners.len() > usize::from(u16::MAX) {
         "at most 65535 listeners"
     } else if listeners.iter().any(|listener| listener.door >= config.shards) {
@@ -285,6 +293,11 @@ fn check<S: Service>(config: &Config, listeners: &[ListenerConfig<S>]) -> io::Re
         "first_message_deadline must not be 0"
     } else if listeners.iter().any(|listener| listener.limits.ping_interval.is_zero()) {
         "ping_interval must not be 0"
+    } else if listeners
+        .iter()
+        .any(|listener| listener.limits.high_water_bytes > config.completion.send_queue_bytes_max)
+    {
+        "high_water_bytes must not be more than layer 1's send_queue_bytes_max: it would cut what was kept"
     } else {
         return Ok(());
     };
@@ -316,6 +329,7 @@ fn fabric<S: Service>(
         receive_spread,
         send_spread,
         batch_items_max: config.batch_items_max,
+        handshakes_per_turn_max: config.handshakes_per_turn_max,
         timer: Timer::new(receivers + shards),
         totals: Totals::default(),
         open: Open::default(),

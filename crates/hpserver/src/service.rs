@@ -145,10 +145,12 @@ pub enum CloseReason {
     SlowConsumer,
     /// The listener had `Limits::connections_max` already.
     ConnectionsFull,
-    /// The channel refused its first frame; the channel's word for it.
+    /// The channel refused its first frame, or its key exchange; the channel's word for it.
     GreetingRefused(&'static str),
     /// A dialled connection whose other end refused it.
     DialRefused,
+    /// Its key has sealed all it may.
+    KeySpent,
     /// The operating system failed it.
     Failed(io::ErrorKind),
     /// The server is shutting down.
@@ -157,7 +159,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every name, in the order of `index`.
-    pub(crate) const NAMES: [&'static str; 12] = [
+    pub(crate) const NAMES: [&'static str; 13] = [
         "peer_closed",
         "peer_reset",
         "local",
@@ -168,6 +170,7 @@ impl CloseReason {
         "connections_full",
         "greeting_refused",
         "dial_refused",
+        "key_spent",
         "failed",
         "shutdown",
     ];
@@ -189,8 +192,9 @@ impl CloseReason {
             Self::ConnectionsFull => 7,
             Self::GreetingRefused(_) => 8,
             Self::DialRefused => 9,
-            Self::Failed(_) => 10,
-            Self::Shutdown => 11,
+            Self::KeySpent => 10,
+            Self::Failed(_) => 11,
+            Self::Shutdown => 12,
         }
     }
 }

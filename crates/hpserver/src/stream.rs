@@ -13,15 +13,20 @@ use std::net::SocketAddr;
 
 use usher_completion::ConnId;
 
-use crate::{BadFrame, CloseReason, Codec, ListenerId, Partial, ShardId, lane::Class, table::Tenant};
+use crate::{
+    BadFrame, CloseReason, Codec, Handshake, ListenerId, Offer, Open, Partial, ShardId, lane::Class,
+    table::Tenant,
+};
 
 /// Where a connection stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// Accepted; its first frame is awaited.
     Greeting,
-    /// Its first frame is with the service.
+    /// Its first frame is with the service, or its key exchange waits for its turn.
     Knocked,
+    /// Admitted; the first frame that opens proves who it is.
+    Proving,
     /// Dialled; the first answer is awaited.
     Answering,
     /// Packets.
@@ -59,6 +64,8 @@ pub(crate) struct Stream {
     pub(crate) ending: Option<CloseReason>,
     pub(crate) tail: Vec<u8>,
     pub(crate) partial: Partial,
+    /// Its key, if what it says is sealed.
+    pub(crate) open: Option<Box<dyn Open>>,
     pub(crate) begin: Option<Box<Begin>>,
 }
 
@@ -67,6 +74,16 @@ pub(crate) struct Begin {
     pub(crate) peer: SocketAddr,
     /// For a dialled one: the service's token.
     pub(crate) token: Option<u64>,
+    /// The key exchange that its first frame proposed.
+    pub(crate) handshake: Option<Box<dyn Handshake>>,
+    /// For a dialled one: what it is to be answered.
+    pub(crate) offer: Option<Box<dyn Offer>>,
+}
+
+impl Begin {
+    pub(crate) fn accepted(peer: SocketAddr) -> Self {
+        Self { peer, token: None, handshake: None, offer: None }
+    }
 }
 
 impl Tenant for Stream {
@@ -96,6 +113,7 @@ impl Stream {
             ending: None,
             tail: Vec::new(),
             partial: Partial::default(),
+            open: None,
             begin: Some(Box::new(begin)),
         }
     }
@@ -105,9 +123,14 @@ impl Stream {
         self.ending.is_some() || self.phase == Phase::Over
     }
 
-    /// Its first frame has not come.
+    /// A shard was told of it and not yet of its end.
+    pub(crate) fn is_with_a_shard(&self) -> bool {
+        matches!(self.phase, Phase::Knocked | Phase::Proving | Phase::Open)
+    }
+
+    /// Who it is has not been proven.
     pub(crate) fn is_strange(&self) -> bool {
-        matches!(self.phase, Phase::Greeting | Phase::Answering)
+        matches!(self.phase, Phase::Greeting | Phase::Proving | Phase::Answering)
     }
 
     /// It waits for the service's answer, for a hand-over or for a place.
@@ -122,10 +145,6 @@ impl Stream {
     /// A barrier of it is on its way through the shard it leaves.
     pub(crate) fn is_switching(&self) -> bool {
         !self.switches.is_empty()
-    }
-
-    pub(crate) fn peer(&self) -> Option<SocketAddr> {
-        self.begin.as_ref().map(|begin| begin.peer)
     }
 
     pub(crate) fn token(&self) -> Option<u64> {
@@ -168,7 +187,7 @@ mod tests {
         let whole = wire.len();
         wire.extend([0, 1, 9]);
         for cut in 1..whole {
-            let begin = Begin { peer: "127.0.0.1:1".parse().unwrap(), token: None };
+            let begin = Begin::accepted("127.0.0.1:1".parse().unwrap());
             let mut stream = Stream::new(ConnId::from_bits(1), ListenerId(0), Class::Rest, 0, begin);
             stream.tail.extend(&wire[..cut]);
             assert_eq!(stream.bridge(&Framed::default(), &wire[cut..]), Ok(whole - cut), "cut at {cut}");
@@ -178,6 +197,6 @@ mod tests {
 
     #[test]
     fn an_idle_stream_is_small() {
-        assert!(size_of::<Stream>() <= 192, "{}", size_of::<Stream>());
+        assert!(size_of::<Stream>() <= 208, "{}", size_of::<Stream>());
     }
 }

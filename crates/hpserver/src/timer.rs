@@ -6,7 +6,8 @@
 //!
 //! Invariants: a deadline that is set is followed by a tick, not before it, also if it is set behind the thread's
 //! back (`alarm`).
-//! Limits: one cell a lane; a timeline is looked at `GRAIN` late, so that a burst of connections is few ticks.
+//! Limits: one cell a lane; a timeline is looked at `GRAIN` late, so that a burst of connections is few ticks. It
+//! keeps the entry of a connection that is gone until it is due: as many as come within its time.
 //! Read next: `receive` and `logic`, which set the cells.
 
 use std::{

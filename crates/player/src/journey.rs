@@ -201,6 +201,7 @@ impl Player {
         self.busies = 0;
         self.account = granted.identity.account;
         self.ticket = granted.ticket.into_vec();
+        self.session_key = granted.session_key.into_vec().try_into().unwrap_or_default();
         self.halls = granted.halls.iter().take(HALLS_KEPT_MAX).filter_map(|hall| turn.number(hall)).collect();
         self.visit(turn, ServerKind::Hall);
     }

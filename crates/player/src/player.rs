@@ -98,6 +98,7 @@ pub(crate) struct Player {
     pub(crate) steps_timed: u8,
     pub(crate) account: AccountId,
     pub(crate) ticket: Vec<u8>,
+    pub(crate) session_key: [u8; 32],
     pub(crate) halls: Vec<AddressNo>,
     pub(crate) refresh_s: u32,
     /// The room where the hall says it still has a seat.
@@ -337,8 +338,10 @@ impl Player {
 /// What a player says first, by the kind of server.
 impl Player {
     pub(crate) fn hello(&self, kind: ServerKind, reservation: Vec<u8>) -> Hello {
-        let ticket = if kind == ServerKind::Login { Vec::new() } else { self.ticket.clone() };
-        Hello { role: role_of(kind), ticket, reservation }
+        let is_known = kind != ServerKind::Login;
+        let ticket = if is_known { self.ticket.clone() } else { Vec::new() };
+        let session_key = if is_known { self.session_key } else { [0; 32] };
+        Hello { role: role_of(kind), ticket, reservation, session_key }
     }
 
     fn log_in<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, conn: ConnId) {

@@ -231,7 +231,7 @@ pub enum Output<N> {
 }
 
 /// What a client's first frame says, before it is put into bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Hello {
     /// Which kind of server the client believes it talks to.
     pub role: Role,
@@ -239,6 +239,15 @@ pub struct Hello {
     pub ticket: Vec<u8>,
     /// Its reservation; empty without a redirect.
     pub reservation: Vec<u8>,
+    /// What proves the ticket's holder, and encrypts the rest; all zeros at a login server.
+    pub session_key: [u8; 32],
+}
+
+impl core::fmt::Debug for Hello {
+    /// Without what is secret.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Hello").field("role", &self.role).finish_non_exhaustive()
+    }
 }
 
 /// What a machine may ask of its world.

@@ -5,6 +5,7 @@
 //! Invariants: a renewed ticket keeps session and generation; a session older than `session_max` gets none.
 //! Read next: `usher_secure`.
 
+use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::time::Duration;
 use usher_proto::machine::{Answer, Grant, Question};
@@ -18,8 +19,8 @@ pub type CheckCredentials = Box<dyn FnMut(&Credentials) -> Result<AccountId, Log
 /// The cluster's keys and how long what they seal is good for.
 #[derive(Debug)]
 pub struct Seals {
-    /// The keys; the first one seals.
-    pub keys: TicketKeys,
+    /// The keys; the first one seals. They may be changed while the server runs.
+    pub keys: ArcSwap<TicketKeys>,
     /// The cluster's name, written into every ticket, and how far clocks may differ.
     pub policy: TicketPolicy,
     /// A ticket's life.
@@ -37,12 +38,12 @@ impl Seals {
             issued_unix_ms: now_unix_ms,
             expires_unix_ms: now_unix_ms + millis(self.ticket_ttl),
         };
-        sealed(ticket.seal(&self.keys))
+        sealed(ticket.seal(&self.keys.load()))
     }
 
     fn renew(&self, ticket: &Ticket, now_unix_ms: u64) -> Option<Vec<u8>> {
         let renewed = ticket.renewed(now_unix_ms, self.ticket_ttl, self.session_max)?;
-        Some(sealed(renewed.seal(&self.keys)))
+        Some(sealed(renewed.seal(&self.keys.load())))
     }
 }
 
@@ -85,7 +86,7 @@ impl Answers {
                 Answer::Reservation(sealed(reservation::seal(
                     &reservation,
                     expires_unix_ms,
-                    &self.seals.keys,
+                    &self.seals.keys.load(),
                 )))
             }
         }

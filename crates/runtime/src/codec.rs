@@ -68,6 +68,8 @@ impl Side {
             Closed::PingTimeout => CloseReason::PingTimeout,
             Closed::SlowConsumer => CloseReason::SlowConsumer,
             Closed::ConnectionsFull => CloseReason::ConnectionsFull,
+            // A first frame that is refused has its last words from the door.
+            Closed::GreetingRefused(_) => CloseReason::HandshakeFailed,
             Closed::Shutdown => CloseReason::ServerStopping,
             _ => return None,
         };

@@ -13,9 +13,10 @@ mod sections;
 pub use error::ConfigError;
 pub use kind::Kind;
 pub use sections::{
-    ClusterSection, Engine, LimitsSection, LogSection, Sections, ServerSection, StagesSection,
+    ChannelKind, ClusterSection, Engine, LimitsSection, LogSection, Sections, ServerSection, StagesSection,
 };
 
+use crate::keys::{LINK_SECRET_FILE, link_key_file};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -57,8 +58,10 @@ pub struct Common {
     pub name: ServerName,
     /// Its world.
     pub world: WorldId,
-    /// Where the key file is.
+    /// Where the ticket keys are.
     pub key_file: PathBuf,
+    /// Where the key of its link is; a manager's: the secret of all links.
+    pub link_file: PathBuf,
     /// The manager's link listener, looked up.
     pub manager: Option<SocketAddr>,
 }
@@ -160,6 +163,7 @@ impl ConfigFile {
             name,
             world: WorldId(sections.cluster.world),
             key_file: self.relative(&sections.cluster.key_file),
+            link_file: self.relative(&link_file(&sections)),
             manager,
             sections,
         })
@@ -285,6 +289,14 @@ impl ConfigFile {
                 .find(|line| self.text.lines().nth(line - 1).is_some_and(|text| text.trim() == section))
         })
     }
+}
+
+fn link_file(sections: &Sections) -> PathBuf {
+    let default = || match sections.kind {
+        ServerKind::Manager => LINK_SECRET_FILE.into(),
+        _ => link_key_file(&sections.server.name).into(),
+    };
+    sections.cluster.link_file.clone().unwrap_or_else(default)
 }
 
 fn section_of(line: &str) -> Option<String> {

@@ -4,9 +4,9 @@
 //! Owns: starting and stopping; what the players do is their machine's.
 //! Read next: [`crate::host`].
 
+use crate::call::LoginKeys;
 use crate::clock::Clock;
 use crate::codec::{Native, Side};
-use crate::door::Dialler;
 use crate::host::{Host, HostNote, HostParts};
 use crate::metrics::Shown;
 use std::io;
@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use usher_hpserver::{
-    Config, Limits, ListenerConfig, ListenerId, Metrics, Remote, Server, ShutdownReport, completion,
+    Config, Limits, ListenerConfig, ListenerId, Metrics, NoChannel, Remote, Server, ShutdownReport,
+    completion,
 };
 use usher_proto::{Machine, ShardId};
 
@@ -37,8 +38,9 @@ pub struct RunningCrowd<M: Machine + Send + 'static> {
 }
 
 impl<M: Machine + Send + 'static> RunningCrowd<M> {
-    /// Starts `machine` on one thread.
-    pub fn start(machine: M, limits: CrowdLimits) -> io::Result<Self> {
+    /// Starts `machine` on one thread. It speaks to login servers that prove one of `login_keys`; without any, to
+    /// everybody in clear.
+    pub fn start(machine: M, limits: CrowdLimits, login_keys: Arc<LoginKeys>) -> io::Result<Self> {
         let config = Config {
             completion: completion::Config {
                 workers: 1,
@@ -52,7 +54,7 @@ impl<M: Machine + Send + 'static> RunningCrowd<M> {
             name: "players".into(),
             address: None,
             codec: Arc::new(Native::new(Side::Client)),
-            channel: Arc::new(Dialler { side: Side::Client }),
+            channel: Arc::new(NoChannel), // who dials makes its own offer
             limits: Limits {
                 connections_max: limits.connections_max,
                 // The server asks for signs of life; a player that waits long for its answer is patient.
@@ -74,13 +76,15 @@ impl<M: Machine + Send + 'static> RunningCrowd<M> {
                 shard: ShardId(0),
                 dials: ListenerId(0),
                 link: None,
+                is_plain: login_keys.is_empty(),
+                login_keys: Arc::clone(&login_keys),
                 says_why: false,
                 keeps_tickets: false,
                 shown: Arc::clone(&shown),
             })
         })?;
         let remote = server.remote();
-        let _ = remote.tell(0, HostNote::Start); // refused only by a server that has stopped
+        let _ = remote.tell(0, HostNote::Start); // the first note finds a place
         Ok(Self { server, remote, shown, started_unix_ms: clock.started_unix_ms })
     }
 
@@ -94,9 +98,10 @@ impl<M: Machine + Send + 'static> RunningCrowd<M> {
         self.shown.figure(name)
     }
 
-    /// Says [`usher_proto::Input::Drain`] to the machine: everyone leaves.
-    pub fn drain(&self) {
-        let _ = self.remote.tell(0, HostNote::Drain); // refused only by a server that has stopped
+    /// Says [`usher_proto::Input::Drain`] to the machine: everyone leaves. False: it has too much to hear now; say it
+    /// again.
+    pub fn drain(&self) -> bool {
+        self.remote.tell(0, HostNote::Drain).is_ok()
     }
 
     /// Layer 2's counters.

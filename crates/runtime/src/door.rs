@@ -1,9 +1,9 @@
 //! The first frame of a connection: who may come in at all, before any machine hears of it.
 //!
 //! Why: whoever has no ticket, an old one or one of another cluster is shown out with the reason, and costs
-//! nothing else. The encrypted channel takes its place here: its handshake follows the first frame.
-//! Owns: the check of role, version, ticket and reservation. Does not own: whether there is room; that is the
-//! machine's answer to the knock.
+//! nothing else; the handshake's Diffie-Hellman is for those who are admitted.
+//! Owns: the check of role, version, ticket and reservation, and the handshake from this side. Does not own: whether
+//! there is room; that is the machine's answer to the knock.
 //! Invariants: nothing past the first frame is read before the machine has admitted the connection. A
 //! reservation that does not open counts as none: its holder is treated like everybody else.
 //! Read next: [`crate::host`], `usher_proto::first_frame`.
@@ -11,16 +11,20 @@
 use crate::answers::Seals;
 use crate::clock;
 use crate::codec::{Native, Side};
+use crate::sealed::{framed, keys};
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use usher_hpserver::{Answer, BadFrame, Channel, Codec, Decoded, Partial, Refusal};
+use usher_hpserver::{Channel, Greeted, Handshake, Keys, Refusal};
 use usher_proto::first_frame::{ANSWER_WELCOME, FirstFrame, Malformed, PROTOCOL_VERSION, Role};
 use usher_proto::limits::NAME_BYTES_MAX;
 use usher_proto::machine::Peer;
 use usher_proto::message::{CloseReason, Closing, Refused};
 use usher_proto::{Message, Reservation, ServerName, SessionId};
-use usher_secure::{SealedFor, Ticket, TicketError, reservation};
+use usher_secure::cipher::KEY_BYTES;
+use usher_secure::noise::{MESSAGE_BYTES, Proof, respond};
+use usher_secure::{LinkKey, LinkSecret, LoginKey, SealedFor, Ticket, TicketError, reservation};
+use zeroize::Zeroizing;
 
 /// What a first frame said, opened and checked.
 #[derive(Debug)]
@@ -33,6 +37,18 @@ pub struct Greeting {
     pub ticket: Option<Box<Ticket>>,
 }
 
+/// What the two ends of a listener's connections prove themselves by.
+pub enum Lock {
+    /// Nothing: all is said in clear.
+    Plain,
+    /// The server by the cluster's login key.
+    Login(Arc<LoginKey>),
+    /// Both by the session's key, which is in the ticket.
+    Session,
+    /// Both by the link's key, made from this.
+    Links(LinkSecret),
+}
+
 /// The accepting side's door.
 pub struct Door {
     /// What this listener is; a first frame for anything else is refused.
@@ -41,10 +57,12 @@ pub struct Door {
     pub name: ServerName,
     /// What opens tickets and reservations.
     pub seals: Arc<Seals>,
+    /// What proves who is who.
+    pub lock: Lock,
 }
 
 impl Door {
-    fn open(&self, first_frame: &[u8]) -> Result<Greeting, Message> {
+    fn open(&self, first_frame: &[u8]) -> Result<Greeted<Greeting>, Message> {
         let closing = |reason| Message::from(Closing { reason });
         let frame = FirstFrame::parse(first_frame).map_err(|malformed| match malformed {
             Malformed::Version(_) => Refused { versions: vec![PROTOCOL_VERSION] }.into(),
@@ -54,15 +72,35 @@ impl Door {
         if frame.role != self.role {
             return Err(closing(CloseReason::WrongRole));
         }
-        match self.role {
-            Role::Login => Ok(self.greeting(&frame, Peer::Stranger, None)),
+        let greeting = match self.role {
+            Role::Login => self.greeting(&frame, Peer::Stranger, None),
             Role::Link => {
-                Ok(self.greeting(&frame, Peer::Server(link_name(frame.ticket).map_err(closing)?), None))
+                self.greeting(&frame, Peer::Server(link_name(frame.ticket).map_err(closing)?), None)
             }
             Role::Hall | Role::Room => {
                 let ticket = self.ticket(frame.ticket).map_err(closing)?;
-                Ok(self.greeting(&frame, Peer::Player(ticket.identity), Some(Box::new(ticket))))
+                self.greeting(&frame, Peer::Player(ticket.identity), Some(Box::new(ticket)))
             }
+        };
+        let message_at = first_frame.len() - frame.noise.len();
+        let key = self.exchange_key(&greeting);
+        let message_bytes = if key.is_some() { MESSAGE_BYTES } else { 0 };
+        if frame.noise.len() != message_bytes {
+            return Err(closing(CloseReason::WrongChannel));
+        }
+        let handshake = key.map(|key| -> Box<dyn Handshake> {
+            Box::new(Exchange { first_frame: first_frame.to_vec(), message_at, key })
+        });
+        Ok(Greeted { greeting, handshake })
+    }
+
+    /// What proves whoever greets so, and this server to it; nothing on a plain channel.
+    fn exchange_key(&self, greeting: &Greeting) -> Option<ExchangeKey> {
+        match (&self.lock, &greeting.peer, &greeting.ticket) {
+            (Lock::Login(key), ..) => Some(ExchangeKey::Login(Arc::clone(key))),
+            (Lock::Session, _, Some(ticket)) => Some(ExchangeKey::Session(ticket.session_key.into())),
+            (Lock::Links(secret), Peer::Server(name), _) => Some(ExchangeKey::Link(secret.key_of(&name.0))),
+            _ => None,
         }
     }
 
@@ -70,7 +108,7 @@ impl Door {
         if sealed.is_empty() {
             return Err(CloseReason::NoTicket);
         }
-        let opened = Ticket::open(sealed, &self.seals.keys, &self.seals.policy, clock::unix_ms());
+        let opened = Ticket::open(sealed, &self.seals.keys.load(), &self.seals.policy, clock::unix_ms());
         opened.map_err(|error| match error {
             TicketError::Expired => CloseReason::TicketExpired,
             _ => CloseReason::TicketInvalid,
@@ -88,7 +126,7 @@ impl Door {
             return None;
         }
         let here = SealedFor { server: &self.name, session };
-        match reservation::open(sealed, &self.seals.keys, here, clock::unix_ms()) {
+        match reservation::open(sealed, &self.seals.keys.load(), here, clock::unix_ms()) {
             Ok(reservation) => Some(reservation),
             Err(error) => {
                 tracing::debug!(%error, "reservation refused");
@@ -111,7 +149,7 @@ impl Channel<Message, Greeting> for Door {
         true
     }
 
-    fn greet(&self, first_frame: &[u8], peer: SocketAddr) -> Result<Greeting, Refusal> {
+    fn greet(&self, first_frame: &[u8], peer: SocketAddr) -> Result<Greeted<Greeting>, Refusal> {
         self.open(first_frame).map_err(|message| {
             let reason = match &message {
                 Message::Closing(closing) => closing.reason.as_str(),
@@ -123,63 +161,39 @@ impl Channel<Message, Greeting> for Door {
     }
 
     fn welcome(&self) -> Bytes {
-        Bytes::from_static(&[0, 1, ANSWER_WELCOME])
+        framed(&[ANSWER_WELCOME]).freeze()
     }
 
     fn refusal(&self, message: &Message) -> Bytes {
         Native::new(Side::Server).frames(message)
     }
-
-    fn hello(&self, body: &[u8]) -> Bytes {
-        framed(body)
-    }
-
-    fn answered(&self, _frame: &[u8]) -> Result<Answer<Message>, BadFrame> {
-        Err(BadFrame("not_dialled"))
-    }
 }
 
-/// The dialling side: says its first frame and reads the answer.
-pub struct Dialler {
-    /// Who this end is.
-    pub side: Side,
+/// A first frame whose handshake waits until its sender is admitted.
+struct Exchange {
+    first_frame: Vec<u8>,
+    /// Where the handshake's message begins in it.
+    message_at: usize,
+    key: ExchangeKey,
 }
 
-impl Channel<Message, Greeting> for Dialler {
-    fn greets(&self) -> bool {
-        true
-    }
-
-    fn greet(&self, _first_frame: &[u8], _peer: SocketAddr) -> Result<Greeting, Refusal> {
-        Err(Refusal { last_words: Bytes::new(), reason: "not_listening" })
-    }
-
-    fn welcome(&self) -> Bytes {
-        Bytes::new()
-    }
-
-    fn refusal(&self, _message: &Message) -> Bytes {
-        Bytes::new()
-    }
-
-    fn hello(&self, body: &[u8]) -> Bytes {
-        framed(body)
-    }
-
-    fn answered(&self, frame: &[u8]) -> Result<Answer<Message>, BadFrame> {
-        if frame.first() == Some(&ANSWER_WELCOME) {
-            return Ok(Answer::Welcome);
-        }
-        match Native::new(self.side).decode(&mut Partial::default(), frame)? {
-            Decoded::Packet(message) => Ok(Answer::Refused(message)),
-            _ => Err(BadFrame("answer")),
-        }
-    }
+enum ExchangeKey {
+    Login(Arc<LoginKey>),
+    Session(Zeroizing<[u8; KEY_BYTES]>),
+    Link(LinkKey),
 }
 
-fn framed(body: &[u8]) -> Bytes {
-    let mut frame = Vec::with_capacity(2 + body.len());
-    frame.extend_from_slice(&(body.len() as u16).to_be_bytes());
-    frame.extend_from_slice(body);
-    frame.into()
+impl Handshake for Exchange {
+    fn accept(self: Box<Self>) -> Result<(Bytes, Keys), &'static str> {
+        let (head, message) = self.first_frame.split_at(self.message_at);
+        let proof = match &self.key {
+            ExchangeKey::Login(key) => Proof::Login(key),
+            ExchangeKey::Session(key) => Proof::Shared(key),
+            ExchangeKey::Link(key) => Proof::Shared(key.as_bytes()),
+        };
+        let (answer, split) =
+            respond(proof, head, message).map_err(|_| CloseReason::HandshakeFailed.as_str())?;
+        let welcome = [&[ANSWER_WELCOME][..], &answer].concat();
+        Ok((framed(&welcome).freeze(), keys(split)))
+    }
 }

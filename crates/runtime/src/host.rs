@@ -8,6 +8,7 @@
 //! Read next: [`crate::server`], which starts hosts; `usher_proto::machine`.
 
 use crate::answers::Answers;
+use crate::call::{Call, Knowing, LoginKeys};
 use crate::clock::{self, Clock};
 use crate::door::Greeting;
 use crate::link::Link;
@@ -23,7 +24,7 @@ use usher_proto::first_frame::{FirstFrame, Role};
 use usher_proto::machine::{DialFailure, Hello, Peer, Question};
 use usher_proto::message::Closing;
 use usher_proto::{Address, ConnId, Input, Machine, Message, Outbox, Output, ShardId};
-use usher_secure::Ticket;
+use usher_secure::{LinkKey, Ticket};
 
 /// Encoded messages remembered, so that a directory is encoded once and not for each visitor.
 pub const SHARED_MAX: usize = 8;
@@ -45,6 +46,17 @@ pub enum HostNote<N> {
     Woke,
 }
 
+/// What a link to the manager begins with.
+#[derive(Clone, Debug)]
+pub struct LinkParts {
+    /// This server's name, as the first frame says it.
+    pub name: String,
+    /// Where the manager is.
+    pub manager: SocketAddr,
+    /// What proves this server; nothing on a plain channel.
+    pub key: Option<LinkKey>,
+}
+
 /// What a host is made of.
 pub struct HostParts<M: Machine> {
     /// The machine.
@@ -57,8 +69,12 @@ pub struct HostParts<M: Machine> {
     pub shard: ShardId,
     /// The listener config whose codec and channel dials use.
     pub dials: ListenerId,
-    /// This server's name as its link's first frame says it, and where the manager is; first shard only.
-    pub link: Option<(String, SocketAddr)>,
+    /// The link to the manager; first shard only.
+    pub link: Option<LinkParts>,
+    /// Whom it believes to be a login server, if it dials any.
+    pub login_keys: Arc<LoginKeys>,
+    /// Whether it dials halls and rooms in clear.
+    pub is_plain: bool,
     /// Whether this end says why it closes; players just leave.
     pub says_why: bool,
     /// Whether tickets are kept for [`Question::RenewTicket`].
@@ -89,7 +105,7 @@ fn socket(conn: ConnId) -> usher_hpserver::ConnId {
 impl<M: Machine + Send + 'static> Host<M> {
     /// A host that waits for its first event.
     pub fn new(parts: HostParts<M>) -> Self {
-        let link = parts.link.as_ref().map(|(_, manager)| Link::new(*manager, clock::instant()));
+        let link = parts.link.as_ref().map(|link| Link::new(link.manager, clock::instant()));
         Self {
             parts,
             link,
@@ -158,12 +174,23 @@ impl<M: Machine + Send + 'static> Host<M> {
                 }
             }
             Output::Dial { token, address, hello } => match resolve(&address) {
-                Some(address) => actions.dial(self.parts.dials, address, token, first_frame(&hello).into()),
+                Some(address) => actions.dial(self.parts.dials, address, token, Some(self.call(&hello))),
                 None => answers.push(Input::DialFailed { token, why: DialFailure::Unreachable }),
             },
             Output::Show(view) => self.parts.shown.show(view),
             Output::Drained => self.parts.shown.drained.store(true, Ordering::Release),
         }
+    }
+
+    fn call(&self, hello: &Hello) -> Box<Call> {
+        let Hello { role, ticket, reservation, session_key } = hello;
+        let frame = FirstFrame { role: *role, ticket, reservation, noise: b"" };
+        let knowing = match role {
+            _ if self.parts.is_plain => Knowing::Nothing,
+            Role::Login => Knowing::LoginKeys(Arc::clone(&self.parts.login_keys)),
+            _ => Knowing::Session(*session_key),
+        };
+        Call::new(&frame, knowing)
     }
 
     fn shared(&mut self, message: Arc<Message>) -> Arc<Shared<Message>> {
@@ -265,13 +292,14 @@ impl<M: Machine + Send + 'static> Host<M> {
 
     fn deadline(&mut self, actions: &mut Actions<Self>) {
         let now = clock::instant();
-        if let (Some(link), Some((name, _))) = (&mut self.link, &self.parts.link)
+        if let (Some(link), Some(LinkParts { name, key, .. })) = (&mut self.link, &self.parts.link)
             && link.dial_at().is_some_and(|at| at <= now)
         {
             link.dialling();
             let frame =
                 FirstFrame { role: Role::Link, ticket: name.as_bytes(), reservation: b"", noise: b"" };
-            actions.dial(self.parts.dials, link.manager, LINK_TOKEN, frame.to_bytes().into());
+            let call = Call::new(&frame, key.clone().map_or(Knowing::Nothing, Knowing::Link));
+            actions.dial(self.parts.dials, link.manager, LINK_TOKEN, Some(call));
         }
         if self.parts.machine.next_timeout().is_some_and(|at| at <= self.parts.clock.now()) {
             self.step(Input::Timeout, actions);
@@ -303,9 +331,6 @@ impl<M: Machine + Send + 'static> Service for Host<M> {
             }
             Event::Dialed { token, conn: id } => self.dialed(token, conn(id), actions),
             Event::DialFailed { token, why } => self.dial_failed(token, why, actions),
-            Event::Packet { conn: id, packet: packet @ Message::NotUnderstood(_) } if self.parts.says_why => {
-                actions.send(id, packet);
-            }
             Event::Packet { conn: id, packet } => {
                 self.overhear(conn(id), &packet);
                 self.step(Input::Message { conn: conn(id), message: packet }, actions);
@@ -330,9 +355,4 @@ impl<M: Machine + Send + 'static> Service for Host<M> {
 /// Where an address leads. A number is read; a name is looked up, which may wait for the resolver.
 fn resolve(address: &Address) -> Option<SocketAddr> {
     address.0.parse().ok().or_else(|| address.0.to_socket_addrs().ok()?.next())
-}
-
-fn first_frame(hello: &Hello) -> Vec<u8> {
-    FirstFrame { role: hello.role, ticket: &hello.ticket, reservation: &hello.reservation, noise: b"" }
-        .to_bytes()
 }

@@ -14,17 +14,20 @@
 pub mod admin;
 pub mod answers;
 pub mod app;
+pub mod call;
 pub mod clock;
 pub mod codec;
 pub mod config;
 pub mod crowd;
 pub mod door;
 pub mod host;
+pub mod keys;
 pub mod life;
 pub mod link;
 pub mod logs;
 pub mod metrics;
 pub mod process;
+mod sealed;
 pub mod server;
 pub mod signals;
 

@@ -9,26 +9,32 @@
 
 use crate::admin::{self, AdminState};
 use crate::answers::{Answers, CheckCredentials, Seals};
+use crate::call::LoginKeys;
 use crate::clock::{self, Clock};
 use crate::codec::{Native, Side};
 use crate::config::{Common, LimitsSection, Sections, millis};
-use crate::door::{Dialler, Door};
-use crate::host::{Host, HostNote, HostParts};
+use crate::door::{Door, Lock};
+use crate::host::{Host, HostNote, HostParts, LinkParts};
+use crate::keys;
 use crate::life::{self, DRAIN_LOOK_EVERY, FLUSH_MAX, Needs, Ready};
 use crate::metrics::Shown;
 use crate::process;
-use crate::signals::StopRequested;
+use crate::signals::{self, StopRequested};
 use anyhow::Context;
+use arc_swap::ArcSwap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
-use usher_hpserver::{Config, ConnId, Limits, ListenerConfig, ListenerId, Remote, Server, completion};
+use usher_hpserver::{
+    Config, ConnId, Limits, ListenerConfig, ListenerId, NoChannel, Remote, Server, completion,
+};
 use usher_proto::first_frame::Role;
 use usher_proto::message::Renew;
 use usher_proto::{Address, Machine, NodeConfig, ShardId};
-use usher_secure::{TicketKeys, TicketPolicy};
+use usher_secure::{LinkKey, TicketPolicy};
 
 /// How often the lease is renewed while it runs.
 const RENEWALS_PER_LEASE: u32 = 4;
@@ -51,6 +57,8 @@ pub struct ServerPlan<M: Machine> {
     pub shards: usize,
     /// Checks credentials; a login server's alone.
     pub check: Option<CheckCredentials>,
+    /// Where its own key is; a login server's alone.
+    pub login_key_file: Option<PathBuf>,
     /// Makes the machine of each shard.
     pub machine: MakeMachine<M>,
 }
@@ -69,6 +77,7 @@ struct Running<M: Machine + Send + 'static> {
     common: Common,
     server: Server<Host<M>>,
     remote: Remote<Host<M>>,
+    seals: Arc<Seals>,
     shown: Arc<Shown>,
     admin: Arc<AdminState>,
     admin_address: SocketAddr,
@@ -88,24 +97,27 @@ impl<M: Machine + Send + 'static> Running<M> {
         let node = node(&common, Address(address), clock.started_unix_ms);
         let seed = rand::random();
         let seals = Arc::new(seals(&common)?);
+        let keys = keys::load(&common, plan.role, plan.login_key_file.as_deref())?;
+        let begins = Begins { node: &node, seed, clock, link: keys.link };
         let shown = Arc::new(Shown::default());
         let shards = plan.shards;
-        let mut server =
-            Server::start(layer_2(&common, shards), listeners(&common, plan.role, &seals), |shard| {
-                Host::new(host_parts(&mut plan, shard, (&node, seed), clock, &seals, &shown))
-            })
-            .context("cannot start layer 2")?;
+        let mut server = Server::start(
+            layer_2(&common, shards),
+            listeners(&common, plan.role, &seals, keys.lock),
+            |shard| Host::new(host_parts(&mut plan, shard, &begins, &seals, &shown)),
+        )
+        .context("cannot start layer 2")?;
         server.listen_on(DOOR, listener)?;
         let remote = server.remote();
         let admin = Arc::new(AdminState::of(&remote, &shown, Some(node.clone())));
         let admin_address = admin::start(sections.server.admin, Arc::clone(&admin))
             .with_context(|| format!("cannot listen on {} (server.admin)", sections.server.admin))?;
-        Ok(Self { common, server, remote, shown, admin, admin_address, node, shards })
+        Ok(Self { common, server, remote, seals, shown, admin, admin_address, node, shards })
     }
 
     /// Dials the manager, and tells whoever started this process where it is.
     fn announce(&self) {
-        let _ = self.remote.tell(0, HostNote::Start); // refused only by a server that has stopped
+        let _ = self.remote.tell(0, HostNote::Start); // the first note finds a place
         let ready = Ready {
             name: &self.node.name.0,
             kind: self.common.sections.kind.as_str(),
@@ -122,18 +134,33 @@ impl<M: Machine + Send + 'static> Running<M> {
         let mut renewals = Renewals::new(self.node.lease);
         life::wait(stops, renewals.every, None, || {
             self.keep_lease(&mut renewals);
+            self.reload_keys();
             false
         });
         tracing::info!("draining; a second signal stops at once");
         self.admin.draining.store(true, Ordering::Release);
-        for shard in 0..self.shards {
-            let _ = self.remote.tell(shard, HostNote::Drain); // refused only by a server that has stopped
-        }
+        let mut untold: Vec<usize> = (0..self.shards).collect();
         let end = clock::instant() + Duration::from_secs(self.common.sections.limits.drain_timeout_s);
         life::wait(stops, DRAIN_LOOK_EVERY, Some(end), || {
             self.keep_lease(&mut renewals);
+            // A shard whose queue of notes is full is told at the next look.
+            untold.retain(|shard| self.remote.tell(*shard, HostNote::Drain).is_err());
             self.shown.drained.load(Ordering::Acquire)
         })
+    }
+
+    /// On SIGHUP; what cannot be read changes nothing.
+    fn reload_keys(&self) {
+        if !signals::reload_requested() {
+            return;
+        }
+        match keys::tickets(&self.common) {
+            Ok(keys) => {
+                tracing::info!(?keys, "ticket keys read again; the first one seals");
+                self.seals.keys.store(Arc::new(keys));
+            }
+            Err(error) => tracing::error!("ticket keys stay as they were: {error:#}"),
+        }
     }
 
     /// Renews the lease when it is time; presents anew after a sleep.
@@ -141,7 +168,10 @@ impl<M: Machine + Send + 'static> Running<M> {
         let now = clock::instant();
         if let Some(slept) = renewals.slept(now) {
             tracing::warn!(?slept, "this process slept: it presents itself anew");
-            let _ = self.remote.tell(0, HostNote::Woke); // refused only by a server that has stopped
+            renewals.untold = true;
+        }
+        if renewals.untold {
+            renewals.untold = self.remote.tell(0, HostNote::Woke).is_err();
         }
         if renewals.are_due(now) {
             self.renew();
@@ -172,12 +202,14 @@ struct Renewals {
     sleep_min: Duration,
     renewed: Instant,
     looked: Instant,
+    /// It slept, and its machine was not told yet.
+    untold: bool,
 }
 
 impl Renewals {
     fn new(lease: Duration) -> Self {
         let (every, now) = (lease / RENEWALS_PER_LEASE, clock::instant());
-        Self { every, sleep_min: every + lease / 2, renewed: now, looked: now }
+        Self { every, sleep_min: every + lease / 2, renewed: now, looked: now, untold: false }
     }
 
     /// How long nobody looked, if that is so long that the process must have slept.
@@ -216,7 +248,7 @@ fn node(common: &Common, address: Address, started_unix_ms: u64) -> NodeConfig {
 fn seals(common: &Common) -> anyhow::Result<Seals> {
     let cluster = &common.sections.cluster;
     Ok(Seals {
-        keys: ticket_keys(common)?,
+        keys: ArcSwap::from_pointee(keys::tickets(common)?),
         policy: TicketPolicy {
             cluster: cluster.name.clone(),
             clock_skew_max: millis(cluster.clock_skew_max_ms),
@@ -226,38 +258,36 @@ fn seals(common: &Common) -> anyhow::Result<Seals> {
     })
 }
 
-/// Loads the cluster's keys; makes them first where the config allows it and nobody has yet.
-fn ticket_keys(common: &Common) -> anyhow::Result<TicketKeys> {
-    let path = &common.key_file;
-    if common.sections.cluster.create_key && !path.exists() {
-        match TicketKeys::generate().write_file(path) {
-            Ok(()) => tracing::info!(path = %path.display(), "made new ticket keys"),
-            Err(error) if path.exists() => {
-                tracing::debug!(%error, "another server was first to make the keys");
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    TicketKeys::load(path).with_context(|| format!("{} (cluster.key_file)", path.display()))
+/// What every shard of a process begins with.
+struct Begins<'a> {
+    node: &'a NodeConfig,
+    seed: u64,
+    clock: Clock,
+    link: Option<LinkKey>,
 }
 
 fn host_parts<M: Machine>(
     plan: &mut ServerPlan<M>,
     shard: usize,
-    (node, seed): (&NodeConfig, u64),
-    clock: Clock,
+    begins: &Begins<'_>,
     seals: &Arc<Seals>,
     shown: &Arc<Shown>,
 ) -> HostParts<M> {
     let link = plan.common.manager.filter(|_| shard == 0);
     let id = ShardId(shard as u16);
     HostParts {
-        machine: (plan.machine)(id, node, seed),
-        clock,
+        machine: (plan.machine)(id, begins.node, begins.seed),
+        clock: begins.clock,
         answers: Some(Answers::new(Arc::clone(seals), plan.check.take())),
         shard: id,
         dials: DIALS,
-        link: link.map(|manager| (node.name.0.clone(), manager)),
+        link: link.map(|manager| LinkParts {
+            name: begins.node.name.0.clone(),
+            manager,
+            key: begins.link.clone(),
+        }),
+        login_keys: Arc::new(LoginKeys::new(Vec::new())), // servers dial no login
+        is_plain: true,
         says_why: true,
         keeps_tickets: plan.role == Role::Hall,
         shown: Arc::clone(shown),
@@ -280,11 +310,12 @@ fn listeners<M: Machine + Send + 'static>(
     common: &Common,
     role: Role,
     seals: &Arc<Seals>,
+    lock: Lock,
 ) -> Vec<ListenerConfig<Host<M>>> {
     let is_manager = role == Role::Link;
     let limits = hp_limits(&common.sections.limits);
     let side = if is_manager { Side::Manager } else { Side::Server };
-    let door = Door { role, name: common.name.clone(), seals: Arc::clone(seals) };
+    let door = Door { role, name: common.name.clone(), seals: Arc::clone(seals), lock };
     let accepting = ListenerConfig {
         name: if is_manager { "links" } else { "players" }.into(),
         address: None, // its socket was bound before, so that the machines know the port
@@ -298,7 +329,7 @@ fn listeners<M: Machine + Send + 'static>(
         name: "manager".into(),
         address: None,
         codec: Arc::new(Native::new(Side::Node)),
-        channel: Arc::new(Dialler { side: Side::Node }),
+        channel: Arc::new(NoChannel), // who dials makes its own offer
         limits,
         link: true,
         door: 0,

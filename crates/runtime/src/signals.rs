@@ -1,4 +1,4 @@
-//! SIGTERM and Ctrl-C: the first asks for an orderly end, the second ends at once. SIGHUP ends nothing.
+//! SIGTERM and Ctrl-C: the first asks for an orderly end, the second ends at once. SIGHUP asks to read the keys again.
 //!
 //! Why: a player in the middle of a hand deserves `drain_timeout`; an operator in a hurry deserves an end.
 //! Owns: one thread that waits for signals and passes them on as words.
@@ -7,11 +7,19 @@
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, channel};
 
 /// Somebody wants this process to end. The second one is not to be waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StopRequested;
+
+static RELOAD: AtomicBool = AtomicBool::new(false);
+
+/// Whether SIGHUP came since this was last asked.
+pub fn reload_requested() -> bool {
+    RELOAD.swap(false, Relaxed)
+}
 
 /// Begins to listen; each SIGTERM or SIGINT becomes one [`StopRequested`].
 pub fn listen() -> io::Result<Receiver<StopRequested>> {
@@ -20,7 +28,7 @@ pub fn listen() -> io::Result<Receiver<StopRequested>> {
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
             if signal == SIGHUP {
-                tracing::info!("SIGHUP changes nothing: a config is read at the start");
+                RELOAD.store(true, Relaxed);
             } else if sender.send(StopRequested).is_err() {
                 return;
             }

@@ -8,6 +8,7 @@
 //! Limits: [`KEYS_MAX`] keys; a file with more is refused.
 //! Read next: [`crate::ticket`].
 
+use crate::cipher::KEY_BYTES;
 use crate::hex;
 use crate::private_file::{self, PrivateFileError};
 use crate::session::os_rng;
@@ -16,13 +17,12 @@ use pasetors::keys::SymmetricKey;
 use pasetors::version4::V4;
 use rand::Rng;
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 /// Keys in one file.
 pub const KEYS_MAX: usize = 16;
 /// A key's id, in bytes.
 pub const KEY_ID_BYTES: usize = 8;
-/// A key, in bytes.
-pub const KEY_BYTES: usize = 32;
 
 /// Why a key file was not loaded: the operator's to mend, each. Names the file, and the line where there is one.
 #[derive(Debug, thiserror::Error)]
@@ -71,14 +71,32 @@ impl TicketKeys {
 
     /// Writes a new key file that only its owner may read. An existing file is left alone: an error.
     pub fn write_file(&self, path: &Path) -> Result<(), KeyFileError> {
-        let lines = self.keys.iter().map(|it| [&it.id, " ", &hex::encode(it.key.as_bytes()), "\n"].concat());
-        Ok(private_file::write(path, &lines.collect::<String>())?)
+        Ok(private_file::write(path, &self.lines())?)
     }
 
-    /// Puts a fresh key first; the others still open what they sealed. The oldest goes over [`KEYS_MAX`].
-    pub fn rotate(&mut self) {
-        self.keys.insert(0, TicketKey::generate());
-        self.keys.truncate(KEYS_MAX);
+    /// Adds a fresh key that only opens, until [`Self::use_next`]; refused at [`KEYS_MAX`].
+    pub fn add_next(&mut self) -> Result<(), &'static str> {
+        if self.keys.len() == KEYS_MAX {
+            return Err("there are as many keys as there may be: remove the oldest line");
+        }
+        self.keys.push(TicketKey::generate());
+        Ok(())
+    }
+
+    /// The key that was added last seals from now on; the others still open what they sealed. False: there is one key.
+    pub fn use_next(&mut self) -> bool {
+        self.keys.rotate_right(1);
+        self.keys.len() > 1
+    }
+
+    /// Writes the file anew, at once whole; it is private as before.
+    pub fn replace_file(&self, path: &Path) -> Result<(), KeyFileError> {
+        Ok(private_file::replace(path, &self.lines())?)
+    }
+
+    fn lines(&self) -> Zeroizing<String> {
+        let lines = self.keys.iter().map(|it| [&it.id, " ", &hex::encode(it.key.as_bytes()), "\n"].concat());
+        Zeroizing::new(lines.collect())
     }
 
     /// The key that seals.
@@ -113,6 +131,23 @@ impl TicketKeys {
         }
         Ok(Self { keys })
     }
+}
+
+/// Reads a file that is one key in one line.
+pub(crate) fn load_one(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyFileError> {
+    let text = Zeroizing::new(private_file::read(path)?);
+    let key = hex::decode(text.trim()).ok_or(KeyFileError::Line {
+        file: path.to_owned(),
+        line: 1,
+        what: "the key is not 64 hexadecimal digits",
+    })?;
+    Ok(Zeroizing::new(key))
+}
+
+/// Writes such a file. An existing one is left alone: an error.
+pub(crate) fn write_one(path: &Path, key: &[u8; KEY_BYTES]) -> Result<(), KeyFileError> {
+    let text = Zeroizing::new(hex::encode(key) + "\n");
+    Ok(private_file::write(path, &text)?)
 }
 
 impl fmt::Debug for TicketKeys {
@@ -161,7 +196,7 @@ mod tests {
         let folder = Folder::new("keys-round-trip");
         let path = folder.0.join("ticket.keys");
         let mut keys = TicketKeys::generate();
-        keys.rotate();
+        keys.add_next().unwrap();
         keys.write_file(&path).unwrap();
         let loaded = TicketKeys::load(&path).unwrap();
         assert_eq!(ids(&loaded), ids(&keys));
@@ -205,15 +240,26 @@ mod tests {
     }
 
     #[test]
-    fn rotation_forgets_the_oldest_key_over_the_limit() {
+    fn the_next_key_opens_first_and_seals_when_it_is_used() {
         let mut keys = TicketKeys::generate();
+        assert!(!keys.use_next());
         let first = keys.current().id.clone();
-        for _ in 1..KEYS_MAX {
-            keys.rotate();
-            assert!(keys.find(first.as_bytes()).is_some());
-        }
-        keys.rotate();
-        assert!(keys.find(first.as_bytes()).is_none());
-        assert_eq!(keys.keys.len(), KEYS_MAX);
+        keys.add_next().unwrap();
+        let next = keys.keys[1].id.clone();
+        assert_eq!(keys.current().id, first);
+        assert!(keys.use_next());
+        assert_eq!(ids(&keys), [&next, &first]);
+    }
+
+    #[test]
+    fn a_replaced_file_is_private_and_has_room_for_so_many_keys() {
+        let folder = Folder::new("keys-replaced");
+        let path = folder.0.join("ticket.keys");
+        let mut keys = TicketKeys::generate();
+        keys.write_file(&path).unwrap();
+        (1..KEYS_MAX).for_each(|_| keys.add_next().unwrap());
+        assert!(keys.add_next().is_err());
+        keys.replace_file(&path).unwrap();
+        assert_eq!(ids(&TicketKeys::load(&path).unwrap()), ids(&keys));
     }
 }

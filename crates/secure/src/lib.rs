@@ -2,16 +2,20 @@
 //!
 //! Why: login, hall, room and manager share no session table. What one has decided travels with the player,
 //! sealed, and any other opens it without asking anybody.
-//! Owns: the seal (PASETO v4.local), the key files, how a session's numbers are made. The encrypted channel
-//! will live here too; the first frame already has its place for it.
+//! And how two ends keep what they say to themselves: the encrypted channel.
+//! Owns: the seal (PASETO v4.local), the channel (Noise), the key files, how a session's numbers are made.
 //! Does not own: clocks (every call takes unix milliseconds) and decisions (who may come in is logic's).
 //! Invariants: a ticket never opens as a reservation, nor the reverse; no secret is ever printed.
 //! Limits: sealed tickets and reservations fit the wire's limits, key files [`keys::KEYS_MAX`] keys.
-//! Read next: [`ticket`], then [`reservation`], [`keys`].
+//! Read next: [`ticket`], then [`reservation`], [`keys`]; [`noise`], then [`cipher`].
 #![forbid(unsafe_code)]
 
+pub mod cipher;
 mod hex;
 pub mod keys;
+pub mod link_key;
+pub mod login_key;
+pub mod noise;
 pub mod private_file;
 pub mod reservation;
 mod seal;
@@ -19,6 +23,8 @@ pub mod session;
 pub mod ticket;
 
 pub use keys::{KeyFileError, TicketKeys};
+pub use link_key::{LinkKey, LinkSecret};
+pub use login_key::{LoginKey, LoginPublicKey};
 pub use private_file::PrivateFileError;
 pub use reservation::{ReservationError, SealedFor};
 pub use seal::SealError;

@@ -2,7 +2,7 @@
 //!
 //! Why: a secret that anybody on the machine can read is none, and a server that starts anyway hides it.
 //! Owns: the check of a file's mode on the way in, its mode on the way out.
-//! Invariants: a file readable by group or others is not read; an existing file is never overwritten.
+//! Invariants: a file readable by group or others is not read; an existing file is overwritten by `replace` alone.
 //! Limits: [`FILE_BYTES_MAX`]; larger files are refused.
 //! Read next: [`crate::keys`].
 
@@ -58,6 +58,13 @@ pub fn write(path: &Path, text: &str) -> Result<(), PrivateFileError> {
     let written = write_new(&draft, text).and_then(|()| fs::hard_link(&draft, path));
     // A draft that could not be removed is as private as the file itself.
     let _ = fs::remove_file(&draft);
+    written.map_err(|source| PrivateFileError::Io { file: path.to_owned(), source })
+}
+
+/// Puts a text in the place of a private file, at once whole: whoever reads finds the old one or the new one.
+pub fn replace(path: &Path, text: &str) -> Result<(), PrivateFileError> {
+    let draft = draft_of(path);
+    let written = write_new(&draft, text).and_then(|()| fs::rename(&draft, path));
     written.map_err(|source| PrivateFileError::Io { file: path.to_owned(), source })
 }
 

@@ -20,9 +20,11 @@ use usher_runtime::{App, ServerPlan, serve};
 use usher_store::{Accounts, guest};
 
 /// `[login]`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Section {
+    /// This server's own key, relative to the config file; its public half, what clients are told, stands beside it.
+    pub key_file: PathBuf,
     /// Whether somebody without an account is let in, under a fresh one.
     pub guests: bool,
     /// The named accounts, relative to the config file.
@@ -32,11 +34,18 @@ pub struct Section {
     pub halls: Vec<String>,
 }
 
+impl Default for Section {
+    fn default() -> Self {
+        Self { key_file: "login.key".into(), guests: false, accounts_file: None, halls: Vec::new() }
+    }
+}
+
 /// A login server's config, checked.
 pub struct Config {
     common: Common,
     section: Section,
     accounts: Option<Accounts>,
+    key_file: PathBuf,
 }
 
 /// The login server.
@@ -62,7 +71,8 @@ impl App for Login {
             let message = "nobody could log in: write guests = true or name an accounts_file";
             return Err(file.wrong("login", message));
         }
-        Ok(Config { common, section, accounts })
+        let key_file = file.relative(&section.key_file);
+        Ok(Config { common, section, accounts, key_file })
     }
 
     fn effective(config: &Config) -> anyhow::Result<String> {
@@ -70,13 +80,14 @@ impl App for Login {
     }
 
     fn run(config: Config) -> anyhow::Result<()> {
-        let Config { common, section, accounts } = config;
+        let Config { common, section, accounts, key_file } = config;
         let halls: Vec<_> = section.halls.into_iter().map(Address).collect();
         serve(ServerPlan {
             common,
             role: Role::Login,
             shards: 1,
             check: Some(check(section.guests, accounts)),
+            login_key_file: Some(key_file),
             machine: Box::new(move |_, node, seed| {
                 let machine =
                     LoginConfig { node: node.clone(), halls: halls.clone(), ..LoginConfig::default() };

@@ -82,6 +82,7 @@ impl App for Manager {
             role: Role::Link,
             shards: 1,
             check: None,
+            login_key_file: None,
             machine: Box::new(move |_, node, seed| {
                 let machine = MachineConfig {
                     started_unix_ms: node.started_unix_ms,

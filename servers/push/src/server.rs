@@ -89,10 +89,10 @@ impl Running {
         self.remote.metrics()
     }
 
-    /// Begins to empty the server.
-    pub fn drain(&self) {
+    /// Begins to empty the server. False: its shard has too much to hear now; say it again.
+    pub fn drain(&self) -> bool {
         self.admin.draining.store(true, Ordering::Release);
-        let _ = self.remote.tell(0, Drain); // refused only by a server that has stopped
+        self.remote.tell(0, Drain).is_ok()
     }
 
     /// Whether it was drained and nobody is left.
@@ -122,9 +122,12 @@ impl Running {
     fn work(&self, stops: &Receiver<StopRequested>) -> bool {
         life::wait(stops, LOOK_EVERY, None, || false);
         tracing::info!("draining; a second signal stops at once");
-        self.drain();
+        let mut told = self.drain();
         let end = clock::instant() + Duration::from_secs(self.sections.limits.drain_timeout_s);
-        life::wait(stops, DRAIN_LOOK_EVERY, Some(end), || self.is_drained())
+        life::wait(stops, DRAIN_LOOK_EVERY, Some(end), || {
+            told = told || self.drain();
+            self.is_drained()
+        })
     }
 }
 

@@ -141,6 +141,8 @@ fn start_players(args: &DemoArgs, cluster: &Cluster, json: &Path) -> anyhow::Res
         .arg(json)
         .arg("--login")
         .args(logins)
+        .arg("--login-key")
+        .arg(cluster.folder().join("login.pub"))
         .stdin(Stdio::null())
         .spawn()
         .context("cannot start the players")

@@ -9,6 +9,7 @@
 mod checks;
 mod cluster;
 mod demo;
+mod keygen;
 mod process;
 mod up;
 
@@ -51,6 +52,8 @@ enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Make the key files of a cluster, or change its ticket keys
+    Keygen(keygen::KeygenArgs),
     /// Run a manager
     Manager(ServerArgs),
     /// Run a login server
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => failed_is_1(demo::run(&args)),
         Command::Up(args) => up::run(&args),
         Command::CheckConfig { file } => check_config(&file),
+        Command::Keygen(args) => failed_is_1(keygen::run(&args)),
         Command::Manager(args) => app::run::<Manager>(&args),
         Command::Login(args) => app::run::<Login>(&args),
         Command::Hall(args) => app::run::<Hall>(&args),

@@ -55,6 +55,21 @@ impl Client {
         self.stream.shutdown(Shutdown::Write).unwrap();
     }
 
+    /// The body of the next frame, as it came.
+    pub(crate) fn hear_raw(&mut self) -> Bytes {
+        loop {
+            if let Some(frame) = self.codec.frame(&self.inbox).unwrap() {
+                let body = Bytes::copy_from_slice(&self.inbox[frame.body]);
+                self.inbox.drain(..frame.end);
+                return body;
+            }
+            let mut buffer = [0; 16 * 1024];
+            let count = self.stream.read(&mut buffer).expect("a frame was to come");
+            assert!(count > 0, "it ended");
+            self.inbox.extend(&buffer[..count]);
+        }
+    }
+
     pub(crate) fn hear(&mut self) -> Heard {
         loop {
             if let Some(frame) = self.codec.frame(&self.inbox[self.read..]).unwrap() {

@@ -2,11 +2,11 @@
 
 use std::{io::Write, net::TcpListener, sync::Arc, time::Duration};
 
-use usher_hpserver::{Bytes, CloseReason, DialError, ListenerConfig, ListenerId};
+use usher_hpserver::{CloseReason, DialError, ListenerConfig, ListenerId};
 
 use crate::{
     client::Heard,
-    protocol::{Names, Talk, frame, hello},
+    protocol::{Named, Names, Talk, frame, hello},
     rig::{Note, Probe, Rig, Seen, listener, shapes},
 };
 
@@ -110,7 +110,13 @@ fn an_answer_that_is_too_long_is_refused_before_it_is_whole() {
         let rig = Rig::new(shape.config(1), vec![config]);
         let other = TcpListener::bind("127.0.0.1:0").unwrap();
         for (token, (pieces, taken)) in (0..).zip(first_frames()) {
-            rig.remote().dial(0, ListenerId(0), other.local_addr().unwrap(), token, Bytes::new());
+            rig.remote().dial(
+                0,
+                ListenerId(0),
+                other.local_addr().unwrap(),
+                token,
+                Some(Box::new(Named("who"))),
+            );
             let (mut answering, _) = other.accept().unwrap();
             for piece in &pieces {
                 let _ = answering.write_all(piece);

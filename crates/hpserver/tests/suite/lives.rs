@@ -2,11 +2,11 @@
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
-use usher_hpserver::{Bytes, CloseReason, DialError, ListenerConfig, ListenerId};
+use usher_hpserver::{CloseReason, DialError, ListenerConfig, ListenerId};
 
 use crate::{
     client::Heard,
-    protocol::{Names, Talk, frame, hello},
+    protocol::{Named, Names, Talk, frame, hello},
     rig::{Note, Probe, Random, Rig, Seen, Shape, answer, listener, numbered, shapes},
 };
 
@@ -29,7 +29,7 @@ fn whoever_knocks_is_admitted_refused_or_not_even_heard() {
 
         let mut nobody = rig.client(0);
         nobody.write(&[&hello(b"nobody")[..], &nobody.encode(b"e")].concat());
-        assert_eq!(nobody.hear(), Heard::Frame(b'r', "full".into()));
+        assert_eq!(nobody.hear(), Heard::Packet("full".into()));
         nobody.expect_end();
         drop(nobody);
         assert_eq!(rig.wait_closed(), CloseReason::Local);
@@ -55,7 +55,7 @@ fn dialling_ends_in_a_connection_or_in_the_reason_why_not() {
         let rig = Rig::new(shape.config(2), vec![names(), dials]);
         let remote = rig.remote();
         let dial = |token, name: &'static str| {
-            remote.dial(1, ListenerId(1), rig.address(0), token, Bytes::from_static(name.as_bytes()));
+            remote.dial(1, ListenerId(1), rig.address(0), token, Some(Box::new(Named(name))));
         };
         dial(1, "friend");
         let conn = rig.wait(|seen| match seen {
@@ -69,7 +69,7 @@ fn dialling_ends_in_a_connection_or_in_the_reason_why_not() {
         dial(3, "stranger");
         rig.wait_for(&Seen::DialFailed(3, DialError::Closed));
         let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        remote.dial(0, ListenerId(1), closed, 4, Bytes::new());
+        remote.dial(0, ListenerId(1), closed, 4, None);
         let refused = std::io::ErrorKind::ConnectionRefused;
         rig.wait_for(&Seen::DialFailed(4, DialError::Connect(refused)));
         rig.tell(1, Note::SendTo(conn, "q".into()));
@@ -87,7 +87,7 @@ fn a_dialled_server_that_does_not_answer_is_given_up() {
         dials.limits.first_message_deadline = Duration::from_millis(30);
         let rig = Rig::new(shape.config(1), vec![dials]);
         let address = silent.local_addr().unwrap();
-        rig.remote().dial(0, ListenerId(0), address, 1, Bytes::new());
+        rig.remote().dial(0, ListenerId(0), address, 1, Some(Box::new(Named("who"))));
         rig.wait_for(&Seen::DialFailed(1, DialError::Closed));
         rig.finish();
     }
@@ -201,7 +201,7 @@ fn a_shutdown_in_the_middle_of_everything_leaks_nothing() {
             }
             let _ = std::io::Write::write(&mut client.stream, &wire);
         }
-        rig.remote().dial(0, ListenerId(1), address, 1, Bytes::from_static(b"too late"));
+        rig.remote().dial(0, ListenerId(1), address, 1, Some(Box::new(Named("too late"))));
         let within = if round % 2 == 0 { Duration::ZERO } else { Duration::from_millis(20) };
         rig.finish_within(within);
     }

@@ -19,5 +19,6 @@ mod panics;
 mod pressure;
 mod protocol;
 mod rig;
+mod sealed;
 mod shards;
 mod streams;

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use usher_hpserver::{
-    Answer, BadFrame, Bytes, BytesMut, Channel, CloseReason, Codec, Decoded, Frame, Framed, Partial, Refusal,
-    TooLarge,
+    Answer, BadFrame, Bytes, BytesMut, Channel, CloseReason, Codec, Decoded, Frame, Framed, Greeted,
+    Handshake, KeySpent, Keys, Offer, Open, Partial, Refusal, Seal, TooLarge,
 };
 
 /// `Framed` whose body begins with a kind: `.` the end of a message, `+` more follows, `?` ping, `!` pong,
@@ -109,12 +109,12 @@ impl Channel<Bytes, String> for Names {
         true
     }
 
-    fn greet(&self, first_frame: &[u8], _: SocketAddr) -> Result<String, Refusal> {
+    fn greet(&self, first_frame: &[u8], _: SocketAddr) -> Result<Greeted<String>, Refusal> {
         let name = String::from_utf8_lossy(first_frame).into_owned();
         if name == "stranger" {
             return Err(Refusal { last_words: frame(b'~', b"who?"), reason: "stranger" });
         }
-        Ok(name)
+        Ok(Greeted { greeting: name, handshake: None })
     }
 
     fn welcome(&self) -> Bytes {
@@ -122,20 +122,112 @@ impl Channel<Bytes, String> for Names {
     }
 
     fn refusal(&self, packet: &Bytes) -> Bytes {
-        frame(b'r', packet)
+        frame(b'.', packet)
+    }
+}
+
+/// Gives that name; a welcome with a body brings keys.
+pub(crate) struct Named(pub(crate) &'static str);
+
+impl Offer for Named {
+    fn hello(&mut self) -> Bytes {
+        hello(self.0.as_bytes()).into()
     }
 
-    fn hello(&self, body: &[u8]) -> Bytes {
-        let mut out = BytesMut::new();
-        Framed::default().encode(&Bytes::copy_from_slice(body), &mut out).unwrap();
-        out.freeze()
-    }
-
-    fn answered(&self, frame: &[u8]) -> Result<Answer<Bytes>, BadFrame> {
-        match frame.split_first() {
-            Some((b'w', _)) => Ok(Answer::Welcome),
-            Some((b'r', words)) => Ok(Answer::Refused(Bytes::copy_from_slice(words))),
+    fn answered(self: Box<Self>, frame: &[u8]) -> Result<Answer, BadFrame> {
+        match frame {
+            b"wsealed" => Ok(Answer::Welcome(Some(Turns::keys()))),
+            [b'w', ..] => Ok(Answer::Welcome(None)),
+            [b'.', ..] => Ok(Answer::Refused),
             _ => Err(BadFrame("answer")),
         }
+    }
+}
+
+/// `Names`, and every frame after it is sealed. `liar` is admitted and cannot do the exchange.
+pub(crate) struct SealedNames;
+
+struct Exchange {
+    lies: bool,
+}
+
+impl Channel<Bytes, String> for SealedNames {
+    fn greets(&self) -> bool {
+        true
+    }
+
+    fn greet(&self, first_frame: &[u8], peer: SocketAddr) -> Result<Greeted<String>, Refusal> {
+        let Greeted { greeting, .. } = Names.greet(first_frame, peer)?;
+        let exchange = Exchange { lies: greeting == "liar" };
+        Ok(Greeted { greeting, handshake: Some(Box::new(exchange)) })
+    }
+
+    fn welcome(&self) -> Bytes {
+        panic!("the handshake says it")
+    }
+
+    fn refusal(&self, packet: &Bytes) -> Bytes {
+        frame(b'.', packet)
+    }
+}
+
+impl Handshake for Exchange {
+    fn accept(self: Box<Self>) -> Result<(Bytes, Keys), &'static str> {
+        if self.lies {
+            return Err("lies");
+        }
+        Ok((frame(b'w', b"sealed"), Turns::keys()))
+    }
+}
+
+/// A cipher for tests: a frame is its turn, then its body with every byte turned by that. A frame that is left out,
+/// comes twice or in another place does not open. After [`Turns::MAX`] frames the key is spent.
+pub(crate) struct Turns {
+    next: u16,
+}
+
+impl Turns {
+    pub(crate) const MAX: u16 = 5_000;
+
+    pub(crate) fn new() -> Self {
+        Self { next: 1 }
+    }
+
+    fn keys() -> Keys {
+        Keys { seal: Box::new(Self::new()), open: Box::new(Self::new()) }
+    }
+
+    fn turn(&mut self, body: &[u8]) -> Vec<u8> {
+        let turn = self.next;
+        self.next += 1;
+        body.iter().map(|byte| byte ^ turn as u8).collect()
+    }
+}
+
+impl Seal for Turns {
+    fn seal(&mut self, mut frames: &[u8], out: &mut BytesMut) -> Result<(), KeySpent> {
+        while let Some(Frame { body, end }) = Framed::default().frame(frames).unwrap() {
+            if self.next > Self::MAX {
+                return Err(KeySpent);
+            }
+            let turn = self.next.to_be_bytes();
+            let sealed = [&turn[..], &self.turn(&frames[body])].concat();
+            Framed::default().encode(&sealed.into(), out).unwrap();
+            frames = &frames[end..];
+        }
+        assert!(frames.is_empty(), "whole frames");
+        Ok(())
+    }
+}
+
+impl Open for Turns {
+    fn open(&mut self, body: &[u8], clear: &mut Vec<u8>) -> Result<(), BadFrame> {
+        assert!(clear.is_empty());
+        let (turn, sealed) = body.split_first_chunk().ok_or(BadFrame("unsealed"))?;
+        if u16::from_be_bytes(*turn) != self.next {
+            return Err(BadFrame("forged"));
+        }
+        clear.extend(self.turn(sealed));
+        Ok(())
     }
 }

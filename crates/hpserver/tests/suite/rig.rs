@@ -25,6 +25,9 @@ pub(crate) struct Shape {
     pub(crate) queue: usize,
 }
 
+/// More than any test sends to a client that does not read.
+pub(crate) const MUCH_BYTES: usize = 64 << 20;
+
 pub(crate) fn shapes() -> impl Iterator<Item = Shape> {
     let threads = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (1, 1, 1), (2, 2, 2)];
     let shapes = threads.into_iter().flat_map(|threads| [1, 4096].map(|queue| Shape { threads, queue }));
@@ -32,11 +35,13 @@ pub(crate) fn shapes() -> impl Iterator<Item = Shape> {
 }
 
 impl Shape {
+    /// With room for [`MUCH_BYTES`] behind each socket.
     pub(crate) fn config(self, shards: usize) -> Config {
         Config {
             completion: completion::Config {
                 workers: 2,
                 linger_timeout: Duration::from_millis(20),
+                send_queue_bytes_max: MUCH_BYTES,
                 ..completion::Config::default()
             },
             receive_threads: self.threads.0,
@@ -45,6 +50,7 @@ impl Shape {
             shards,
             queue_items_max: self.queue,
             batch_items_max: 16,
+            handshakes_per_turn_max: 3,
         }
     }
 

@@ -73,6 +73,10 @@ pub enum CloseReason {
     WrongWorld,
     /// The first frame was meant for another kind of server.
     WrongRole,
+    /// One end speaks in clear and the other does not.
+    WrongChannel,
+    /// The handshake does not prove the key.
+    HandshakeFailed,
     /// A frame or message that cannot be read.
     BadFrame,
     /// A message that this server does not take, or not now.
@@ -111,6 +115,8 @@ impl CloseReason {
             Self::TicketInvalid => "ticket_invalid",
             Self::WrongWorld => "wrong_world",
             Self::WrongRole => "wrong_role",
+            Self::WrongChannel => "wrong_channel",
+            Self::HandshakeFailed => "handshake_failed",
             Self::BadFrame => "bad_frame",
             Self::Unexpected => "unexpected",
             Self::FirstMessageDeadline => "first_message_deadline",

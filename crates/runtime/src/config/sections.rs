@@ -34,9 +34,15 @@ pub struct ClusterSection {
     /// The world of this server.
     #[serde(default = "defaults::world")]
     pub world: u16,
+    /// How everything is said: `noise`, encrypted and proven, or `plain`, for measuring.
+    #[serde(default)]
+    pub channel: ChannelKind,
     /// The ticket keys, relative to the config file.
     pub key_file: PathBuf,
-    /// Make the key file if it is not there.
+    /// The key of this server's link, a manager's: the secret of all links; `link-NAME.key` and `link.secret` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_file: Option<PathBuf>,
+    /// Make the key files that are not there.
     #[serde(default)]
     pub create_key: bool,
     /// The manager's address; a manager itself has none.
@@ -60,6 +66,17 @@ pub struct ClusterSection {
     /// Redirects a client may be given in a row.
     #[serde(default = "defaults::redirects_max")]
     pub redirects_max: u8,
+}
+
+/// How the two ends of a connection speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelKind {
+    /// Encrypted, each end proven to the other.
+    #[default]
+    Noise,
+    /// In clear.
+    Plain,
 }
 
 /// `[limits]`: what this server takes on.

@@ -1,0 +1,103 @@
+//! The keys a server starts with: loaded, and made first where the config allows it.
+//!
+//! Why: a cluster on one machine starts without a word about keys; on several, the same files come from `usher keygen`.
+//! Owns: which files a role needs, and who makes them. Does not own their form (`usher_secure`).
+//! Invariants: an existing file is never overwritten; of several servers that start at once one makes a file and the
+//! others read it. Without `cluster.create_key` a missing file is an error that names it.
+//! Read next: [`crate::server`], `deploy/local`.
+
+use crate::config::{ChannelKind, Common};
+use crate::door::Lock;
+use anyhow::Context;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use usher_proto::first_frame::Role;
+use usher_secure::{KeyFileError, LinkKey, LinkSecret, LoginKey, TicketKeys};
+
+/// What the manager holds, beside the ticket keys, when a cluster's keys are made where it runs.
+pub const LINK_SECRET_FILE: &str = "link.secret";
+
+/// What its links and its listener prove themselves by.
+pub(crate) struct ServerKeys {
+    pub(crate) lock: Lock,
+    /// For the link to the manager; a manager has none.
+    pub(crate) link: Option<LinkKey>,
+}
+
+/// `login_key_file`: a login server's.
+pub(crate) fn load(common: &Common, role: Role, login_key_file: Option<&Path>) -> anyhow::Result<ServerKeys> {
+    if common.sections.cluster.channel == ChannelKind::Plain {
+        tracing::warn!(
+            "the channel is plain: passwords' proofs, tickets and all that is said can be read on the way"
+        );
+        return Ok(ServerKeys { lock: Lock::Plain, link: None });
+    }
+    let link = if role == Role::Link { None } else { Some(link_key(common)?) };
+    let lock = match role {
+        Role::Link => Lock::Links(link_secret(common, &common.link_file)?),
+        Role::Hall | Role::Room => Lock::Session,
+        Role::Login => {
+            let path = login_key_file.context("invariant: a login server has a key file")?;
+            Lock::Login(Arc::new(login_key(common, path)?))
+        }
+    };
+    Ok(ServerKeys { lock, link })
+}
+
+/// The cluster's ticket keys.
+pub(crate) fn tickets(common: &Common) -> anyhow::Result<TicketKeys> {
+    let path = &common.key_file;
+    made(common, path, || TicketKeys::generate().write_file(path))?;
+    TicketKeys::load(path).context("cluster.key_file")
+}
+
+/// Where a login key's public half is written: what clients are told.
+pub fn public_file(login_key_file: &Path) -> PathBuf {
+    login_key_file.with_extension("pub")
+}
+
+/// Where the key of that server's link is, if its config does not say.
+pub fn link_key_file(server: &str) -> String {
+    format!("link-{server}.key")
+}
+
+fn login_key(common: &Common, path: &Path) -> anyhow::Result<LoginKey> {
+    made(common, path, || LoginKey::generate().write_file(path))?;
+    let key = LoginKey::load(path).context("login.key_file")?;
+    let public = public_file(path);
+    if common.sections.cluster.create_key && !public.exists() {
+        fs::write(&public, format!("{}\n", key.public()))
+            .with_context(|| format!("cannot write {}", public.display()))?;
+    }
+    tracing::info!(login_key = %key.public(), "clients are to know this key");
+    Ok(key)
+}
+
+/// Made from the secret beside it, where both may be made.
+fn link_key(common: &Common) -> anyhow::Result<LinkKey> {
+    let path = &common.link_file;
+    if common.sections.cluster.create_key && !path.exists() {
+        let secret = link_secret(common, &path.with_file_name(LINK_SECRET_FILE))?;
+        made(common, path, || secret.key_of(&common.name.0).write_file(path))?;
+    }
+    LinkKey::load(path).context("cluster.link_file")
+}
+
+fn link_secret(common: &Common, path: &Path) -> anyhow::Result<LinkSecret> {
+    made(common, path, || LinkSecret::generate().write_file(path))?;
+    LinkSecret::load(path).context("cluster.link_file")
+}
+
+/// Makes a file where the config allows it and nobody has yet.
+fn made(common: &Common, path: &Path, make: impl FnOnce() -> Result<(), KeyFileError>) -> anyhow::Result<()> {
+    if !common.sections.cluster.create_key || path.exists() {
+        return Ok(());
+    }
+    match make() {
+        Ok(()) => tracing::info!(path = %path.display(), "made a new key file"),
+        Err(error) if path.exists() => tracing::debug!(%error, "another server was first to make it"),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
