@@ -6,6 +6,7 @@
 //! Read next: `usher_runtime::life`, which says the two lines.
 
 use crate::page::{self, PATIENCE, until};
+use crate::secrets;
 use crate::wire::{log_in, visit_hall};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
@@ -56,6 +57,7 @@ impl Folder {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("usher-e2e-{}-{number}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
+        secrets::write_files(&path);
         Self(path)
     }
 
@@ -135,7 +137,11 @@ impl Process {
     }
 
     pub(crate) fn terminate(&self) {
-        signal(self.child.id(), Signal::TERM);
+        self.signal(Signal::TERM);
+    }
+
+    pub(crate) fn signal(&self, wanted: Signal) {
+        signal(self.child.id(), wanted);
     }
 
     pub(crate) fn is_running(&mut self) -> bool {

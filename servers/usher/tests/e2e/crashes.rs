@@ -4,6 +4,7 @@
 
 use crate::cluster::{Cluster, GUESTS, ROOMS, free_address, usher};
 use crate::page::{PATIENCE, cluster as view, get, metric, until, until_in_rooms};
+use crate::secrets;
 use crate::wire::{GOMOKU, enter, greet, log_in, seat_guest, visit_hall};
 use serde_json::Value;
 use std::fs;
@@ -58,7 +59,8 @@ fn players_of_a_killed_room_server_come_back_in_another_room() {
             "--seconds",
             "8",
         ])
-        .args(["--players", &CROWD.to_string(), "--login", cluster.address("login"), "--json"])
+        .args(["--players", &CROWD.to_string(), "--login", cluster.address("login")])
+        .args(["--login-key", &secrets::login_key().public().to_string(), "--json"])
         .arg(&report)
         .stdout(Stdio::null())
         .spawn()

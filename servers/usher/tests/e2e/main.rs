@@ -9,12 +9,14 @@
 
 mod abuse;
 mod accounts;
+mod channel;
 mod cluster;
 mod commands;
 mod crashes;
 mod door;
 mod links;
 mod page;
+mod secrets;
 mod slow;
 mod stopping;
 mod up;

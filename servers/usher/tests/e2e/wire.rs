@@ -6,6 +6,8 @@
 //! Read next: `usher_proto::first_frame`, `usher_proto::codec`.
 
 use crate::page::{PATIENCE, until};
+use crate::secrets;
+use std::cell::RefCell;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use usher_proto::codec::{self, Unfinished};
@@ -15,6 +17,7 @@ use usher_proto::message::{
     LoggedIn, Pong, Renewed, SeatNo, Sit, Speaker,
 };
 use usher_proto::{GameId, Message, RoomNo, WorldId};
+use usher_secure::noise::Split;
 
 /// The one game there is.
 pub(crate) const GOMOKU: GameId = GameId(1);
@@ -30,10 +33,25 @@ pub(crate) enum Heard {
     Reset,
 }
 
+thread_local! {
+    static RECORDED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+fn record(bytes: &[u8]) {
+    RECORDED.with_borrow_mut(|recorded| recorded.extend_from_slice(bytes));
+}
+
+/// Everything that went over this test's connections, both ways, but for the lengths of what came.
+pub(crate) fn recorded() -> Vec<u8> {
+    RECORDED.with_borrow(Vec::clone)
+}
+
 /// A connection.
 pub(crate) struct Wire {
     stream: TcpStream,
     unfinished: Unfinished,
+    /// Once it was welcomed.
+    keys: Option<Split>,
 }
 
 /// A body as a frame.
@@ -64,20 +82,26 @@ impl Wire {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream, unfinished: Unfinished::default() }
+        Self { stream, unfinished: Unfinished::default(), keys: None }
     }
 
-    /// Says a first frame; the answer if it is not a welcome.
-    pub(crate) fn greet(mut self, first_frame: &[u8]) -> Result<Self, Message> {
-        self.write(&framed(first_frame));
+    /// Says a first frame, with a handshake if a key is known; the answer if it is not a welcome.
+    pub(crate) fn greet(mut self, role: Role, ticket: &[u8]) -> Result<Self, Message> {
+        let head = first_frame(role, ticket);
+        let (initiator, message) = secrets::begin(role, ticket, &head).unzip();
+        self.write(&framed(&[&head[..], message.as_ref().map_or(&[], |it| &it[..])].concat()));
         let body = self.read_frame().unwrap_or_else(|error| panic!("no answer to the first frame: {error}"));
-        if body == [ANSWER_WELCOME] {
-            return Ok(self);
+        match (body.split_first(), initiator) {
+            (Some((&ANSWER_WELCOME, answer)), Some(initiator)) => {
+                self.keys = Some(initiator.finish(answer).expect("the server knows the key"));
+                Ok(self)
+            }
+            _ => Err(self.decode(&body).expect("a refusal fits one frame")),
         }
-        Err(self.decode(&body).expect("a refusal fits one frame"))
     }
 
     pub(crate) fn try_write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        record(bytes);
         self.stream.write_all(bytes)
     }
 
@@ -86,7 +110,28 @@ impl Wire {
     }
 
     pub(crate) fn say(&mut self, message: impl Into<Message>) {
-        self.write(&packets(message));
+        let clear = packets(message);
+        let wire = self.sealed(&clear);
+        self.write(&wire);
+    }
+
+    /// The body of the next frame, whatever it is.
+    pub(crate) fn hear_raw(&mut self) -> Vec<u8> {
+        self.read_frame().unwrap()
+    }
+
+    /// Frames as they go over the wire.
+    pub(crate) fn sealed(&mut self, mut frames: &[u8]) -> Vec<u8> {
+        let Some(keys) = &mut self.keys else { return frames.to_vec() };
+        let mut wire = Vec::new();
+        while let Some((length, rest)) = frames.split_first_chunk::<2>() {
+            let (body, others) = rest.split_at(usize::from(u16::from_be_bytes(*length)));
+            let mut sealed = body.to_vec();
+            let tag = keys.sealing.seal(&mut sealed).unwrap();
+            wire.extend(framed(&[&sealed[..], &tag].concat()));
+            frames = others;
+        }
+        wire
     }
 
     pub(crate) fn hear(&mut self) -> Heard {
@@ -164,7 +209,11 @@ impl Wire {
         self.stream.read_exact(&mut length)?;
         let mut body = vec![0; usize::from(u16::from_be_bytes(length))];
         self.stream.read_exact(&mut body)?;
-        Ok(body)
+        record(&body);
+        let Some(keys) = &mut self.keys else { return Ok(body) };
+        let mut clear = Vec::new();
+        keys.opening.open(&body, &mut clear).expect("a server's frame opens");
+        Ok(clear)
     }
 
     fn decode(&mut self, body: &[u8]) -> Option<Message> {
@@ -180,7 +229,7 @@ pub(crate) fn first_frame(role: Role, ticket: &[u8]) -> Vec<u8> {
 
 /// Connects and shows a ticket; what was said instead of a welcome.
 pub(crate) fn greet(address: &str, role: Role, ticket: &[u8]) -> Result<Wire, Message> {
-    Wire::connect(address).greet(&first_frame(role, ticket))
+    Wire::connect(address).greet(role, ticket)
 }
 
 /// A whole visit to a login server.
@@ -193,6 +242,7 @@ pub(crate) fn log_in(address: &str, credentials: Credentials) -> LoggedIn {
         _ => None,
     });
     assert_eq!(wire.last_word(), Some(CloseReason::Finished));
+    secrets::remember(&logged_in.ticket, logged_in.session_key.to_vec().try_into().unwrap());
     logged_in
 }
 
@@ -215,7 +265,11 @@ pub(crate) fn visit_hall(address: &str, ticket: &[u8]) -> (Renewed, Directory) {
         _ => None,
     });
     assert_eq!(wire.last_word(), Some(CloseReason::Finished));
-    (renewed.expect("the renewed ticket comes before the directory"), directory)
+    let renewed = renewed.expect("the renewed ticket comes before the directory");
+    if let (Some(again), Some(key)) = (&renewed.ticket, secrets::session_key(ticket)) {
+        secrets::remember(again, key);
+    }
+    (renewed, directory)
 }
 
 /// Into a room, or what was said instead.
