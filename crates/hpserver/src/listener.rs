@@ -4,7 +4,8 @@
 //! Immutable but for atomic counters.
 //!
 //! Invariants: `connections` counts exactly the connections that lanes know of, and `online` lists them: never more
-//! accepted ones than `connections_max`. Who is shown out at once counts in `connections_total` and by the reason.
+//! accepted ones than `connections_max`. Who is shown out at once counts in `connections_total` and by the reason. A
+//! listener of links has no rates.
 //! Read next: `hook`, which counts connections in and out.
 
 use std::{
@@ -22,8 +23,8 @@ use bytes::Bytes;
 use usher_completion::ConnId;
 
 use crate::{
-    Channel, CloseReason, Codec, Limits, ListenerConfig, ListenerMetrics, Service, ShardId, fabric::lock,
-    table::IdMap,
+    Channel, CloseReason, Codec, Limits, ListenerConfig, ListenerMetrics, Rates, Service, ShardId,
+    addresses::Addresses, fabric::lock, table::IdMap, timer::now,
 };
 
 /// A listener: its place in the list that `Server::start` was given.
@@ -80,6 +81,9 @@ pub(crate) struct Listener<S: Service> {
     pub(crate) codec_index: usize,
     pub(crate) channel: Arc<dyn Channel<S::Packet, S::Greeting>>,
     pub(crate) limits: Limits,
+    /// What one connection may say; a link anything.
+    pub(crate) rates: Rates,
+    pub(crate) addresses: Addresses,
     pub(crate) link: bool,
     pub(crate) door: ShardId,
     pub(crate) counters: Counters,
@@ -136,6 +140,8 @@ impl<S: Service> Listener<S> {
                 codec: config.codec,
                 codec_index,
                 channel: config.channel,
+                rates: if config.link { Rates::default() } else { config.limits.rates },
+                addresses: Addresses::new(config.limits.addresses.clone(), now()),
                 limits: config.limits,
                 link: config.link,
                 door: config.door,
@@ -165,6 +171,7 @@ impl<S: Service> Listener<S> {
             connections: counters.connections.load(Relaxed),
             connections_peak: counters.connections_peak.load(Relaxed),
             connections_total: counters.connections_total.load(Relaxed),
+            addresses: self.addresses.count(now()) as u64,
             closed,
             packets_in: counters.packets_in.load(Relaxed),
             packets_out: counters.packets_out.load(Relaxed),

@@ -30,7 +30,8 @@ use bytes::Bytes;
 use usher_completion::{ConnId, Vital};
 
 use crate::{
-    Config, DialError, ListenerConfig, ListenerId, Metrics, Online, Service, ShardId, StageMetrics,
+    Config, DialError, Limits, ListenerConfig, ListenerId, Metrics, Online, Rate, Rates, Service, ShardId,
+    StageMetrics,
     fabric::{Dial, Fabric, Totals, WorkerDesk, lock},
     hook::{Hook, Sockets},
     lane::{Class, Lane, LaneCounts},
@@ -285,10 +286,22 @@ fn check<S: Service>(config: &Config, listeners: &[ListenerConfig<S>]) -> io::Re
         "first_message_deadline must not be 0"
     } else if listeners.iter().any(|listener| listener.limits.ping_interval.is_zero()) {
         "ping_interval must not be 0"
+    } else if let Some(wrong) = listeners.iter().find_map(|listener| wrong_rate(config, &listener.limits)) {
+        wrong
     } else {
         return Ok(());
     };
     Err(io::Error::new(io::ErrorKind::InvalidInput, wrong))
+}
+
+fn wrong_rate(config: &Config, limits: &Limits) -> Option<&'static str> {
+    let Rates { messages, bytes } = limits.rates;
+    let is_empty = |rate: Rate| rate.per_second > 0 && rate.burst == 0;
+    if [messages, bytes, limits.addresses.connects].into_iter().any(is_empty) {
+        return Some("the burst of a rate must not be 0");
+    }
+    let is_short = bytes.per_second > 0 && (bytes.burst as usize) < config.completion.receive_buffer_bytes;
+    is_short.then_some("the burst of rates.bytes must be at least receive_buffer_bytes")
 }
 
 fn fabric<S: Service>(

@@ -145,6 +145,12 @@ pub enum CloseReason {
     SlowConsumer,
     /// The listener had `Limits::connections_max` already.
     ConnectionsFull,
+    /// Its address had `AddressLimits::connections_max` already.
+    AddressFull,
+    /// Its address makes connections faster than `AddressLimits::connects`.
+    AddressRate,
+    /// It said more, or more often, than `Limits::rates` allows.
+    RateLimited,
     /// The channel refused its first frame; the channel's word for it.
     GreetingRefused(&'static str),
     /// A dialled connection whose other end refused it.
@@ -157,7 +163,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every name, in the order of `index`.
-    pub(crate) const NAMES: [&'static str; 12] = [
+    pub(crate) const NAMES: [&'static str; 15] = [
         "peer_closed",
         "peer_reset",
         "local",
@@ -170,6 +176,9 @@ impl CloseReason {
         "dial_refused",
         "failed",
         "shutdown",
+        "address_full",
+        "address_rate",
+        "rate_limited",
     ];
 
     /// The reason's name in metrics.
@@ -191,6 +200,9 @@ impl CloseReason {
             Self::DialRefused => 9,
             Self::Failed(_) => 10,
             Self::Shutdown => 11,
+            Self::AddressFull => 12,
+            Self::AddressRate => 13,
+            Self::RateLimited => 14,
         }
     }
 }
