@@ -67,6 +67,7 @@ impl Side {
             Closed::FirstMessageDeadline => CloseReason::FirstMessageDeadline,
             Closed::PingTimeout => CloseReason::PingTimeout,
             Closed::SlowConsumer => CloseReason::SlowConsumer,
+            Closed::RateLimited => CloseReason::RateLimited,
             Closed::ConnectionsFull => CloseReason::ConnectionsFull,
             Closed::Shutdown => CloseReason::ServerStopping,
             _ => return None,

@@ -76,6 +76,7 @@ impl<M: Machine + Send + 'static> RunningCrowd<M> {
                 link: None,
                 says_why: false,
                 keeps_tickets: false,
+                exempt: Vec::new(),
                 shown: Arc::clone(&shown),
             })
         })?;

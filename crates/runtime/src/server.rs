@@ -11,7 +11,7 @@ use crate::admin::{self, AdminState};
 use crate::answers::{Answers, CheckCredentials, Seals};
 use crate::clock::{self, Clock};
 use crate::codec::{Native, Side};
-use crate::config::{Common, LimitsSection, Sections, millis};
+use crate::config::{Common, Sections, millis};
 use crate::door::{Dialler, Door};
 use crate::host::{Host, HostNote, HostParts};
 use crate::life::{self, DRAIN_LOOK_EVERY, FLUSH_MAX, Needs, Ready};
@@ -206,6 +206,7 @@ fn node(common: &Common, address: Address, started_unix_ms: u64) -> NodeConfig {
         serve_max: limits.serve_max,
         serve_per_second_max: limits.serve_per_second_max,
         connections_max: limits.connections_max(),
+        reservations_per_address_max: limits.reservations_per_address_max,
         redirects_max: cluster.redirects_max,
         reservation_ttl: millis(cluster.reservation_ttl_ms),
         lease: millis(cluster.lease_ms),
@@ -260,6 +261,7 @@ fn host_parts<M: Machine>(
         link: link.map(|manager| (node.name.0.clone(), manager)),
         says_why: true,
         keeps_tickets: plan.role == Role::Hall,
+        exempt: plan.common.exempt.clone(),
         shown: Arc::clone(shown),
     }
 }
@@ -282,7 +284,7 @@ fn listeners<M: Machine + Send + 'static>(
     seals: &Arc<Seals>,
 ) -> Vec<ListenerConfig<Host<M>>> {
     let is_manager = role == Role::Link;
-    let limits = hp_limits(&common.sections.limits);
+    let limits = hp_limits(common);
     let side = if is_manager { Side::Manager } else { Side::Server };
     let door = Door { role, name: common.name.clone(), seals: Arc::clone(seals) };
     let accepting = ListenerConfig {
@@ -306,13 +308,16 @@ fn listeners<M: Machine + Send + 'static>(
     vec![accepting, dialling] // DOOR, DIALS
 }
 
-fn hp_limits(limits: &LimitsSection) -> Limits {
+fn hp_limits(common: &Common) -> Limits {
+    let Sections { limits, addresses, .. } = &common.sections;
     Limits {
         connections_max: limits.connections_max() as usize,
         first_message_deadline: millis(limits.first_message_deadline_ms),
         ping_interval: millis(limits.ping_interval_ms),
         pings_missed_max: limits.pings_missed_max,
         high_water_bytes: limits.high_water_bytes,
+        rates: limits.rates(),
+        addresses: addresses.limits(&common.exempt),
         ..Limits::default()
     }
 }

@@ -108,7 +108,11 @@ fn one_more_than_connections_max_is_told_so_on_each_port() {
 
 #[test]
 fn an_administrator_that_asks_and_never_reads_is_closed() {
-    let server = Setup { administrators: "high_water_bytes = 10000\n", ..Setup::default() }.start();
+    let server = Setup {
+        administrators: "high_water_bytes = 10000\nmessages_per_second_max = 0\n",
+        ..Setup::default()
+    }
+    .start();
     let nc = server.administrator();
     let asking = "{\"get_counts\":{}}\n".repeat(1_000);
     let closed = || server.counters(Port::Administrators).closed["slow_consumer"] == 1;
