@@ -77,7 +77,7 @@ fn a_flood_from_one_address_is_refused_and_a_guest_from_another_logs_in() {
 
 /// By hand, with the release binary: `cargo test --release -p usher --test e2e -- --ignored --nocapture fifty`.
 #[test]
-#[ignore = "half a minute of one core, and figures to look at"]
+#[ignore = "figures to look at, and worth it with the release binary alone"]
 fn fifty_thousand_from_one_address_in_a_minute() {
     raise_file_limit();
     let (_cluster, login) = login();
