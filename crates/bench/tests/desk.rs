@@ -15,7 +15,8 @@ use usher_runtime::config::ConfigFile;
 
 const SOON: Duration = Duration::from_secs(60);
 const CONFIG: &str = "kind = \"push\"\n[server]\nname = \"push\"\n[terminals]\nlisten = \"127.0.0.1:0\"\n\
-    [controllers]\nlisten = \"127.0.0.1:0\"\n[administrators]\nlisten = \"127.0.0.1:0\"\n";
+    [controllers]\nlisten = \"127.0.0.1:0\"\n[administrators]\nlisten = \"127.0.0.1:0\"\n\
+    [addresses]\nexempt = [\"127.0.0.0/8\"]\n";
 
 /// Ended when it is dropped.
 struct Server(Option<Running>);

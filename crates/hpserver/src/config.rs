@@ -8,7 +8,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use crate::{Channel, Codec, NoChannel, Service, ShardId};
+use crate::{AddressLimits, Channel, Codec, NoChannel, Rates, Service, ShardId};
 
 /// The process's own side: layer 1, threads, shards, queues.
 #[derive(Debug, Clone)]
@@ -101,6 +101,10 @@ pub struct Limits {
     pub high_water_bytes: usize,
     /// Bytes of an incomplete frame that are kept; not less than the codec's longest frame.
     pub receive_tail_bytes_max: usize,
+    /// What one connection may say; over it, it is closed (`rate_limited`). A link may say anything.
+    pub rates: Rates,
+    /// What one address may have; over it, its next connection is reset (`address_full`, `address_rate`).
+    pub addresses: AddressLimits,
 }
 
 impl Default for Limits {
@@ -113,6 +117,8 @@ impl Default for Limits {
             pings_missed_max: 3,
             high_water_bytes: 256 * 1024,
             receive_tail_bytes_max: 128 * 1024,
+            rates: Rates::default(),
+            addresses: AddressLimits::default(),
         }
     }
 }

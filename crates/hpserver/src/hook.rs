@@ -1,7 +1,8 @@
 //! Layer 2's hooks on layer 1: what a worker says becomes items for the lanes.
 //!
 //! It exists so that layer 1 knows nothing of lanes. One value a worker. It counts connections in and out,
-//! shows out those above `connections_max`, and gathers a turn's chunks into one batch a lane.
+//! shows out those above `connections_max`, resets those of an address that has too many, and gathers a turn's
+//! chunks into one batch a lane.
 //!
 //! Invariants: the send lane hears of a connection before anyone can send to it. A worker never waits: what
 //! a full queue does not take stays here, and reading of those connections rests until it does.
@@ -22,6 +23,7 @@ use usher_completion::{Chunk, ConnId, Fault, Hooks, Io, ListenerId as Socket, Op
 
 use crate::{
     CloseReason, DialError, ListenerId, Online, Service,
+    addresses::Counted,
     fabric::{Dial, Fabric, RUNS_MAX, lock, repeat},
     lane::{Bundle, Class, Item, Waiter},
     logic::LogicItem,
@@ -36,12 +38,20 @@ use crate::{
 /// connection finds it here.
 pub(crate) type Sockets = Mutex<Vec<(Socket, ListenerId)>>;
 
+/// A connection that lanes know of.
+#[derive(Clone, Copy)]
+struct Guest {
+    conn: ConnId,
+    listener: ListenerId,
+    counted: Counted,
+}
+
 pub(crate) struct Hook<S: Service> {
     fabric: Arc<Fabric<S>>,
     sockets: Arc<Sockets>,
     worker: usize,
     /// The connections of this worker that lanes know of, by slot.
-    slots: Vec<Option<(ConnId, ListenerId)>>,
+    slots: Vec<Option<Guest>>,
     /// Connections whose socket refused bytes and has not taken them all.
     blocked: HashSet<ConnId, FixedState>,
     /// Connections whose reading rests because their lane's queue is full.
@@ -91,26 +101,53 @@ impl<S: Service> Hook<S> {
     /// Closes a connection that no lane is to hear of, and that counts as a visit only.
     fn shed(&self, io: &mut Io<'_>, conn: ConnId, listener: ListenerId, reason: CloseReason) {
         let config = &self.fabric.listeners[listener.index()];
+        config.counters.closed(reason);
+        if matches!(reason, CloseReason::AddressFull | CloseReason::AddressRate) {
+            return io.abort(conn);
+        }
         let last_words = config.farewell(reason);
         if !last_words.is_empty() {
             io.send(conn, last_words);
         }
         io.close(conn);
-        config.counters.closed(reason);
     }
 
-    /// The listener of a connection that lanes know of.
+    /// Lets a connection in; the reason if its listener has no place for it, or its address none left.
+    fn let_in(
+        &mut self,
+        guest: (ConnId, ListenerId),
+        opened: &Opened,
+        dialled: bool,
+    ) -> Result<(), CloseReason> {
+        let (conn, listener) = guest;
+        let config = &self.fabric.listeners[listener.index()];
+        let since = now();
+        let counted = if dialled { Counted::Not } else { config.addresses.enter(opened.peer.ip(), since)? };
+        let places = if dialled { usize::MAX } else { config.limits.connections_max };
+        if !config.counters.enter(places as u64) {
+            config.addresses.exit(counted, since);
+            return Err(CloseReason::ConnectionsFull);
+        }
+        config.online.enter(Online { conn, peer: opened.peer, since });
+        self.take_slot(Guest { conn, listener, counted });
+        Ok(())
+    }
+
+    /// A connection that lanes know of.
+    fn guest(&self, conn: ConnId) -> Option<Guest> {
+        self.slots.get(conn.slot() as usize).copied().flatten().filter(|guest| guest.conn == conn)
+    }
+
     fn listener(&self, conn: ConnId) -> Option<ListenerId> {
-        let slot = self.slots.get(conn.slot() as usize)?.as_ref();
-        slot.filter(|(here, _)| *here == conn).map(|(_, listener)| *listener)
+        self.guest(conn).map(|guest| guest.listener)
     }
 
-    fn take_slot(&mut self, conn: ConnId, listener: ListenerId) {
-        let slot = conn.slot() as usize;
+    fn take_slot(&mut self, guest: Guest) {
+        let slot = guest.conn.slot() as usize;
         if self.slots.len() <= slot {
             self.slots.resize(slot + 1, None);
         }
-        self.slots[slot] = Some((conn, listener));
+        self.slots[slot] = Some(guest);
     }
 
     fn gather(&mut self, conn: ConnId, item: ReceiveItem) {
@@ -219,13 +256,10 @@ impl<S: Service> Hooks for Hook<S> {
             }
             return self.shed(io, conn, listener, CloseReason::Shutdown);
         }
-        let places = if dial.is_some() { usize::MAX } else { config.limits.connections_max };
-        if !config.counters.enter(places as u64) {
-            return self.shed(io, conn, listener, CloseReason::ConnectionsFull);
-        }
-        config.online.enter(Online { conn, peer: opened.peer, since: now() });
         let begins = dial.as_ref().map_or(config.channel.greets(), |dial| dial.offer.is_some());
-        self.take_slot(conn, listener);
+        if let Err(reason) = self.let_in((conn, listener), &opened, dial.is_some()) {
+            return self.shed(io, conn, listener, reason);
+        }
         self.announce(conn, SendItem::Connected { conn, listener, open: !begins });
         let arrival = Arrival { conn, listener, peer: opened.peer, dial };
         self.gather(conn, ReceiveItem::Connected(Box::new(arrival)));
@@ -251,8 +285,10 @@ impl<S: Service> Hooks for Hook<S> {
         self.blocked.remove(&conn);
         self.rested.remove(&conn);
         self.held.remove(&conn);
-        if let Some(listener) = self.listener(conn) {
-            self.fabric.listeners[listener.index()].online.exit(conn);
+        if let Some(guest) = self.guest(conn) {
+            let config = &self.fabric.listeners[guest.listener.index()];
+            config.addresses.exit(guest.counted, now());
+            config.online.exit(conn);
             self.announce(conn, SendItem::Disconnected { conn });
             self.gather(conn, ReceiveItem::Disconnected { conn, reason });
             self.slots[conn.slot() as usize] = None;

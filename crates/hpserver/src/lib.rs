@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod actions;
+mod addresses;
 mod alarm;
 mod backlog;
 mod channel;
@@ -32,6 +33,7 @@ mod lane;
 mod listener;
 mod logic;
 mod metrics;
+mod networks;
 mod open;
 mod outbox;
 mod outputs;
@@ -39,6 +41,7 @@ mod pace;
 mod parse;
 mod places;
 mod pool;
+mod rate;
 mod ready;
 mod receive;
 mod seats;
@@ -54,6 +57,7 @@ mod timer;
 use std::sync;
 
 pub use actions::{Action, Actions, DialAction, Shared};
+pub use addresses::AddressLimits;
 pub use bytes::{Bytes, BytesMut};
 pub use channel::{
     Answer, Channel, Greeted, Handshake, KeySpent, Keys, NoChannel, Offer, Open, Refusal, Seal,
@@ -62,6 +66,8 @@ pub use codec::{BadFrame, Codec, Decoded, Frame, Framed, Partial, TooLarge};
 pub use config::{Config, Limits, ListenerConfig};
 pub use listener::{ListenerId, Online};
 pub use metrics::{ListenerMetrics, Metrics, StageMetrics};
+pub use networks::{Network, NotANetwork, household};
+pub use rate::{Rate, Rates};
 pub use server::{Remote, Server, ShutdownReport};
 pub use service::{CloseReason, DialError, Event, GroupId, Service, ShardId};
 pub use usher_completion::{self as completion, ConnId};

@@ -5,7 +5,8 @@
 //!
 //! Invariants: `connections` counts exactly the connections that a lane or a shard still has something of, never more
 //! accepted ones than `connections_max`: so churn leaves no more behind than that, however slow a shard is. `online`
-//! lists those whose socket is there. Who is shown out at once counts in `connections_total` and by the reason.
+//! lists those whose socket is there. Who is shown out at once counts in `connections_total` and by the reason. A
+//! listener of links has no rates.
 //! Read next: `hook`, which counts connections in; `receive` and `logic`, whichever is last to hear of an end.
 
 use std::{
@@ -23,8 +24,8 @@ use bytes::Bytes;
 use usher_completion::ConnId;
 
 use crate::{
-    Channel, CloseReason, Codec, Limits, ListenerConfig, ListenerMetrics, Service, ShardId, fabric::lock,
-    table::IdMap,
+    Channel, CloseReason, Codec, Limits, ListenerConfig, ListenerMetrics, Rates, Service, ShardId,
+    addresses::Addresses, fabric::lock, table::IdMap, timer::now,
 };
 
 /// A listener: its place in the list that `Server::start` was given.
@@ -81,6 +82,9 @@ pub(crate) struct Listener<S: Service> {
     pub(crate) codec_index: usize,
     pub(crate) channel: Arc<dyn Channel<S::Packet, S::Greeting>>,
     pub(crate) limits: Limits,
+    /// What one connection may say; a link anything.
+    pub(crate) rates: Rates,
+    pub(crate) addresses: Addresses,
     pub(crate) link: bool,
     pub(crate) door: ShardId,
     pub(crate) counters: Counters,
@@ -137,6 +141,8 @@ impl<S: Service> Listener<S> {
                 codec: config.codec,
                 codec_index,
                 channel: config.channel,
+                rates: if config.link { Rates::default() } else { config.limits.rates },
+                addresses: Addresses::new(config.limits.addresses.clone(), now()),
                 limits: config.limits,
                 link: config.link,
                 door: config.door,
@@ -166,6 +172,7 @@ impl<S: Service> Listener<S> {
             connections: counters.connections.load(Relaxed),
             connections_peak: counters.connections_peak.load(Relaxed),
             connections_total: counters.connections_total.load(Relaxed),
+            addresses: self.addresses.count(now()) as u64,
             closed,
             packets_in: counters.packets_in.load(Relaxed),
             packets_out: counters.packets_out.load(Relaxed),

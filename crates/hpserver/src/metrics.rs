@@ -65,6 +65,8 @@ pub struct ListenerMetrics {
     pub connections_peak: u64,
     /// Ever opened, dialled ones and those shown out at once too.
     pub connections_total: u64,
+    /// Addresses that its limits by address know of: those with a connection, or with too many a moment ago.
+    pub addresses: u64,
     /// How many ended for which reason.
     pub closed: BTreeMap<&'static str, u64>,
     /// Packets decoded.

@@ -5,7 +5,8 @@
 //!
 //! Invariants: a frame is decoded only when its shard has a place for the packet; without one it stays where
 //! it is, with everything behind it. What is left over is in the stream's tail when any of these returns.
-//! Limits: see `stream`; `first_frame_bytes_max` for a first frame; `Pong` is answered once for all pings of one
+//! Limits: see `stream`; `first_frame_bytes_max` for a first frame; `rates` of its bytes as they come and of its
+//! frames as they are decoded, by the time at which the lane's run began; `Pong` is answered once for all pings of one
 //! chunk.
 //! Read next: `handshake` for the first frame, `logic` for what comes of a packet.
 
@@ -27,6 +28,10 @@ impl<S: Service> Desk<S> {
         stream.heard = true;
         if stream.is_ending() {
             return;
+        }
+        let rates = &fabric.listeners[stream.listener.index()].rates;
+        if !stream.meter.bytes(rates, self.now_ns(), chunk.len()) {
+            return self.end(stream, CloseReason::RateLimited, fabric);
         }
         let mut rest = chunk;
         if !stream.tail.is_empty() && stream.is_reading() {
@@ -111,6 +116,12 @@ impl<S: Service> Desk<S> {
     fn packet(&mut self, stream: &mut Stream, body: &[u8], pinged: &mut bool, fabric: &Fabric<S>) -> bool {
         if !self.reserve(stream, fabric) {
             return false;
+        }
+        let rates = &fabric.listeners[stream.listener.index()].rates;
+        if !stream.meter.message(rates, self.now_ns()) {
+            self.credit[stream.route].put_back(stream.class);
+            self.end(stream, CloseReason::RateLimited, fabric);
+            return true;
         }
         let decoded = self.decode(stream, body, fabric);
         if decoded.is_ok() && stream.phase == Phase::Proving {

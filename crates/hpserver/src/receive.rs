@@ -95,6 +95,7 @@ pub(crate) struct Receiver<S: Service> {
 /// What handling one stream needs of its lane: the ways out, the lists of who waits, the counts.
 pub(crate) struct Desk<S: Service> {
     pub(crate) index: usize,
+    start: Instant,
     now: Instant,
     /// Key exchanges that this run may still do, and who waits for the next.
     pub(crate) handshakes_left: usize,
@@ -127,9 +128,11 @@ impl<S: Service> Receiver<S> {
         senders: usize,
         listeners: usize,
     ) -> Self {
+        let now = now();
         let desk = Desk {
             index,
-            now: now(),
+            start: now,
+            now,
             handshakes_left: 0,
             shaking: VecDeque::new(),
             clear: Vec::new(),
@@ -262,6 +265,11 @@ impl<S: Service> Receiver<S> {
 }
 
 impl<S: Service> Desk<S> {
+    /// This run's time on the lane's own clock.
+    pub(crate) fn now_ns(&self) -> u64 {
+        u64::try_from((self.now - self.start).as_nanos()).unwrap_or(u64::MAX)
+    }
+
     fn connected(&mut self, arrival: Arrival, fabric: &Fabric<S>) -> Stream {
         let Arrival { conn, listener, peer, dial } = arrival;
         let config = &fabric.listeners[listener.index()];

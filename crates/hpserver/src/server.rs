@@ -29,7 +29,8 @@ use std::{
 use usher_completion::{ConnId, Vital};
 
 use crate::{
-    Config, ListenerConfig, ListenerId, Metrics, Offer, Online, Service, ShardId, StageMetrics,
+    Config, Limits, ListenerConfig, ListenerId, Metrics, Offer, Online, Rate, Rates, Service, ShardId,
+    StageMetrics,
     fabric::{Dial, Fabric, Totals, WorkerDesk, lock},
     hook::{Hook, Sockets},
     lane::{Class, Lane, LaneCounts},
@@ -298,10 +299,22 @@ fn check<S: Service>(config: &Config, listeners: &[ListenerConfig<S>]) -> io::Re
         .any(|listener| listener.limits.high_water_bytes > config.completion.send_queue_bytes_max)
     {
         "high_water_bytes must not be more than layer 1's send_queue_bytes_max: it would cut what was kept"
+    } else if let Some(wrong) = listeners.iter().find_map(|listener| wrong_rate(config, &listener.limits)) {
+        wrong
     } else {
         return Ok(());
     };
     Err(io::Error::new(io::ErrorKind::InvalidInput, wrong))
+}
+
+fn wrong_rate(config: &Config, limits: &Limits) -> Option<&'static str> {
+    let Rates { messages, bytes } = limits.rates;
+    let is_empty = |rate: Rate| rate.per_second > 0 && rate.burst == 0;
+    if [messages, bytes, limits.addresses.connects].into_iter().any(is_empty) {
+        return Some("the burst of a rate must not be 0");
+    }
+    let is_short = bytes.per_second > 0 && (bytes.burst as usize) < config.completion.receive_buffer_bytes;
+    is_short.then_some("the burst of rates.bytes must be at least receive_buffer_bytes")
 }
 
 fn fabric<S: Service>(

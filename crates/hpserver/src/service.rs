@@ -145,6 +145,12 @@ pub enum CloseReason {
     SlowConsumer,
     /// The listener had `Limits::connections_max` already.
     ConnectionsFull,
+    /// Its address had `AddressLimits::connections_max` already.
+    AddressFull,
+    /// Its address makes connections faster than `AddressLimits::connects`.
+    AddressRate,
+    /// It said more, or more often, than `Limits::rates` allows.
+    RateLimited,
     /// The channel refused its first frame, or its key exchange; the channel's word for it.
     GreetingRefused(&'static str),
     /// A dialled connection whose other end refused it.
@@ -159,7 +165,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every name, in the order of `index`.
-    pub(crate) const NAMES: [&'static str; 13] = [
+    pub(crate) const NAMES: [&'static str; 16] = [
         "peer_closed",
         "peer_reset",
         "local",
@@ -173,6 +179,9 @@ impl CloseReason {
         "key_spent",
         "failed",
         "shutdown",
+        "address_full",
+        "address_rate",
+        "rate_limited",
     ];
 
     /// The reason's name in metrics.
@@ -195,6 +204,9 @@ impl CloseReason {
             Self::KeySpent => 10,
             Self::Failed(_) => 11,
             Self::Shutdown => 12,
+            Self::AddressFull => 13,
+            Self::AddressRate => 14,
+            Self::RateLimited => 15,
         }
     }
 }

@@ -15,7 +15,7 @@ use usher_completion::ConnId;
 
 use crate::{
     BadFrame, CloseReason, Codec, Handshake, ListenerId, Offer, Open, Partial, ShardId, lane::Class,
-    table::Tenant,
+    rate::Meter, table::Tenant,
 };
 
 /// Where a connection stands.
@@ -61,6 +61,8 @@ pub(crate) struct Stream {
     /// Bytes came since it was last looked at, and how often none had.
     pub(crate) heard: bool,
     pub(crate) pings_missed: u32,
+    /// What it has said, against its listener's rates.
+    pub(crate) meter: Meter,
     pub(crate) ending: Option<CloseReason>,
     pub(crate) tail: Vec<u8>,
     pub(crate) partial: Partial,
@@ -110,6 +112,7 @@ impl Stream {
             spoken: false,
             heard: false,
             pings_missed: 0,
+            meter: Meter::default(),
             ending: None,
             tail: Vec::new(),
             partial: Partial::default(),

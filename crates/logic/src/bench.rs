@@ -6,7 +6,7 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 use usher_proto::machine::{Peer, Question};
 use usher_proto::message::{CloseReason, Message};
 use usher_proto::{ConnId, Input, Machine, Outbox, Output, Reservation, ReservationId, Time};
@@ -18,6 +18,8 @@ pub(crate) const LINK: ConnId = ConnId(1_000_000);
 pub(crate) struct Bench<M> {
     pub(crate) machine: M,
     pub(crate) now_ms: u64,
+    /// Where everybody comes from.
+    pub(crate) address: Option<IpAddr>,
 }
 
 /// What one step caused.
@@ -25,7 +27,7 @@ pub(crate) struct Caused(pub(crate) Vec<Output<()>>);
 
 impl<M: Machine<Note = ()>> Bench<M> {
     pub(crate) fn new(machine: M) -> Self {
-        Self { machine, now_ms: 0 }
+        Self { machine, now_ms: 0, address: None }
     }
 
     pub(crate) fn step(&mut self, input: Input<()>) -> Caused {
@@ -36,7 +38,7 @@ impl<M: Machine<Note = ()>> Bench<M> {
     }
 
     pub(crate) fn knock(&mut self, conn: u64, peer: Peer, reservation: Option<Reservation>) -> Caused {
-        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let address = self.address;
         self.step(Input::Knock { conn: ConnId(conn), peer, reservation, address })
     }
 

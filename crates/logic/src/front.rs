@@ -5,14 +5,17 @@
 //! figures of all that. Does not own the visits: its machine counts them and says so in each call.
 //! Invariants: every knock is answered by one `Admit` or one `Refuse`, at once or within the arbitration
 //! timeout.
-//! Limits: `arbitrations_max` knocks wait for the manager; beyond them, without a link, when the manager does
+//! Limits: `arbitrations_max` knocks wait for the manager, `reservations_per_address_max` places were asked for
+//! strangers of one address within the life of a reservation; beyond them, without a link, when the manager does
 //! not answer, or when a login knows no hall, a client is told Busy.
 //! Read next: [`crate::admission`], [`crate::login`].
 
 use crate::admission::{Admission, Decision};
+use crate::asked_for::AskedFor;
 use crate::pending::Pending;
 use crate::uplink::Uplink;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use core::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
@@ -39,6 +42,8 @@ impl Default for ArbitrationConfig {
 pub(crate) struct Caller {
     pub(crate) conn: ConnId,
     pub(crate) session: Option<SessionId>,
+    /// Where from; none: limits by address do not hold.
+    pub(crate) address: Option<IpAddr>,
     pub(crate) reservation: Option<Reservation>,
 }
 
@@ -50,6 +55,7 @@ pub(crate) struct Front {
     admission: Admission,
     pub(crate) uplink: Uplink,
     arbitrations: Pending,
+    strangers: AskedFor,
     rng: ChaCha8Rng,
     draining: bool,
     drained: bool,
@@ -63,6 +69,7 @@ struct Counts {
     busy_hops: u64,
     busy_link: u64,
     busy_full: u64,
+    busy_address: u64,
     busy_nobody: u64,
     busy_timeout: u64,
     busy_halls: u64,
@@ -76,6 +83,7 @@ impl Front {
             admission: Admission::new(&node),
             uplink: Uplink::new(&node),
             arbitrations: Pending::new(arbitration.timeout, seed),
+            strangers: AskedFor::new(node.reservation_ttl, node.reservations_per_address_max),
             rng: ChaCha8Rng::seed_from_u64(seed),
             draining: false,
             drained: false,
@@ -90,18 +98,18 @@ impl Front {
     }
 
     /// Answers a knock while `serving` visits are on. True if it was let in.
-    pub(crate) fn knock<N>(&mut self, now: Time, caller: Caller, serving: u32, out: &mut Outbox<N>) -> bool {
-        let Caller { conn, session, reservation } = caller;
+    pub(crate) fn knock<N>(&mut self, now: Time, caller: &Caller, serving: u32, out: &mut Outbox<N>) -> bool {
+        let conn = caller.conn;
         if self.turn_away_if_draining(conn, out) {
             return false;
         }
-        match self.admission.decide(now, serving, reservation.as_ref()) {
+        match self.admission.decide(now, serving, caller.reservation.as_ref()) {
             Decision::Serve => {
                 self.counts.admitted += 1;
                 out.push(Output::Admit(conn));
                 return true;
             }
-            Decision::Redirect { hops_left } => self.arbitrate(now, conn, session, hops_left, out),
+            Decision::Redirect { hops_left } => self.arbitrate(now, caller, hops_left, out),
             Decision::Busy => {
                 self.counts.busy_hops += 1;
                 self.refuse_busy(conn, out);
@@ -182,6 +190,7 @@ impl Front {
     pub(crate) fn check_invariants(&self, serving: u32) {
         self.admission.check_invariants();
         self.arbitrations.check_invariants();
+        self.strangers.check_invariants();
         assert!(serving <= self.node.connections_max, "{serving} are served: more than connections_max");
         assert!(self.arbitrations.len() <= self.arbitrations_max as usize);
         assert!(self.uplink.is_up() || self.arbitrations.len() == 0, "a question waits without a link");
@@ -193,6 +202,7 @@ impl Front {
         visit("usher_busy_total{cause=\"hops\"}", self.counts.busy_hops);
         visit("usher_busy_total{cause=\"link\"}", self.counts.busy_link);
         visit("usher_busy_total{cause=\"full\"}", self.counts.busy_full);
+        visit("usher_busy_total{cause=\"address\"}", self.counts.busy_address);
         visit("usher_busy_total{cause=\"nobody\"}", self.counts.busy_nobody);
         visit("usher_busy_total{cause=\"timeout\"}", self.counts.busy_timeout);
         visit("usher_busy_total{cause=\"halls\"}", self.counts.busy_halls);
@@ -210,20 +220,20 @@ impl Front {
         self.draining
     }
 
-    fn arbitrate<N>(
-        &mut self,
-        now: Time,
-        conn: ConnId,
-        session: Option<SessionId>,
-        hops_left: u8,
-        out: &mut Outbox<N>,
-    ) {
+    fn arbitrate<N>(&mut self, now: Time, caller: &Caller, hops_left: u8, out: &mut Outbox<N>) {
+        let Caller { conn, session, .. } = *caller;
         if !self.uplink.is_up() {
             self.counts.busy_link += 1;
             return self.refuse_busy(conn, out);
         }
         if self.arbitrations.len() >= self.arbitrations_max as usize {
             self.counts.busy_full += 1;
+            return self.refuse_busy(conn, out);
+        }
+        if let (None, Some(address)) = (session, caller.address)
+            && !self.strangers.ask(now, address)
+        {
+            self.counts.busy_address += 1;
             return self.refuse_busy(conn, out);
         }
         let request = self.uplink.next_request();

@@ -133,7 +133,7 @@ impl Hall {
         let refusal = match *peer {
             Peer::Player(who) if who.world == self.front.node().world => {
                 caller.session = Some(who.session);
-                if self.front.knock(now, caller, serving, out) {
+                if self.front.knock(now, &caller, serving, out) {
                     self.visits.insert(conn, Visit { who, stage: Stage::Admitted });
                 }
                 return;
@@ -265,8 +265,8 @@ impl Machine for Hall {
 
     fn handle(&mut self, now: Time, input: Input<()>, out: &mut Outbox<()>) {
         match input {
-            Input::Knock { conn, peer, reservation, address: _ } => {
-                self.knock(now, &peer, Caller { conn, session: None, reservation }, out);
+            Input::Knock { conn, peer, reservation, address } => {
+                self.knock(now, &peer, Caller { conn, session: None, address, reservation }, out);
             }
             Input::Connected { conn, peer: _ } => self.connected(conn),
             Input::Message { conn, message } => self.heard(now, conn, message, out),

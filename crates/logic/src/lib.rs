@@ -16,6 +16,7 @@
 extern crate alloc;
 
 pub mod admission;
+mod asked_for;
 #[cfg(test)]
 mod bench;
 pub mod front;

@@ -86,7 +86,7 @@ impl Login {
         self.visits.len() as u32
     }
 
-    fn knock(&mut self, now: Time, peer: &Peer, caller: Caller, out: &mut Outbox<()>) {
+    fn knock(&mut self, now: Time, peer: &Peer, caller: &Caller, out: &mut Outbox<()>) {
         let (conn, serving) = (caller.conn, self.serving());
         if *peer != Peer::Stranger {
             out.push(Output::Refuse(conn, Closing { reason: CloseReason::WrongRole }.into()));
@@ -189,8 +189,8 @@ impl Machine for Login {
 
     fn handle(&mut self, now: Time, input: Input<()>, out: &mut Outbox<()>) {
         match input {
-            Input::Knock { conn, peer, reservation, address: _ } => {
-                self.knock(now, &peer, Caller { conn, session: None, reservation }, out);
+            Input::Knock { conn, peer, reservation, address } => {
+                self.knock(now, &peer, &Caller { conn, session: None, address, reservation }, out);
             }
             Input::Connected { conn, peer: _ } => self.connected(conn),
             Input::Message { conn, message } => self.heard(conn, message, out),

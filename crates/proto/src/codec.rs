@@ -5,12 +5,13 @@
 //! Owns: the packet header, continuation, and every check before something is allocated.
 //! Invariants: a message larger than a frame is continued by [`FLAG_CONTINUED`] in consecutive frames of the
 //! same opcode, never interleaved; nothing is allocated ahead of what arrived.
-//! Limits: the opcode's `bytes_max`, [`DEPTH_MAX`] nested values; beyond them the peer's frame is refused.
+//! Limits: the opcode's `bytes_max`, [`DEPTH_MAX`] nested values, and of a list or text as much as there are bytes;
+//! beyond them the peer's frame is refused.
 //! Read next: [`crate::message`], `docs/wire.md`.
 
 use crate::limits::FRAME_BYTES_MAX;
 use crate::message::{Message, Packing, Speaker, Spec};
-use serde::de::IgnoredAny;
+use crate::shape;
 use serde::{Deserialize, Serialize};
 use std::vec::Vec;
 
@@ -131,16 +132,10 @@ pub(crate) fn pack<T: Serialize>(message: &T, packing: Packing) -> Result<Vec<u8
     .map_err(|error| CodecError::Malformed(std::format!("{error}")))
 }
 
-pub(crate) fn unpack<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, CodecError> {
-    let mut reader = rmp_serde::Deserializer::from_read_ref(body);
-    reader.set_max_depth(DEPTH_MAX);
-    let value =
-        T::deserialize(&mut reader).map_err(|error| CodecError::Malformed(std::format!("{error}")))?;
-    // Only at the end of the body is there no further value to begin.
-    match IgnoredAny::deserialize(&mut reader) {
-        Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(value),
-        _ => Err(CodecError::Malformed("bytes after the message".into())),
-    }
+/// What is promised in `body` is held against its length first: whatever is allocated below is there.
+pub(crate) fn unpack<'a, T: Deserialize<'a>>(body: &'a [u8], packing: Packing) -> Result<T, CodecError> {
+    shape::check(body, packing).map_err(|flaw| CodecError::Malformed(flaw.into()))?;
+    rmp_serde::from_slice(body).map_err(|error| CodecError::Malformed(std::format!("{error}")))
 }
 
 #[cfg(test)]

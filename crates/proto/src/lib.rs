@@ -26,6 +26,8 @@ pub mod machine;
 pub mod message;
 pub mod node;
 pub mod payload;
+#[cfg(feature = "codec")]
+mod shape;
 
 pub use ids::{
     AccountId, Address, ConnId, GameId, Generation, GroupId, Identity, Reservation, ReservationId, RoomNo,

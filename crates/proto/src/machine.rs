@@ -90,8 +90,8 @@ pub enum Input<N> {
         peer: Peer,
         /// The place that was kept, already checked: for this server, not expired, for this session.
         reservation: Option<Reservation>,
-        /// Where from.
-        address: IpAddr,
+        /// Where from, as limits by address count it; none: those do not hold for it.
+        address: Option<IpAddr>,
     },
     /// An admitted connection is up, and its peer is proven.
     Connected {

@@ -35,6 +35,8 @@ pub struct NodeConfig {
     pub redirects_max: u8,
     /// When a client that is told Busy should come back; each one is told a jittered value.
     pub busy_retry: Duration,
+    /// Reservations that may be asked for in one `reservation_ttl` for strangers of one address; 0: any number.
+    pub reservations_per_address_max: u32,
     /// How long a reservation is good for.
     pub reservation_ttl: Duration,
     /// How long the manager believes in a server it does not hear from.
@@ -55,6 +57,7 @@ impl NodeConfig {
             connections_max: 15_000,
             redirects_max: 3,
             busy_retry: Duration::from_millis(500),
+            reservations_per_address_max: 32,
             reservation_ttl: Duration::from_secs(5),
             lease: Duration::from_secs(4),
         }

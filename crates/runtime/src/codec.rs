@@ -67,6 +67,7 @@ impl Side {
             Closed::FirstMessageDeadline => CloseReason::FirstMessageDeadline,
             Closed::PingTimeout => CloseReason::PingTimeout,
             Closed::SlowConsumer => CloseReason::SlowConsumer,
+            Closed::RateLimited => CloseReason::RateLimited,
             Closed::ConnectionsFull => CloseReason::ConnectionsFull,
             // A first frame that is refused has its last words from the door.
             Closed::GreetingRefused(_) => CloseReason::HandshakeFailed,

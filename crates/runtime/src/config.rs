@@ -13,7 +13,8 @@ mod sections;
 pub use error::ConfigError;
 pub use kind::Kind;
 pub use sections::{
-    ChannelKind, ClusterSection, Engine, LimitsSection, LogSection, Sections, ServerSection, StagesSection,
+    AddressesSection, ChannelKind, ClusterSection, Engine, LimitsSection, LogSection, Sections,
+    ServerSection, StagesSection,
 };
 
 use crate::keys::{LINK_SECRET_FILE, link_key_file};
@@ -24,6 +25,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use usher_hpserver::{Network, Rate, Rates};
 use usher_proto::limits::NAME_BYTES_MAX;
 use usher_proto::{ServerKind, ServerName, WorldId};
 
@@ -47,7 +49,7 @@ const RECEIVE_BUFFER_BYTES: RangeInclusive<u64> = 64..=1 << 20;
 /// Four renewals in less are more than a busy machine can promise.
 const LEASE_MS_MIN: u64 = 200;
 /// The keys a file may have beside its kind's own section.
-const COMMON_KEYS: [&str; 6] = ["kind", "server", "cluster", "limits", "stages", "log"];
+const COMMON_KEYS: [&str; 7] = ["kind", "server", "cluster", "limits", "addresses", "stages", "log"];
 
 /// What is common to all servers, checked.
 #[derive(Clone, Debug)]
@@ -64,6 +66,8 @@ pub struct Common {
     pub link_file: PathBuf,
     /// The manager's link listener, looked up.
     pub manager: Option<SocketAddr>,
+    /// Networks whose addresses are not limited.
+    pub exempt: Vec<Network>,
 }
 
 /// A config file as text: parses it, and finds the line of a field for whoever checks it.
@@ -159,12 +163,14 @@ impl ConfigFile {
         self.check_numbers(&sections)?;
         let name = self.name(&sections.server.name)?;
         let manager = self.manager(&sections)?;
+        let exempt = self.check_addresses(&sections.addresses)?;
         Ok(Common {
             name,
             world: WorldId(sections.cluster.world),
             key_file: self.relative(&sections.cluster.key_file),
             link_file: self.relative(&link_file(&sections)),
             manager,
+            exempt,
             sections,
         })
     }
@@ -230,6 +236,47 @@ impl ConfigFile {
         Ok(())
     }
 
+    /// Checks `[addresses]`; the networks that are exempt.
+    pub fn check_addresses(&self, addresses: &AddressesSection) -> Result<Vec<Network>, ConfigError> {
+        self.check_ranges(&[
+            ("addresses.addresses_max", addresses.addresses_max as u64, 1..=CONNECTIONS_MAX),
+            (
+                "addresses.connections_per_address_burst",
+                u64::from(addresses.connections_per_address_burst),
+                1..=u64::MAX,
+            ),
+        ])?;
+        let network = |text: &String| {
+            text.parse::<Network>().map_err(|error| self.wrong("addresses.exempt", error.to_string()))
+        };
+        addresses.exempt.iter().map(network).collect()
+    }
+
+    /// Checks what one connection of `section` may say.
+    pub fn check_rates(
+        &self,
+        section: &str,
+        rates: &Rates,
+        stages: &StagesSection,
+    ) -> Result<(), ConfigError> {
+        let buffer_bytes = stages.receive_buffer_bytes as u64;
+        for (field, rate, burst_min) in
+            [("messages_burst", rates.messages, 1), ("bytes_burst", rates.bytes, buffer_bytes)]
+        {
+            let Rate { per_second, burst } = rate;
+            if per_second > 0 && u64::from(burst) < burst_min {
+                let message = match burst_min {
+                    1 => "must be at least 1".into(),
+                    bytes => {
+                        format!("must be at least {bytes}, stages.receive_buffer_bytes: so many come at once")
+                    }
+                };
+                return Err(self.wrong(&format!("{section}.{field}"), message));
+            }
+        }
+        Ok(())
+    }
+
     fn check_numbers(&self, sections: &Sections) -> Result<(), ConfigError> {
         let (limits, cluster) = (&sections.limits, &sections.cluster);
         let positive = 1..=u64::MAX;
@@ -249,6 +296,7 @@ impl ConfigFile {
             ("cluster.reservation_ttl_ms", cluster.reservation_ttl_ms, 1..=SPAN_MS_MAX),
         ])?;
         self.check_stages(&sections.stages)?;
+        self.check_rates("limits", &limits.rates(), &sections.stages)?;
         if sections.server.listen.ip().is_unspecified() && sections.server.advertise.is_none() {
             let message = "is missing: clients cannot connect to a wildcard such as server.listen";
             return Err(self.wrong("server.advertise", message));
@@ -374,6 +422,22 @@ mod tests {
                 "limits.linger_timeout_ms",
             ),
             ("[limits]\n", "lease_ms = 100\n[limits]\n", Some(12), "cluster.lease_ms"),
+            ("serve_max = 10", "messages_burst = 0", Some(13), "limits.messages_burst"),
+            ("serve_max = 10", "bytes_burst = 16383", Some(13), "limits.bytes_burst"),
+            ("[limits]\n", "[addresses]\naddresses_max = 0\n[limits]\n", Some(13), "addresses.addresses_max"),
+            (
+                "[limits]\n",
+                "[addresses]\nconnections_per_address_burst = 0\n[limits]\n",
+                Some(13),
+                "addresses.connections_per_address_burst",
+            ),
+            (
+                "[limits]\n",
+                "[addresses]\nexempt = [\"10.0.0.1/8\"]\n[limits]\n",
+                Some(13),
+                "addresses.exempt",
+            ),
+            ("[limits]\n", "[addresses]\nexmpt = []\n[limits]\n", Some(13), "addresses.exmpt"),
             ("[limits]\nserve_max", "[room]\nfloor", Some(13), "room.floor"),
         ];
         for (from, to, line, field) in cases {
@@ -389,6 +453,15 @@ mod tests {
         let written = effective(&common, &room).unwrap();
         assert!(written.contains("lease_ms = 4000") && written.contains("floors = 0"), "{written}");
         check(&written).unwrap();
+    }
+
+    #[test]
+    fn nobody_is_exempt_unless_the_file_says_so() {
+        assert_eq!(check(GOOD).unwrap().0.exempt, []);
+        let local = format!("{GOOD}[addresses]\nexempt = [\"127.0.0.0/8\", \"::1\"]\n");
+        let exempt = check(&local).unwrap().0.exempt;
+        assert!(exempt.iter().any(|network| network.contains([127, 0, 0, 1].into())));
+        assert!(!exempt.iter().any(|network| network.contains([10, 0, 0, 1].into())));
     }
 
     #[test]

@@ -80,6 +80,7 @@ impl<M: Machine + Send + 'static> RunningCrowd<M> {
                 login_keys: Arc::clone(&login_keys),
                 says_why: false,
                 keeps_tickets: false,
+                exempt: Vec::new(),
                 shown: Arc::clone(&shown),
             })
         })?;

@@ -19,7 +19,9 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use usher_hpserver::{Actions, CloseReason, DialError, Event, ListenerId, Service, Shared};
+use usher_hpserver::{
+    Actions, CloseReason, DialError, Event, ListenerId, Network, Service, Shared, household,
+};
 use usher_proto::first_frame::{FirstFrame, Role};
 use usher_proto::machine::{DialFailure, Hello, Peer, Question};
 use usher_proto::message::Closing;
@@ -79,6 +81,8 @@ pub struct HostParts<M: Machine> {
     pub says_why: bool,
     /// Whether tickets are kept for [`Question::RenewTicket`].
     pub keeps_tickets: bool,
+    /// Networks for which limits by address do not hold.
+    pub exempt: Vec<Network>,
     /// Where figures and views go.
     pub shown: Arc<Shown>,
 }
@@ -211,7 +215,9 @@ impl<M: Machine + Send + 'static> Host<M> {
         if let (true, Some(ticket)) = (self.parts.keeps_tickets, ticket) {
             self.tickets.insert(id, ticket);
         }
-        self.step(Input::Knock { conn: id, peer, reservation, address: from.ip() }, actions);
+        let is_exempt = self.parts.exempt.iter().any(|network| network.contains(from.ip()));
+        let address = (!is_exempt).then(|| household(from.ip()));
+        self.step(Input::Knock { conn: id, peer, reservation, address }, actions);
     }
 
     fn closed(&mut self, id: ConnId, reason: CloseReason, actions: &mut Actions<Self>) {

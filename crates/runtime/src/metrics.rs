@@ -182,6 +182,12 @@ fn one_listener(page: &mut Page, listener: &ListenerMetrics) {
         &labels,
         listener.connections_peak,
     );
+    page.gauge(
+        "usher_addresses",
+        "Addresses that the limits by address know of: with a connection, or with many a moment ago.",
+        &labels,
+        listener.addresses,
+    );
     page.counter("usher_connections_opened", "Connections ever opened.", &labels, listener.connections_total);
     page.counter("usher_packets_received", "Packets decoded.", &labels, listener.packets_in);
     page.counter("usher_packets_sent", "Packets sent.", &labels, listener.packets_out);

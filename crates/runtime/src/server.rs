@@ -12,7 +12,7 @@ use crate::answers::{Answers, CheckCredentials, Seals};
 use crate::call::LoginKeys;
 use crate::clock::{self, Clock};
 use crate::codec::{Native, Side};
-use crate::config::{Common, LimitsSection, Sections, millis};
+use crate::config::{Common, Sections, millis};
 use crate::door::{Door, Lock};
 use crate::host::{Host, HostNote, HostParts, LinkParts};
 use crate::keys;
@@ -238,6 +238,7 @@ fn node(common: &Common, address: Address, started_unix_ms: u64) -> NodeConfig {
         serve_max: limits.serve_max,
         serve_per_second_max: limits.serve_per_second_max,
         connections_max: limits.connections_max(),
+        reservations_per_address_max: limits.reservations_per_address_max,
         redirects_max: cluster.redirects_max,
         reservation_ttl: millis(cluster.reservation_ttl_ms),
         lease: millis(cluster.lease_ms),
@@ -290,6 +291,7 @@ fn host_parts<M: Machine>(
         is_plain: true,
         says_why: true,
         keeps_tickets: plan.role == Role::Hall,
+        exempt: plan.common.exempt.clone(),
         shown: Arc::clone(shown),
     }
 }
@@ -313,7 +315,7 @@ fn listeners<M: Machine + Send + 'static>(
     lock: Lock,
 ) -> Vec<ListenerConfig<Host<M>>> {
     let is_manager = role == Role::Link;
-    let limits = hp_limits(&common.sections.limits);
+    let limits = hp_limits(common);
     let side = if is_manager { Side::Manager } else { Side::Server };
     let door = Door { role, name: common.name.clone(), seals: Arc::clone(seals), lock };
     let accepting = ListenerConfig {
@@ -337,13 +339,16 @@ fn listeners<M: Machine + Send + 'static>(
     vec![accepting, dialling] // DOOR, DIALS
 }
 
-fn hp_limits(limits: &LimitsSection) -> Limits {
+fn hp_limits(common: &Common) -> Limits {
+    let Sections { limits, addresses, .. } = &common.sections;
     Limits {
         connections_max: limits.connections_max() as usize,
         first_message_deadline: millis(limits.first_message_deadline_ms),
         ping_interval: millis(limits.ping_interval_ms),
         pings_missed_max: limits.pings_missed_max,
         high_water_bytes: limits.high_water_bytes,
+        rates: limits.rates(),
+        addresses: addresses.limits(&common.exempt),
         ..Limits::default()
     }
 }

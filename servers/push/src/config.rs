@@ -12,10 +12,11 @@ pub use port::{PortCodec, PortSection};
 
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use usher_hpserver::Network;
 use usher_proto::limits::{INSTRUCTION_BYTES_MAX, QUOTE_BYTES_MAX, TERMINAL_TOPICS_MAX};
 use usher_proto::message::Port;
 use usher_runtime::config::{
-    ConfigError, ConfigFile, Kind, LogSection, SPAN_MS_MAX, SPAN_S_MAX, StagesSection,
+    AddressesSection, ConfigError, ConfigFile, Kind, LogSection, SPAN_MS_MAX, SPAN_S_MAX, StagesSection,
 };
 
 /// What stands around a payload on the wire, in bytes: names, numbers, and the tags before them.
@@ -117,6 +118,9 @@ pub struct Sections {
     /// `[limits]`.
     #[serde(default)]
     pub limits: Limits,
+    /// `[addresses]`: what one address may have at each port.
+    #[serde(default)]
+    pub addresses: AddressesSection,
     /// `[stages]`.
     #[serde(default)]
     pub stages: StagesSection,
@@ -130,6 +134,8 @@ pub struct Sections {
 pub struct Config {
     /// The sections, every default filled in.
     pub sections: Sections,
+    /// Networks whose addresses are not limited.
+    pub exempt: Vec<Network>,
 }
 
 impl Config {
@@ -144,8 +150,12 @@ impl Config {
         file.name(&sections.server.name)?;
         check_limits(file, &sections.limits)?;
         file.check_stages(&sections.stages)?;
+        for it in [Port::Terminals, Port::Controllers, Port::Administrators] {
+            file.check_rates(port::name(it), &sections.port(it).rates(), &sections.stages)?;
+        }
+        let exempt = file.check_addresses(&sections.addresses)?;
         check_sizes(file, &sections)?;
-        Ok(Self { sections })
+        Ok(Self { sections, exempt })
     }
 
     /// The config with every default filled in, as its file would be written.
@@ -304,6 +314,8 @@ mod tests {
                 "controllers.message_bytes_max",
             ),
             ("[limits]\n", "[stages]\nworkers = 65\n[limits]\n", Some(11), "stages.workers"),
+            ("[limits]\n", "[addresses]\nexempt = [\"here\"]\n[limits]\n", Some(11), "addresses.exempt"),
+            ("[controllers]\n", "bytes_burst = 9\n[controllers]\n", Some(6), "terminals.bytes_burst"),
         ];
         for (from, to, line, field) in cases {
             assert!(GOOD.contains(from), "{from}");

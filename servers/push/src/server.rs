@@ -62,7 +62,7 @@ impl Running {
             connect_timeout: Duration::MAX,
         };
         let broker = || Broker::new(sections.limits.clone(), clock::unix_ms());
-        let server = Server::start(life::layer_2(&sections.stages, needs), listeners(&sections), |_| {
+        let server = Server::start(life::layer_2(&sections.stages, needs), listeners(config), |_| {
             PushService::new(broker(), Arc::clone(&shown))
         })
         .context("cannot start layer 2")?;
@@ -135,7 +135,8 @@ fn connections_max(sections: &Sections) -> usize {
     PORTS.iter().map(|port| sections.port(*port).connections_max()).sum()
 }
 
-fn listeners(sections: &Sections) -> Vec<ListenerConfig<PushService>> {
+fn listeners(config: &Config) -> Vec<ListenerConfig<PushService>> {
+    let Config { sections, exempt } = config;
     let listener = |port| {
         let section = sections.port(port);
         ListenerConfig {
@@ -143,7 +144,7 @@ fn listeners(sections: &Sections) -> Vec<ListenerConfig<PushService>> {
             address: Some(section.listen),
             codec: section.codec_for(port),
             channel: Arc::new(NoChannel),
-            limits: section.limits(),
+            limits: section.limits(sections.addresses.limits(exempt)),
             link: false,
             door: 0,
         }

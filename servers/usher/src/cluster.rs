@@ -2,8 +2,9 @@
 //!
 //! Why: every port is 0 and every limit follows from the two numbers, so that the demo runs anywhere and its
 //! redirects happen by arithmetic.
-//! Owns: the folder of configs. Invariants: all players start at login-1 and hall-1, which serve
-//! [`FIRST_SHARE`] of the rate; the seconds take everybody; there are seats for a fifth more than come.
+//! Owns: the folder of configs. Invariants: all players start at login-1 and hall-1, which serve [`FIRST_SHARE`] of
+//! the rate; the seconds take everybody; there are seats for a fifth more than come. Everybody is on loopback, which
+//! is exempt from limits by address.
 //! Read next: `demo`.
 
 use crate::process::ServerProcess;
@@ -56,7 +57,8 @@ impl Cluster {
         let path = self.folder.join(format!("{name}.toml"));
         let text = format!(
             "kind = \"{}\"\n[server]\nname = \"{name}\"\nlisten = \"127.0.0.1:0\"\n[cluster]\nname = \"demo\"\n\
-             key_file = \"cluster.key\"\ncreate_key = true\n{manager}[log]\nlevel = \"warn\"\n{sections}",
+             key_file = \"cluster.key\"\ncreate_key = true\n{manager}[addresses]\nexempt = [\"127.0.0.0/8\"]\n[log]\nlevel = \"warn\"\n\
+             {sections}",
             kind.as_str()
         );
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;

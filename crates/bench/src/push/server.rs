@@ -69,7 +69,7 @@ fn config(engine: Engine, logs: Logs) -> String {
     };
     format!(
         "kind = \"push\"\n[server]\nname = \"push\"\n[terminals]\n{port}\n[controllers]\n{port}\n[administrators]\n\
-         {port}\n[limits]\n{limits}\n[stages]\nengine = \"{engine}\"\n[log]\nlevel = \"warn\"\n"
+         {port}\n[addresses]\nexempt = [\"127.0.0.0/8\"]\n[limits]\n{limits}\n[stages]\nengine = \"{engine}\"\n[log]\nlevel = \"warn\"\n"
     )
 }
 

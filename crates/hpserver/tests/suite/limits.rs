@@ -2,7 +2,7 @@
 
 use std::{io::Write, net::TcpListener, sync::Arc, time::Duration};
 
-use usher_hpserver::{CloseReason, DialError, ListenerConfig, ListenerId};
+use usher_hpserver::{CloseReason, DialError, ListenerConfig, ListenerId, Rate};
 
 use crate::{
     client::Heard,
@@ -198,12 +198,18 @@ fn one_connection_too_many_is_told_so() {
 #[test]
 fn what_cannot_work_is_refused_by_name() {
     type Change = fn(&mut usher_hpserver::Config, &mut ListenerConfig<Probe>);
-    let wrong: [(&str, Change); 6] = [
+    let wrong: [(&str, Change); 8] = [
         ("shards", |config, _| config.shards = 0),
         ("queue_items_max", |config, _| config.queue_items_max = 0),
         ("batch_items_max", |config, _| config.batch_items_max = 0),
         ("a listener's door", |_, listener| listener.door = 1),
         ("first_message_deadline", |_, listener| listener.limits.first_message_deadline = Duration::ZERO),
+        ("the burst of a rate", |_, listener| {
+            listener.limits.rates.messages = Rate { per_second: 1, burst: 0 };
+        }),
+        ("the burst of rates.bytes", |_, listener| {
+            listener.limits.rates.bytes = Rate { per_second: 1, burst: 100 };
+        }),
         ("ping_interval", |_, listener| listener.limits.ping_interval = Duration::ZERO),
     ];
     for (field, change) in wrong {

@@ -5,6 +5,8 @@
 //! `Closed`, no event came to a shard that did not own its connection, every pool got back what was taken.
 #![forbid(unsafe_code)]
 
+#[cfg(target_os = "linux")]
+mod addresses;
 #[cfg(unix)]
 mod child;
 mod client;
@@ -18,6 +20,7 @@ mod lives;
 mod panics;
 mod pressure;
 mod protocol;
+mod rates;
 mod rig;
 mod sealed;
 mod shards;

@@ -367,6 +367,12 @@ impl Rig {
         Client::new(TcpStream::connect(self.address(listener)).unwrap(), codec)
     }
 
+    /// A client of that listener, over a socket of its own making.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn client_over(&self, listener: u16, stream: TcpStream) -> Client {
+        Client::new(stream, Arc::clone(&self.codecs[usize::from(listener)]))
+    }
+
     /// A client, and the id of its connection.
     pub(crate) fn known_client(&self, listener: u16) -> (Client, ConnId) {
         let client = self.client(listener);

@@ -105,6 +105,27 @@ fn credentials_are_checked_before_the_world_is_asked() {
 }
 
 #[test]
+fn strangers_of_one_address_are_sent_on_so_often_and_then_told_busy() {
+    let mut bench = linked(1);
+    bench.connect(1, Peer::Stranger);
+    bench.address = Some([192, 0, 2, 1].into());
+    let asked_max = u64::from(NodeConfig::new(ServerKind::Login).reservations_per_address_max);
+    for conn in 2..2 + asked_max {
+        redirected(&mut bench, conn);
+    }
+    let caused = bench.knock(1_000, Peer::Stranger, None);
+    assert!(caused.told_busy(1_000), "{}", caused.text());
+    assert_eq!(bench.figure("usher_busy_total{cause=\"address\"}"), 1);
+    bench.address = Some([192, 0, 2, 2].into());
+    redirected(&mut bench, 1_001);
+    bench.address = None;
+    redirected(&mut bench, 1_002);
+    bench.pass(5_000);
+    bench.address = Some([192, 0, 2, 1].into());
+    redirected(&mut bench, 1_003);
+}
+
+#[test]
 fn a_denied_login_is_told_why_and_closed() {
     for reason in [LogInDenial::WrongCredentials, LogInDenial::NoGuests] {
         let mut bench = bench(10);

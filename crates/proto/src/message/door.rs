@@ -89,6 +89,8 @@ pub enum CloseReason {
     PingTimeout,
     /// The client did not read what it was sent.
     SlowConsumer,
+    /// The client said more, or more often, than it may.
+    RateLimited,
     /// This server has all the connections it may have.
     ConnectionsFull,
     /// The same account logged in again, elsewhere or here.
@@ -123,6 +125,7 @@ impl CloseReason {
             Self::Idle => "idle",
             Self::PingTimeout => "ping_timeout",
             Self::SlowConsumer => "slow_consumer",
+            Self::RateLimited => "rate_limited",
             Self::ConnectionsFull => "connections_full",
             Self::Evicted => "evicted",
             Self::Replaced => "replaced",

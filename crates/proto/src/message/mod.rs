@@ -103,7 +103,9 @@ macro_rules! messages {
             #[cfg(feature = "codec")]
             pub(crate) fn unpack(opcode: u16, body: &[u8]) -> Result<Self, crate::codec::CodecError> {
                 match opcode {
-                    $($opcode => crate::codec::unpack::<$name>(body).map(Self::$name),)*
+                    $($opcode => {
+                        crate::codec::unpack::<$name>(body, Packing::$packing).map(Self::$name)
+                    })*
                     _ => Err(crate::codec::CodecError::UnknownOpcode(opcode)),
                 }
             }
@@ -253,6 +255,8 @@ impl Spec {
     }
 }
 
+#[cfg(all(test, feature = "codec"))]
+mod hostile;
 #[cfg(all(test, feature = "codec"))]
 mod largest;
 

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use usher_hpserver::{AddressLimits, Network, Rate, Rates};
 use usher_proto::ServerKind;
 
 /// `[server]`: which process this is.
@@ -98,6 +99,16 @@ pub struct LimitsSection {
     pub pings_missed_max: u32,
     /// Bytes that may wait for a connection whose socket refused bytes.
     pub high_water_bytes: usize,
+    /// Messages a second that one connection may say in the long run; 0: any number. Links may always.
+    pub messages_per_second_max: u32,
+    /// And so many at once.
+    pub messages_burst: u32,
+    /// Bytes a second that one connection may send in the long run; 0: any number. Links may always.
+    pub bytes_per_second_max: u32,
+    /// And so many at once.
+    pub bytes_burst: u32,
+    /// Reservations asked for within the life of one, for strangers of one address; 0: any number.
+    pub reservations_per_address_max: u32,
     /// How long a close waits for the other end.
     pub linger_timeout_ms: u64,
     /// How long an outgoing connection may take.
@@ -116,6 +127,11 @@ impl Default for LimitsSection {
             ping_interval_ms: 20_000,
             pings_missed_max: 3,
             high_water_bytes: 256 * 1024,
+            messages_per_second_max: 200,
+            messages_burst: 1_000,
+            bytes_per_second_max: 128 * 1024,
+            bytes_burst: 512 * 1024,
+            reservations_per_address_max: 32,
             linger_timeout_ms: 1_000,
             connect_timeout_ms: 3_000,
             drain_timeout_s: 120,
@@ -127,6 +143,58 @@ impl LimitsSection {
     /// `connections_max`, or what it is when absent.
     pub fn connections_max(&self) -> u32 {
         self.connections_max.unwrap_or(self.serve_max.saturating_add(self.serve_max / 4))
+    }
+
+    /// What one connection may say, for layer 2.
+    pub fn rates(&self) -> Rates {
+        Rates {
+            messages: Rate { per_second: self.messages_per_second_max, burst: self.messages_burst },
+            bytes: Rate { per_second: self.bytes_per_second_max, burst: self.bytes_burst },
+        }
+    }
+}
+
+/// `[addresses]`: what one address may have at each listener. An IPv6 address counts with all that share its first
+/// 64 bits.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AddressesSection {
+    /// Connections open at once; 0: any number.
+    pub connections_per_address_max: u32,
+    /// Connections made in a second, in the long run; 0: any number.
+    pub connections_per_address_per_second_max: u32,
+    /// And so many at once.
+    pub connections_per_address_burst: u32,
+    /// Addresses known at once, of each listener.
+    pub addresses_max: usize,
+    /// Networks whose addresses are not limited.
+    pub exempt: Vec<String>,
+}
+
+impl Default for AddressesSection {
+    fn default() -> Self {
+        Self {
+            connections_per_address_max: 256,
+            connections_per_address_per_second_max: 64,
+            connections_per_address_burst: 256,
+            addresses_max: 65_536,
+            exempt: Vec::new(),
+        }
+    }
+}
+
+impl AddressesSection {
+    /// For layer 2, with `exempt` as it was read.
+    pub fn limits(&self, exempt: &[Network]) -> AddressLimits {
+        AddressLimits {
+            connections_max: self.connections_per_address_max,
+            connects: Rate {
+                per_second: self.connections_per_address_per_second_max,
+                burst: self.connections_per_address_burst,
+            },
+            known_max: self.addresses_max,
+            exempt: exempt.to_vec(),
+        }
     }
 }
 
@@ -239,6 +307,9 @@ pub struct Sections {
     /// `[limits]`.
     #[serde(default)]
     pub limits: LimitsSection,
+    /// `[addresses]`.
+    #[serde(default)]
+    pub addresses: AddressesSection,
     /// `[stages]`.
     #[serde(default)]
     pub stages: StagesSection,

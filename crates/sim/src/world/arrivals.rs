@@ -11,7 +11,6 @@ use crate::network::{Packet, Purpose, State, across, is_caller};
 use crate::process::{Place, ProcessId};
 use crate::schedule::Event;
 use rand_core::Rng;
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 use usher_logic::room::RoomNote;
@@ -20,8 +19,6 @@ use usher_proto::machine::{DialFailure, Hello, Peer};
 use usher_proto::message::{CloseReason, Closing};
 use usher_proto::{Address, ConnId, Input, Message, Reservation, ServerKind, ServerName, ShardId};
 
-/// Where everybody calls from.
-const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Before a server calls its manager again, at least.
 const CALL_AGAIN: Duration = Duration::from_millis(200);
 
@@ -91,7 +88,7 @@ impl World {
         let end = self.network.end(conn);
         end.state = State::Knocking;
         let at = end.place();
-        self.step(at, Input::Knock { conn, peer, reservation, address: LOOPBACK });
+        self.step(at, Input::Knock { conn, peer, reservation, address: None });
     }
 
     fn admitted(&mut self, conn: ConnId) {

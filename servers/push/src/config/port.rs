@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use usher_hpserver::{Codec, Limits};
+use usher_hpserver::{AddressLimits, Codec, Limits, Rate, Rates};
 use usher_proto::Message;
 use usher_proto::limits::FRAME_BYTES_MAX;
 use usher_proto::message::Port;
@@ -50,6 +50,14 @@ pub struct PortSection {
     pub pings_missed_max: Option<u32>,
     /// Bytes that may wait for a client that does not read.
     pub high_water_bytes: Option<usize>,
+    /// Messages a second that one connection may say in the long run; 0: any number.
+    pub messages_per_second_max: Option<u32>,
+    /// And so many at once.
+    pub messages_burst: Option<u32>,
+    /// Bytes a second that one connection may send in the long run; 0: any number.
+    pub bytes_per_second_max: Option<u32>,
+    /// And so many at once.
+    pub bytes_burst: Option<u32>,
 }
 
 /// A port's own defaults.
@@ -60,6 +68,8 @@ struct Defaults {
     first_message_deadline_ms: u64,
     ping_interval_ms: u64,
     high_water_bytes: usize,
+    messages: Rate,
+    bytes: Rate,
 }
 
 impl Defaults {
@@ -71,12 +81,18 @@ impl Defaults {
             first_message_deadline_ms: 5_000,
             ping_interval_ms: 20_000,
             high_water_bytes: 256 * 1024,
+            messages: Rate { per_second: 100, burst: 1_000 },
+            bytes: Rate { per_second: 64 * 1024, burst: 256 * 1024 },
         };
         match port {
             Port::Terminals => terminals,
-            Port::Controllers => {
-                Self { connections_max: 100, message_bytes_max: FRAME_BYTES_MAX, ..terminals }
-            }
+            Port::Controllers => Self {
+                connections_max: 100,
+                message_bytes_max: FRAME_BYTES_MAX,
+                messages: Rate { per_second: 0, ..terminals.messages },
+                bytes: Rate { per_second: 0, ..terminals.bytes },
+                ..terminals
+            },
             Port::Administrators => Self {
                 codec: PortCodec::Json,
                 connections_max: 16,
@@ -84,6 +100,7 @@ impl Defaults {
                 first_message_deadline_ms: 300_000,
                 ping_interval_ms: 600_000,
                 high_water_bytes: 1024 * 1024,
+                ..terminals
             },
         }
     }
@@ -100,6 +117,10 @@ impl PortSection {
         self.ping_interval_ms.get_or_insert(defaults.ping_interval_ms);
         self.pings_missed_max.get_or_insert(3);
         self.high_water_bytes.get_or_insert(defaults.high_water_bytes);
+        self.messages_per_second_max.get_or_insert(defaults.messages.per_second);
+        self.messages_burst.get_or_insert(defaults.messages.burst);
+        self.bytes_per_second_max.get_or_insert(defaults.bytes.per_second);
+        self.bytes_burst.get_or_insert(defaults.bytes.burst);
     }
 
     pub(super) fn check(&self, file: &ConfigFile, port: Port) -> Result<(), ConfigError> {
@@ -157,8 +178,19 @@ impl PortSection {
         }
     }
 
+    /// What one connection may say.
+    pub fn rates(&self) -> Rates {
+        Rates {
+            messages: Rate {
+                per_second: filled(self.messages_per_second_max),
+                burst: filled(self.messages_burst),
+            },
+            bytes: Rate { per_second: filled(self.bytes_per_second_max), burst: filled(self.bytes_burst) },
+        }
+    }
+
     /// Layer 2's limits for this port.
-    pub fn limits(&self) -> Limits {
+    pub fn limits(&self, addresses: AddressLimits) -> Limits {
         /// A frame's length, or a line's end, beside the message.
         const FRAMING_BYTES_MAX: usize = 2;
         Limits {
@@ -168,6 +200,8 @@ impl PortSection {
             pings_missed_max: filled(self.pings_missed_max),
             high_water_bytes: self.high_water_bytes(),
             receive_tail_bytes_max: self.message_bytes_max() + FRAMING_BYTES_MAX,
+            rates: self.rates(),
+            addresses,
             ..Limits::default()
         }
     }

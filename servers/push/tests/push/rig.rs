@@ -52,7 +52,7 @@ impl Setup<'_> {
         let any = "listen = \"127.0.0.1:0\"";
         format!(
             "kind = \"push\"\n[server]\nname = \"push\"\n[terminals]\n{any}\n{terminals}\n[controllers]\n{any}\n\
-             {controllers}\n[administrators]\n{any}\n{administrators}\n{rest}\n"
+             {controllers}\n[administrators]\n{any}\n{administrators}\n[addresses]\nexempt = [\"127.0.0.0/8\"]\n{rest}\n"
         )
     }
 

@@ -65,7 +65,8 @@ fn what_is_no_message_of_that_port_closes_the_connection_with_a_word() {
 
 #[test]
 fn a_silent_stranger_is_shown_out_and_a_silent_client_is_pinged() {
-    let port = "first_message_deadline_ms = 50\nping_interval_ms = 50\npings_missed_max = 2\n";
+    let port = "first_message_deadline_ms = 50\nping_interval_ms = 50\npings_missed_max = 2\n\
+                messages_per_second_max = 0\nbytes_per_second_max = 0\n";
     let server =
         Setup { terminals: port, controllers: port, administrators: port, ..Setup::default() }.start();
     for port in [Port::Terminals, Port::Controllers] {
@@ -108,7 +109,11 @@ fn one_more_than_connections_max_is_told_so_on_each_port() {
 
 #[test]
 fn an_administrator_that_asks_and_never_reads_is_closed() {
-    let server = Setup { administrators: "high_water_bytes = 10000\n", ..Setup::default() }.start();
+    let server = Setup {
+        administrators: "high_water_bytes = 10000\nmessages_per_second_max = 0\nbytes_per_second_max = 0\n",
+        ..Setup::default()
+    }
+    .start();
     let nc = server.administrator();
     let asking = "{\"get_counts\":{}}\n".repeat(1_000);
     let closed = || server.counters(Port::Administrators).closed["slow_consumer"] == 1;

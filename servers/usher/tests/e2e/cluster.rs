@@ -31,6 +31,8 @@ pub(crate) const ROOMS: &str =
 /// A push server.
 pub(crate) const PUSH: &str = "kind = \"push\"\n[server]\nname = \"push\"\n[terminals]\nlisten = \"127.0.0.1:0\"\n\
     [controllers]\nlisten = \"127.0.0.1:0\"\n[administrators]\nlisten = \"127.0.0.1:0\"\n";
+/// Nobody on loopback is limited by address.
+pub(crate) const EXEMPT: &str = "[addresses]\nexempt = [\"127.0.0.0/8\"]\n";
 /// Lets guests in.
 pub(crate) const GUESTS: &str = "[login]\nguests = true\n";
 /// As [`GUESTS`], in a cluster without a hall: a login that could name none would serve nobody.
@@ -257,16 +259,18 @@ impl Cluster {
     }
 }
 
-/// A config. A server that needs no manager is given one that leads nowhere.
+/// A config. A server that needs no manager is given one that leads nowhere. Loopback is exempt from limits by
+/// address, unless the sections say what is.
 pub(crate) fn config(kind: ServerKind, name: &str, listen: &str, manager: &str, sections: &str) -> String {
     let manager = match (kind, manager) {
         (ServerKind::Manager, _) => String::new(),
         (_, "") => "manager = \"127.0.0.1:1\"\n".into(),
         (_, manager) => format!("manager = \"{manager}\"\n"),
     };
+    let addresses = if sections.contains("[addresses]") { "" } else { EXEMPT };
     format!(
         "kind = \"{}\"\n[server]\nname = \"{name}\"\nlisten = \"{listen}\"\n[cluster]\nname = \"{NAME}\"\n\
-         key_file = \"cluster.key\"\ncreate_key = true\n{manager}{sections}",
+         key_file = \"cluster.key\"\ncreate_key = true\n{manager}{sections}\n{addresses}",
         kind.as_str()
     )
 }

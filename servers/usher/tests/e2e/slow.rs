@@ -38,7 +38,9 @@ fn talk(speaker: &mut Wire, listener: &mut Wire, heard: u64, text: &str) -> u64 
 
 #[test]
 fn a_member_that_never_reads_is_closed_and_the_others_miss_nothing() {
-    let limits = "[limits]\nhigh_water_bytes = 16384\n".to_string();
+    let limits =
+        "[limits]\nhigh_water_bytes = 16384\nmessages_per_second_max = 0\nbytes_per_second_max = 0\n"
+            .to_string();
     let cluster = Cluster::start(&[
         (ServerKind::Manager, "manager", ""),
         (ServerKind::Room, "room", &(limits + ROOMS)),

@@ -7,9 +7,11 @@
 
 use crate::page::{PATIENCE, until};
 use crate::secrets;
+use socket2::{Domain, Socket, Type};
 use std::cell::RefCell;
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
 use usher_proto::codec::{self, Unfinished};
 use usher_proto::first_frame::{ANSWER_WELCOME, FirstFrame, Role};
 use usher_proto::message::{
@@ -78,11 +80,42 @@ impl Wire {
         Self::over(stream)
     }
 
+    /// From another host of the loopback; nothing if that was reset at once.
+    pub(crate) fn connect_from(host: Ipv4Addr, address: &str) -> Option<Self> {
+        let address: SocketAddr = address.parse().unwrap();
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((host, 0)).into()).unwrap();
+        match socket.connect(&address.into()) {
+            Ok(()) => Some(Self::over(socket.into())),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => None,
+            Err(error) => panic!("{address} from {host}: {error}"),
+        }
+    }
+
     pub(crate) fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream, unfinished: Unfinished::default(), keys: None }
+    }
+
+    /// Whether anything comes, or the end, within that time.
+    pub(crate) fn is_heard_within(&self, time: Duration) -> bool {
+        self.stream.set_read_timeout(Some(time)).unwrap();
+        let heard = self.stream.peek(&mut [0]);
+        self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        !matches!(heard, Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
+    }
+
+    /// Whether the other end has ended or reset it by now.
+    pub(crate) fn is_over(&self) -> bool {
+        self.stream.set_nonblocking(true).unwrap();
+        let heard = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).unwrap();
+        match heard {
+            Ok(count) => count == 0,
+            Err(error) => error.kind() != ErrorKind::WouldBlock,
+        }
     }
 
     /// Says a first frame, with a handshake if a key is known; the answer if it is not a welcome.

@@ -17,7 +17,6 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::convert::Infallible;
-use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 use usher_proto::machine::{Answer, ClusterView, Peer, Question};
 use usher_proto::message::{
@@ -177,8 +176,7 @@ impl Cluster {
     fn knock(&mut self, peer: Peer) -> ConnId {
         self.next_conn += 1;
         let conn = ConnId(self.next_conn);
-        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        self.step(Input::Knock { conn, peer, reservation: None, address });
+        self.step(Input::Knock { conn, peer, reservation: None, address: None });
         conn
     }
 

@@ -11,7 +11,6 @@ use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv4Addr};
 use usher_games::GameKind;
 use usher_proto::machine::Peer;
 use usher_proto::message::{CloseReason, Enter, EnterDenial, EnterDenied, Entered, Load, Sit};
@@ -126,8 +125,7 @@ impl House {
     }
 
     pub(super) fn knock(&mut self, conn: ConnId, peer: Peer) {
-        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        self.give(DOOR, Input::Knock { conn, peer, reservation: None, address });
+        self.give(DOOR, Input::Knock { conn, peer, reservation: None, address: None });
     }
 
     /// Says something; everything it causes has happened afterwards.
