@@ -245,8 +245,8 @@ impl<S: Service> Hooks for Hook<S> {
         self.held.remove(&conn);
         if let Some(listener) = self.listener(conn) {
             let config = &self.fabric.listeners[listener.index()];
-            config.counters.exit();
             config.online.exit(conn);
+            config.counters.exit();
             self.announce(conn, SendItem::Disconnected { conn });
             self.gather(conn, ReceiveItem::Disconnected { conn, reason });
             self.slots[conn.slot() as usize] = None;

@@ -303,9 +303,6 @@ impl<M: Machine + Send + 'static> Service for Host<M> {
             }
             Event::Dialed { token, conn: id } => self.dialed(token, conn(id), actions),
             Event::DialFailed { token, why } => self.dial_failed(token, why, actions),
-            Event::Packet { conn: id, packet: packet @ Message::NotUnderstood(_) } if self.parts.says_why => {
-                actions.send(id, packet);
-            }
             Event::Packet { conn: id, packet } => {
                 self.overhear(conn(id), &packet);
                 self.step(Input::Message { conn: conn(id), message: packet }, actions);
