@@ -28,8 +28,8 @@ use crate::vital::Vital;
 const BACKLOG: i32 = 4096;
 const REST: Duration = Duration::from_millis(10);
 
-/// The accept thread as others see it.
-pub(crate) struct Door {
+/// The part of the accept thread that other threads may touch.
+pub(crate) struct AcceptShare {
     asks: Mutex<Asks>,
     signal: Signal,
     listener_next: AtomicU32,
@@ -49,15 +49,15 @@ enum Ask {
 }
 
 /// Makes the thread's two ends; nothing runs yet.
-pub(crate) fn prepare<L: Listening>() -> io::Result<(Door, Acceptor<L>)> {
+pub(crate) fn prepare<L: Listening>() -> io::Result<(AcceptShare, Acceptor<L>)> {
     let (listeners, waker) = L::new()?;
     let signal = Signal::new(waker);
     let counters = AcceptCounters::default();
-    let door = Door { asks: Mutex::default(), signal, listener_next: AtomicU32::new(0), counters };
-    Ok((door, Acceptor { listeners, resting_until: None }))
+    let share = AcceptShare { asks: Mutex::default(), signal, listener_next: AtomicU32::new(0), counters };
+    Ok((share, Acceptor { listeners, resting_until: None }))
 }
 
-impl Door {
+impl AcceptShare {
     pub(crate) fn listen(
         &self,
         addr: SocketAddr,
@@ -159,10 +159,10 @@ pub(crate) struct Acceptor<L> {
 impl<L: Listening> Acceptor<L> {
     pub(crate) fn run(mut self, handle: &Handle) {
         let _vital = Vital;
-        let door = &handle.shared().door;
+        let share = &handle.shared().accept;
         loop {
-            self.wait(door);
-            for ask in door.take() {
+            self.wait(share);
+            for ask in share.take() {
                 match ask {
                     Ask::Listen(id, socket) => {
                         if let Err(error) = self.listeners.add(id, socket) {
@@ -179,9 +179,9 @@ impl<L: Listening> Acceptor<L> {
         }
     }
 
-    fn wait(&mut self, door: &Door) {
+    fn wait(&mut self, share: &AcceptShare) {
         let timeout = match self.resting_until {
-            _ if !door.signal.fall_asleep() => Some(Duration::ZERO),
+            _ if !share.signal.fall_asleep() => Some(Duration::ZERO),
             Some(until) => Some(until.saturating_duration_since(clock())),
             None => None,
         };
@@ -194,7 +194,7 @@ impl<L: Listening> Acceptor<L> {
     }
 
     fn accept(&mut self, handle: &Handle) {
-        let counters = &handle.shared().door.counters;
+        let counters = &handle.shared().accept.counters;
         let mut full = None;
         let outcome = self.listeners.accept(|listener, socket, peer| {
             counters.accepted.add(1);
@@ -213,9 +213,9 @@ impl<L: Listening> Acceptor<L> {
 
 /// `false`: accepted connections have all their places already, this one is closed.
 fn hand_on(listener: ListenerId, socket: sys::Socket, peer: SocketAddr, handle: &Handle) -> bool {
-    let Shared { load, door, .. } = handle.shared();
+    let Shared { load, accept, .. } = handle.shared();
     let Some(worker) = load.admit(Way::In) else {
-        door.counters.refused_full.add(1);
+        accept.counters.refused_full.add(1);
         return false;
     };
     // Fails only on a connection that is gone already, which its worker will find out.

@@ -11,7 +11,7 @@ use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
-use crate::accept::Door;
+use crate::accept::AcceptShare;
 use crate::command::{Command, Inbox};
 use crate::config::Config;
 use crate::hooks::{Fault, Origin, Verb};
@@ -37,7 +37,7 @@ pub enum Refused {
 pub(crate) struct Shared {
     pub(crate) workers: Box<[WorkerShare]>,
     pub(crate) load: Load,
-    pub(crate) door: Door,
+    pub(crate) accept: AcceptShare,
     pub(crate) config: Config,
 }
 
@@ -119,18 +119,18 @@ impl Handle {
 
     /// Opens a listener and begins to accept. Gives the address it got, for port 0.
     pub fn listen(&self, addr: SocketAddr) -> io::Result<(ListenerId, SocketAddr)> {
-        self.shared.door.listen(addr, self.shared.config.socket_buffer_bytes)
+        self.shared.accept.listen(addr, self.shared.config.socket_buffer_bytes)
     }
 
     /// Begins to accept on a socket that listens already: one whose port had to be known before, or one that
     /// was inherited.
     pub fn listen_on(&self, socket: std::net::TcpListener) -> io::Result<(ListenerId, SocketAddr)> {
-        self.shared.door.listen_on(socket)
+        self.shared.accept.listen_on(socket)
     }
 
     /// Stops accepting and closes the listener, soon; its connections stay.
     pub fn unlisten(&self, listener: ListenerId) {
-        self.shared.door.unlisten(listener);
+        self.shared.accept.unlisten(listener);
     }
 
     /// A turn of this worker, hence `turn_ended`, will happen. Many calls may cause one turn.
@@ -158,7 +158,7 @@ impl Handle {
             worker.pool.add_to(&mut stats);
             stats.refused_busy += worker.inbox.refused_busy();
         }
-        self.shared.door.counters().add_to(&mut stats);
+        self.shared.accept.counters().add_to(&mut stats);
         stats
     }
 
