@@ -30,11 +30,11 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use crate::config::Config;
-use crate::context::SendQueue;
 use crate::core::Core;
 use crate::hooks::Hooks;
 use crate::id::{ConnId, ListenerId};
 use crate::pool::Stock;
+use crate::send_queue::SendQueue;
 
 /// A connected socket on its way to a worker, Nagle off. Whether it blocks is the backend's affair.
 pub(crate) type Socket = TcpStream;

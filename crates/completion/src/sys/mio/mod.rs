@@ -29,11 +29,11 @@ use self::source::{Source, named, token};
 use super::sources::Sources;
 use super::{Backend, Ending, Posted, Receive, Socket, Waker, set_buffers};
 use crate::config::Config;
-use crate::context::SendQueue;
 use crate::core::Core;
 use crate::hooks::Hooks;
 use crate::id::ConnId;
 use crate::pool::Stock;
+use crate::send_queue::SendQueue;
 
 const WAKE: Token = Token(usize::MAX);
 const EVENTS_PER_TURN_MAX: usize = 1024;
