@@ -58,17 +58,16 @@ pub(crate) fn prepare<L: Listening>() -> io::Result<(AcceptShare, Acceptor<L>)> 
 }
 
 impl AcceptShare {
-    pub(crate) fn listen(
+    /// A socket that listens already: its waiting connections are kept, its backlog becomes ours.
+    pub(crate) fn listen_on(
         &self,
-        addr: SocketAddr,
+        socket: TcpListener,
         buffer_bytes: Option<usize>,
     ) -> io::Result<(ListenerId, SocketAddr)> {
-        self.begin(bind_with(addr, buffer_bytes)?)
-    }
-
-    /// A socket that listens already: its waiting connections are kept, its backlog becomes ours.
-    pub(crate) fn listen_on(&self, socket: TcpListener) -> io::Result<(ListenerId, SocketAddr)> {
-        SockRef::from(&socket).listen(BACKLOG)?;
+        let listening = SockRef::from(&socket);
+        // Who connects from now on inherits them before the handshake fixes the window.
+        sys::set_buffers(&listening, buffer_bytes)?;
+        listening.listen(BACKLOG)?;
         self.begin(socket)
     }
 
@@ -123,28 +122,23 @@ const BIND_TRIES: u32 = 20;
 const BIND_PAUSE: Duration = Duration::from_millis(50);
 
 /// A listening socket for [`Handle::listen_on`], so that its port is known before there is a server. A port that is
-/// taken is tried again for a second: whoever was killed and is started again finds it free by then.
+/// taken is tried again for a second, in which the caller waits: whoever was killed and is started again finds it free
+/// by then.
 pub fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
-    bind_with(addr, None)
-}
-
-fn bind_with(addr: SocketAddr, buffer_bytes: Option<usize>) -> io::Result<TcpListener> {
     for _ in 1..BIND_TRIES {
-        match bind_once(addr, buffer_bytes) {
+        match bind_once(addr) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => thread::sleep(BIND_PAUSE),
             outcome => return outcome,
         }
     }
-    bind_once(addr, buffer_bytes)
+    bind_once(addr)
 }
 
-/// Buffer sizes are set here because accepted sockets inherit them, before the handshake fixes the window.
-fn bind_once(addr: SocketAddr, buffer_bytes: Option<usize>) -> io::Result<TcpListener> {
+fn bind_once(addr: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     // Elsewhere than on Unix this option lets two processes share a port.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
-    sys::set_buffers(&(&socket).into(), buffer_bytes)?;
     socket.bind(&addr.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
@@ -213,13 +207,15 @@ impl<L: Listening> Acceptor<L> {
 
 /// `false`: accepted connections have all their places already, this one is closed.
 fn hand_on(listener: ListenerId, socket: sys::Socket, peer: SocketAddr, handle: &Handle) -> bool {
-    let Shared { load, accept, .. } = handle.shared();
+    let Shared { load, accept, config, .. } = handle.shared();
     let Some(worker) = load.admit(Way::In) else {
         accept.counters.refused_full.add(1);
         return false;
     };
-    // Fails only on a connection that is gone already, which its worker will find out.
+    // Both fail only on a connection that is gone already, which its worker will find out. Who waited before the
+    // listener was ours inherited no sizes from it.
     let _ = socket.set_nodelay(true);
+    let _ = sys::set_buffers(&SockRef::from(&socket), config.socket_buffer_bytes);
     let origin = Origin::Accepted { listener };
     handle.post_admitted(worker, Command::Open { socket, origin, peer });
     true

@@ -8,10 +8,10 @@
 //! Read next: `command.rs`.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 
-use crate::accept::AcceptShare;
+use crate::accept::{AcceptShare, bind};
 use crate::command::{Command, Inbox};
 use crate::config::Config;
 use crate::hooks::{Fault, Origin, Verb};
@@ -117,15 +117,16 @@ impl Handle {
         }
     }
 
-    /// Opens a listener and begins to accept. Gives the address it got, for port 0.
+    /// Opens a listener and begins to accept. Gives the address it got, for port 0. Waits for a taken port as
+    /// [`bind`] does; who must not wait, or holds a lock, binds before and calls `listen_on`, which never waits.
     pub fn listen(&self, addr: SocketAddr) -> io::Result<(ListenerId, SocketAddr)> {
-        self.shared.accept.listen(addr, self.shared.config.socket_buffer_bytes)
+        self.listen_on(bind(addr)?)
     }
 
     /// Begins to accept on a socket that listens already: one whose port had to be known before, or one that
     /// was inherited.
-    pub fn listen_on(&self, socket: std::net::TcpListener) -> io::Result<(ListenerId, SocketAddr)> {
-        self.shared.accept.listen_on(socket)
+    pub fn listen_on(&self, socket: TcpListener) -> io::Result<(ListenerId, SocketAddr)> {
+        self.shared.accept.listen_on(socket, self.shared.config.socket_buffer_bytes)
     }
 
     /// Stops accepting and closes the listener, soon; its connections stay.
