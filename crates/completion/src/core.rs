@@ -74,8 +74,8 @@ impl State {
     }
 
     /// Something is left to do without any completion.
-    pub(crate) fn is_restless(&self) -> bool {
-        !self.attention.is_empty() || !self.faults.is_empty()
+    pub(crate) fn is_restless(&mut self) -> bool {
+        !self.attention.is_empty() || !self.faults.is_empty() || self.stock.is_owed_a_turn()
     }
 
     /// Settle this connection at the end of the turn.

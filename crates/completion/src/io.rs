@@ -77,13 +77,8 @@ impl<'a> Io<'a> {
     #[inline]
     pub fn give_back(&mut self, mut chunk: Chunk) {
         let stock = &mut self.state.stock;
-        let was_empty = stock.is_empty();
         if let Some(buffer) = stock.reclaim(&mut chunk) {
             stock.put(buffer);
-            if was_empty {
-                // A connection may have found none: the next turn serves it.
-                self.state.handle.wake(self.state.worker);
-            }
         }
     }
 

@@ -11,7 +11,8 @@
 //!    `Core::refused` comes `Core::writable` when the socket takes bytes again.
 //! 5. An error is delivered once, after the bytes that came before it, and even while receiving is off.
 //! 6. After `release` nothing is delivered for that id, whatever is still in flight: compare the generation.
-//! 7. No receive buffer free: remember who starves, go on when the pool wakes the worker, longest first.
+//! 7. No receive buffer free: remember who starves, and say so to the stock at the end of `deliver` (`await_one`). The
+//!    turn that follows when there is one goes on with them, longest first.
 //! 8. One connection must not hold up the others: bounded work each, then the next one's turn.
 //! 9. Dropping the backend cancels what is in flight and gives every buffer back.
 //!

@@ -271,3 +271,33 @@ fn the_silent_do_not_keep_a_buffer_from_one_who_speaks() {
         station.shutdown();
     }
 }
+
+/// Nobody drops a chunk here: the one buffer comes back from the socket that took it, at the end of a turn.
+#[test]
+fn reading_goes_on_when_a_chunk_was_sent_on() {
+    const SPEAKERS: usize = 4;
+    for config in configs() {
+        let config = Config { workers: 1, receive_buffers_max: 1, ..config };
+        let paused = Mutex::new(Vec::new());
+        // All have spoken when the last one comes and they may be read, so all but one of them starve in one turn.
+        let at_once = react(move |io, event| {
+            if let Event::Connected(conn, _) = event {
+                let mut paused = paused.lock().unwrap();
+                if paused.len() < SPEAKERS {
+                    io.pause_reading(*conn);
+                    paused.push(*conn);
+                } else {
+                    paused.iter().for_each(|conn| io.resume_reading(*conn));
+                }
+            }
+        });
+        let station = Station::start_with(config, &at_once, Extras { sent_on: true, ..Extras::default() });
+        let speakers: Vec<TcpStream> = (0..SPEAKERS).map(|_| station.pair().0).collect();
+        speakers.iter().for_each(|speaker| write(speaker, b"hello"));
+        let _last = station.client();
+        for speaker in &speakers {
+            assert_eq!(read(speaker, 5), b"hello");
+        }
+        station.shutdown();
+    }
+}

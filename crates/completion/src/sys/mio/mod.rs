@@ -134,6 +134,9 @@ impl Backend for Mio {
             self.handle_event(core, event);
         }
         self.events = events;
+        if self.waiting.has_starving() {
+            core.state.stock.await_one();
+        }
     }
 }
 

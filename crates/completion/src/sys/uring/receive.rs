@@ -145,6 +145,9 @@ impl Uring {
                 self.receive_more(conn);
             }
         }
+        if !self.starving.is_empty() {
+            core.state.stock.await_one();
+        }
     }
 
     /// With nobody reading, a failure would go unnoticed. A poll always tells of the peer's end too, over and over
