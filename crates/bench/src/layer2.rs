@@ -1,13 +1,14 @@
 //! `bench layer2`: what layer 2 must show by itself, each with its goal: idle connections that weigh little, a shard
-//! whose handler is busy that nobody else notices.
+//! whose handler is busy that nobody else notices, half a room that never reads and that the other half does not notice.
 //!
 //! - Owns: the list of cases.
 //! - Invariant: a case starts its own server and loads and ends them; nothing else may run on the machine meanwhile.
 //! - Limit: a missed goal is said and is no error; a server that fails is one.
 //!
-//! Read next: `idle.rs`, `layer2/busy.rs`; `finding.rs` for the form.
+//! Read next: `idle.rs`, `layer2/busy.rs`, `layer2/deaf.rs`; `finding.rs` for the form.
 
 mod busy;
+mod deaf;
 
 use anyhow::Result;
 use clap::Args;
@@ -22,12 +23,13 @@ const IDLE_SECONDS: u64 = 5;
 /// Of the idle connections, in a smoke.
 const SHARE_QUICK: u32 = 10;
 
-/// What layer 2 must show by itself: memory of idle connections, a busy shard that nobody else notices.
+/// What layer 2 must show by itself: memory of idle connections, a busy shard and deaf members that nobody notices.
 ///
-/// A case is `idle-ENGINE/STAGES` or `busy-ENGINE`. `idle`: 18,000 idle connections at one worker, all stages inline
+/// A case is `idle-ENGINE/STAGES`, `busy-ENGINE` or `deaf-ENGINE`. `idle`: 18,000 idle connections at one worker, all stages inline
 /// (0-0-0) or with a thread each (1-1-1), peak memory. `busy`: 100 connections echo at one listener, with and without
 /// four at another whose handler is busy for 5 ms at each message; both have a logic thread of their own. Newcomers
-/// at the first listener are counted and timed, too.
+/// at the first listener are counted and timed, too. `deaf`: one speaks to a room of 400 at half of the capacity, of
+/// whom 200 read, or never read and come back as soon as they are closed on, for a minute.
 #[derive(Debug, Args)]
 pub struct Options {
     #[command(flatten)]
@@ -41,6 +43,7 @@ pub struct Options {
 enum What {
     Idle(Stages),
     Busy,
+    Deaf,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +57,7 @@ impl cases::Case for Case {
         match self.what {
             What::Idle(stages) => format!("idle-{}/{stages}", self.engine),
             What::Busy => format!("busy-{}", self.engine),
+            What::Deaf => format!("deaf-{}", self.engine),
         }
     }
 }
@@ -61,7 +65,7 @@ impl cases::Case for Case {
 impl Case {
     fn all() -> Vec<Self> {
         let on = |engine| {
-            [What::Idle(Stages::INLINE), What::Idle(Stages::ALL), What::Busy]
+            [What::Idle(Stages::INLINE), What::Idle(Stages::ALL), What::Busy, What::Deaf]
                 .map(|what| Self { what, engine })
         };
         [Engine::Uring, Engine::Mio].into_iter().flat_map(on).collect()
@@ -71,6 +75,7 @@ impl Case {
         match self.what {
             What::Idle(stages) => idle(Framed::on(self.engine, stages), quick).run(programs),
             What::Busy => busy::run(programs, self.engine, quick),
+            What::Deaf => deaf::run(programs, self.engine, quick),
         }
     }
 
@@ -78,6 +83,7 @@ impl Case {
         match self.what {
             What::Idle(_) => IDLE_SECONDS,
             What::Busy => busy::seconds(quick),
+            What::Deaf => deaf::seconds(quick),
         }
     }
 }
@@ -113,9 +119,11 @@ mod tests {
             "idle-uring/0-0-0",
             "idle-uring/1-1-1",
             "busy-uring",
+            "deaf-uring",
             "idle-mio/0-0-0",
             "idle-mio/1-1-1",
             "busy-mio",
+            "deaf-mio",
         ];
         assert_eq!(names, expected);
     }

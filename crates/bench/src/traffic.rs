@@ -37,7 +37,7 @@ impl Traffic {
     pub(crate) fn start(self, programs: &Programs, server: &mut Server, station: Station) -> Result<Child> {
         match self {
             Self::Echo(echo) => echo.start(programs, server),
-            Self::Broadcast(pace) => pace.start(programs, server, station),
+            Self::Broadcast(pace) => Audience { members: MEMBERS, pace }.start(programs, server, station),
             Self::Instructions(writes) if server.ports.is_some() => {
                 Instructing::closed(TERMINALS, writes).start(programs, server)
             }
@@ -127,26 +127,33 @@ pub(crate) enum Pace {
     Flat,
 }
 
-impl Pace {
-    fn start(self, programs: &Programs, server: &mut Server, station: Station) -> Result<Child> {
-        let mut arguments = vec![
-            server.address.to_string(),
-            format!("--members={MEMBERS}"),
-            format!("--protocol={}", station.protocol()),
-        ];
-        if let Self::PerSecond(rate) = self {
-            arguments.push(format!("--rate={rate}"));
-        }
-        start(&programs.audience(), &arguments, server)
-    }
-}
-
 impl fmt::Display for Pace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PerSecond(rate) => write!(f, "{rate}-a-second"),
             Self::Flat => f.write_str("flat-out"),
         }
+    }
+}
+
+/// One who speaks, and who hears it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Audience {
+    pub(crate) members: u32,
+    pub(crate) pace: Pace,
+}
+
+impl Audience {
+    pub(crate) fn start(self, programs: &Programs, server: &mut Server, station: Station) -> Result<Child> {
+        let mut arguments = vec![
+            server.address.to_string(),
+            format!("--members={}", self.members),
+            format!("--protocol={}", station.protocol()),
+        ];
+        if let Pace::PerSecond(rate) = self.pace {
+            arguments.push(format!("--rate={rate}"));
+        }
+        start(&programs.audience(), &arguments, server)
     }
 }
 

@@ -28,8 +28,8 @@ use crate::vital::Vital;
 const BACKLOG: i32 = 4096;
 const REST: Duration = Duration::from_millis(10);
 
-/// The accept thread as others see it.
-pub(crate) struct Door {
+/// The part of the accept thread that other threads may touch.
+pub(crate) struct AcceptShare {
     asks: Mutex<Asks>,
     signal: Signal,
     listener_next: AtomicU32,
@@ -49,26 +49,25 @@ enum Ask {
 }
 
 /// Makes the thread's two ends; nothing runs yet.
-pub(crate) fn prepare<L: Listening>() -> io::Result<(Door, Acceptor<L>)> {
+pub(crate) fn prepare<L: Listening>() -> io::Result<(AcceptShare, Acceptor<L>)> {
     let (listeners, waker) = L::new()?;
     let signal = Signal::new(waker);
     let counters = AcceptCounters::default();
-    let door = Door { asks: Mutex::default(), signal, listener_next: AtomicU32::new(0), counters };
-    Ok((door, Acceptor { listeners, resting_until: None }))
+    let share = AcceptShare { asks: Mutex::default(), signal, listener_next: AtomicU32::new(0), counters };
+    Ok((share, Acceptor { listeners, resting_until: None }))
 }
 
-impl Door {
-    pub(crate) fn listen(
+impl AcceptShare {
+    /// A socket that listens already: its waiting connections are kept, its backlog becomes ours.
+    pub(crate) fn listen_on(
         &self,
-        addr: SocketAddr,
+        socket: TcpListener,
         buffer_bytes: Option<usize>,
     ) -> io::Result<(ListenerId, SocketAddr)> {
-        self.begin(bind_with(addr, buffer_bytes)?)
-    }
-
-    /// A socket that listens already: its waiting connections are kept, its backlog becomes ours.
-    pub(crate) fn listen_on(&self, socket: TcpListener) -> io::Result<(ListenerId, SocketAddr)> {
-        SockRef::from(&socket).listen(BACKLOG)?;
+        let listening = SockRef::from(&socket);
+        // Who connects from now on inherits them before the handshake fixes the window.
+        sys::set_buffers(&listening, buffer_bytes)?;
+        listening.listen(BACKLOG)?;
         self.begin(socket)
     }
 
@@ -123,28 +122,23 @@ const BIND_TRIES: u32 = 20;
 const BIND_PAUSE: Duration = Duration::from_millis(50);
 
 /// A listening socket for [`Handle::listen_on`], so that its port is known before there is a server. A port that is
-/// taken is tried again for a second: whoever was killed and is started again finds it free by then.
+/// taken is tried again for a second, in which the caller waits: whoever was killed and is started again finds it free
+/// by then.
 pub fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
-    bind_with(addr, None)
-}
-
-fn bind_with(addr: SocketAddr, buffer_bytes: Option<usize>) -> io::Result<TcpListener> {
     for _ in 1..BIND_TRIES {
-        match bind_once(addr, buffer_bytes) {
+        match bind_once(addr) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => thread::sleep(BIND_PAUSE),
             outcome => return outcome,
         }
     }
-    bind_once(addr, buffer_bytes)
+    bind_once(addr)
 }
 
-/// Buffer sizes are set here because accepted sockets inherit them, before the handshake fixes the window.
-fn bind_once(addr: SocketAddr, buffer_bytes: Option<usize>) -> io::Result<TcpListener> {
+fn bind_once(addr: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     // Elsewhere than on Unix this option lets two processes share a port.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
-    sys::set_buffers(&(&socket).into(), buffer_bytes)?;
     socket.bind(&addr.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
@@ -159,10 +153,10 @@ pub(crate) struct Acceptor<L> {
 impl<L: Listening> Acceptor<L> {
     pub(crate) fn run(mut self, handle: &Handle) {
         let _vital = Vital;
-        let door = &handle.shared().door;
+        let share = &handle.shared().accept;
         loop {
-            self.wait(door);
-            for ask in door.take() {
+            self.wait(share);
+            for ask in share.take() {
                 match ask {
                     Ask::Listen(id, socket) => {
                         if let Err(error) = self.listeners.add(id, socket) {
@@ -179,9 +173,9 @@ impl<L: Listening> Acceptor<L> {
         }
     }
 
-    fn wait(&mut self, door: &Door) {
+    fn wait(&mut self, share: &AcceptShare) {
         let timeout = match self.resting_until {
-            _ if !door.signal.fall_asleep() => Some(Duration::ZERO),
+            _ if !share.signal.fall_asleep() => Some(Duration::ZERO),
             Some(until) => Some(until.saturating_duration_since(clock())),
             None => None,
         };
@@ -194,7 +188,7 @@ impl<L: Listening> Acceptor<L> {
     }
 
     fn accept(&mut self, handle: &Handle) {
-        let counters = &handle.shared().door.counters;
+        let counters = &handle.shared().accept.counters;
         let mut full = None;
         let outcome = self.listeners.accept(|listener, socket, peer| {
             counters.accepted.add(1);
@@ -213,13 +207,15 @@ impl<L: Listening> Acceptor<L> {
 
 /// `false`: accepted connections have all their places already, this one is closed.
 fn hand_on(listener: ListenerId, socket: sys::Socket, peer: SocketAddr, handle: &Handle) -> bool {
-    let Shared { load, door, .. } = handle.shared();
+    let Shared { load, accept, config, .. } = handle.shared();
     let Some(worker) = load.admit(Way::In) else {
-        door.counters.refused_full.add(1);
+        accept.counters.refused_full.add(1);
         return false;
     };
-    // Fails only on a connection that is gone already, which its worker will find out.
+    // Both fail only on a connection that is gone already, which its worker will find out. Who waited before the
+    // listener was ours inherited no sizes from it.
     let _ = socket.set_nodelay(true);
+    let _ = sys::set_buffers(&SockRef::from(&socket), config.socket_buffer_bytes);
     let origin = Origin::Accepted { listener };
     handle.post_admitted(worker, Command::Open { socket, origin, peer });
     true

@@ -14,15 +14,13 @@ use crate::hooks::Reason;
 use crate::id::{ConnId, SLOTS_MAX};
 use crate::load::Way;
 use crate::payload::Payload;
-use crate::pool::Stock;
+use crate::send_queue::SendQueue;
 use crate::sys::Receive;
 
-/// Emptied queues kept for the next connection that sends, so that sending allocates nothing.
-const SPARE_QUEUES_MAX: usize = 64;
-/// A queue that grew beyond this many parts gives its memory back.
-const SPARE_QUEUE_PARTS_MAX: usize = 256;
-/// What a queued part costs beside its bytes, counted against the wall so that many tiny parts reach it too.
-const PART_OVERHEAD_BYTES: usize = 64;
+/// Emptied lists kept for the next connection whose queue needs one, so that sending allocates nothing.
+const SPARE_LISTS_MAX: usize = 64;
+/// A list that grew beyond this many parts gives its memory back.
+const SPARE_LIST_PARTS_MAX: usize = 256;
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,10 +140,7 @@ impl Context {
     /// In the middle of its life, with nothing to do: no order to change, nothing to send, no list to take back.
     #[inline]
     pub(crate) fn is_steady(&self) -> bool {
-        self.is_open()
-            && self.ordered == Some(self.wanted)
-            && self.queue.is_empty()
-            && self.queue.rest.capacity() == 0
+        self.is_open() && self.ordered == Some(self.wanted) && self.queue.is_empty() && !self.queue.has_list()
     }
 
     fn derive_wanted(&mut self) {
@@ -162,136 +157,17 @@ impl Context {
     }
 }
 
-/// What waits to be sent to one socket. The first payload has its place here, so that one message at a time, which
-/// is nearly all of them, needs no list.
-///
-/// Invariants: no payload is empty but `first`, and that one only when nothing waits; `bytes` is their sum.
-#[derive(Default)]
-pub(crate) struct SendQueue {
-    first: Payload,
-    bytes: usize,
-    rest: VecDeque<Payload>,
-}
-
-impl SendQueue {
-    /// From the front.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = &Payload> {
-        std::iter::once(&self.first).chain(&self.rest)
-    }
-
-    /// The only payload, if there is just one.
-    #[inline]
-    pub(crate) fn single(&self) -> Option<&Payload> {
-        self.rest.is_empty().then_some(&self.first)
-    }
-
-    #[inline]
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.bytes == 0
-    }
-
-    /// What the queue holds in memory, roughly.
-    #[inline]
-    pub(crate) fn weight_bytes(&self) -> usize {
-        self.bytes + self.rest.len() * PART_OVERHEAD_BYTES
-    }
-
-    /// The first payload of an empty queue.
-    #[inline]
-    pub(crate) fn begin(&mut self, payload: Payload) {
-        debug_assert!(self.is_empty());
-        self.bytes = payload.len();
-        // An empty payload owns nothing: there is nothing to drop.
-        std::mem::forget(std::mem::replace(&mut self.first, payload));
-    }
-
-    fn push(&mut self, payload: Payload) {
-        if self.is_empty() {
-            self.begin(payload);
-        } else {
-            self.bytes += payload.len();
-            self.rest.push_back(payload);
-        }
-    }
-
-    /// Takes the only payload out, unless there are several.
-    #[inline]
-    pub(crate) fn take_single(&mut self) -> Option<Payload> {
-        if !self.rest.is_empty() {
-            return None;
-        }
-        self.bytes = 0;
-        Some(std::mem::take(&mut self.first))
-    }
-
-    /// Takes the first payload out, but not more than so many bytes: of a larger one only its beginning.
-    pub(crate) fn pop_at_most(&mut self, bytes: usize) -> Option<Payload> {
-        let payload = if self.first.len() <= bytes {
-            let second = self.rest.pop_front().unwrap_or_default();
-            std::mem::replace(&mut self.first, second)
-        } else {
-            self.first.split_to(bytes)
-        };
-        self.bytes -= payload.len();
-        (!payload.is_empty()).then_some(payload)
-    }
-
-    /// The opposite of popping.
-    pub(crate) fn put_back(&mut self, payload: Payload) {
-        let is_behind = !self.is_empty();
-        self.bytes += payload.len();
-        let second = std::mem::replace(&mut self.first, payload);
-        if is_behind {
-            self.rest.push_front(second);
-        }
-    }
-
-    /// Forgets the first bytes: they are sent.
-    #[inline(always)]
-    #[allow(clippy::inline_always)] // Once a message.
-    pub(crate) fn advance(&mut self, bytes: usize, stock: &mut Stock) {
-        debug_assert!(bytes <= self.bytes);
-        if bytes != self.bytes || !self.rest.is_empty() {
-            return self.advance_among(bytes, stock);
-        }
-        self.bytes = 0;
-        match self.first.spend(stock) {
-            Some(buffer) => stock.put(buffer),
-            None => self.first = Payload::default(),
-        }
-    }
-
-    fn advance_among(&mut self, mut bytes: usize, stock: &mut Stock) {
-        while bytes > 0
-            && let Some(mut payload) = self.pop_at_most(bytes)
-        {
-            bytes -= payload.len();
-            payload.spend(stock).into_iter().for_each(|buffer| stock.put(buffer));
-        }
-    }
-
-    /// The socket refused: what waits may wait long, and must hold no receive buffer meanwhile.
-    pub(crate) fn detach(&mut self) {
-        std::iter::once(&mut self.first).chain(&mut self.rest).for_each(Payload::detach);
-    }
-}
-
 /// All contexts of one worker.
 pub(crate) struct Slots {
     worker: usize,
     contexts: Vec<Context>,
     free: Vec<u32>,
-    spare_queues: Vec<VecDeque<Payload>>,
+    spare_lists: Vec<VecDeque<Payload>>,
 }
 
 impl Slots {
     pub(crate) fn new(worker: usize) -> Slots {
-        Slots { worker, contexts: Vec::new(), free: Vec::new(), spare_queues: Vec::new() }
+        Slots { worker, contexts: Vec::new(), free: Vec::new(), spare_lists: Vec::new() }
     }
 
     /// Takes a context from the pool.
@@ -313,10 +189,10 @@ impl Slots {
     pub(crate) fn give_back(&mut self, conn: ConnId) -> Option<Way> {
         let context = self.get(conn)?;
         let way = context.way;
-        let rest = std::mem::take(&mut context.queue.rest);
+        let list = context.queue.take_list();
         let generation = context.generation.checked_add(1).unwrap_or(1);
         *context = Context { generation, ..Context::new() };
-        self.keep_spare(rest);
+        self.keep_spare(list);
         self.free.push(conn.slot());
         Some(way)
     }
@@ -353,8 +229,8 @@ impl Slots {
         if context.sending {
             payload.detach();
         }
-        if !context.queue.is_empty() && context.queue.rest.capacity() == 0 {
-            context.queue.rest = self.spare_queues.pop().unwrap_or_default();
+        if !context.queue.is_empty() && !context.queue.has_list() {
+            context.queue.lend_list(self.spare_lists.pop().unwrap_or_default());
         }
         context.queue.push(payload);
     }
@@ -363,31 +239,26 @@ impl Slots {
     #[inline]
     pub(crate) fn keep_spare_of(&mut self, conn: ConnId) {
         let Some(context) = self.get(conn) else { return };
-        if context.queue.rest.capacity() > 0 && context.queue.rest.is_empty() {
-            let rest = std::mem::take(&mut context.queue.rest);
-            self.keep_spare(rest);
+        if context.queue.has_empty_list() {
+            let list = context.queue.take_list();
+            self.keep_spare(list);
         }
     }
 
-    fn keep_spare(&mut self, mut rest: VecDeque<Payload>) {
-        let fits = (1..=SPARE_QUEUE_PARTS_MAX).contains(&rest.capacity());
-        if fits && self.spare_queues.len() < SPARE_QUEUES_MAX {
-            rest.clear();
-            self.spare_queues.push(rest);
+    fn keep_spare(&mut self, mut list: VecDeque<Payload>) {
+        let fits = (1..=SPARE_LIST_PARTS_MAX).contains(&list.capacity());
+        if fits && self.spare_lists.len() < SPARE_LISTS_MAX {
+            list.clear();
+            self.spare_lists.push(list);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use bytes::Bytes;
 
     use super::*;
-    use crate::command::Signal;
-    use crate::pool::Pool;
-    use crate::sys::Waker;
 
     #[test]
     fn an_id_is_stale_once_its_slot_came_back() {
@@ -413,46 +284,6 @@ mod tests {
         assert_eq!(slots.take(Phase::Open, Way::In).generation(), 1);
     }
 
-    fn stock() -> Stock {
-        let poll = mio::Poll::new().unwrap();
-        let waker = mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
-        Stock::new(Pool::new(1, 1, Arc::new(Signal::new(Waker::Mio(waker)))))
-    }
-
-    fn queued(slots: &mut Slots, conn: ConnId) -> (Vec<u8>, usize) {
-        let queue = &slots.get(conn).unwrap().queue;
-        (queue.parts().flat_map(|part| part.iter().copied()).collect(), queue.bytes())
-    }
-
-    #[test]
-    fn a_queue_advances_at_every_byte() {
-        for cut in 0..=6 {
-            let mut slots = Slots::new(0);
-            let conn = slots.take(Phase::Open, Way::In);
-            for part in [&b"ab"[..], b"c", b"def"] {
-                slots.enqueue(conn, Bytes::from_static(part).into());
-            }
-            slots.get(conn).unwrap().queue.advance(cut, &mut stock());
-            assert_eq!(queued(&mut slots, conn), (b"abcdef"[cut..].to_vec(), 6 - cut));
-        }
-    }
-
-    #[test]
-    fn what_is_put_back_comes_first_again() {
-        let mut slots = Slots::new(0);
-        let conn = slots.take(Phase::Open, Way::In);
-        for part in [&b"ab"[..], b"c", b"def"] {
-            slots.enqueue(conn, Bytes::from_static(part).into());
-        }
-        let queue = &mut slots.get(conn).unwrap().queue;
-        let taken = [queue.pop_at_most(9).unwrap(), queue.pop_at_most(9).unwrap()];
-        assert_eq!((queue.bytes(), queue.is_empty()), (3, false));
-        for payload in taken.into_iter().rev() {
-            queue.put_back(payload);
-        }
-        assert_eq!(queued(&mut slots, conn), (b"abcdef".to_vec(), 6));
-    }
-
     #[test]
     fn an_idle_context_is_small_and_owns_no_list() {
         assert!(size_of::<Context>() <= 128, "{}", size_of::<Context>());
@@ -461,9 +292,11 @@ mod tests {
         for _ in 0..2 {
             slots.enqueue(conn, Bytes::from_static(b"x").into());
         }
-        slots.get(conn).unwrap().queue.advance(2, &mut stock());
+        let queue = &mut slots.get(conn).unwrap().queue;
+        assert_eq!((queue.pop_at_most(9).unwrap().len(), queue.pop_at_most(9).unwrap().len()), (1, 1));
+        assert!(queue.has_list());
         slots.keep_spare_of(conn);
-        assert_eq!(slots.get(conn).unwrap().queue.rest.capacity(), 0);
-        assert_eq!(slots.spare_queues.len(), 1);
+        assert!(!slots.get(conn).unwrap().queue.has_list());
+        assert_eq!(slots.spare_lists.len(), 1);
     }
 }

@@ -4,14 +4,14 @@
 //! comes of it is told to the hooks.
 //!
 //! Invariant: `send`s of one thread to one connection keep their order.
-//! Limit: `commands_max` waiting sends at a worker, then [`Refused::Busy`].
+//! Limit: `commands_max` waiting sends at a worker, then [`Refused::Busy`]; of other verbs, see `command.rs`.
 //! Read next: `command.rs`.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 
-use crate::accept::Door;
+use crate::accept::{AcceptShare, bind};
 use crate::command::{Command, Inbox};
 use crate::config::Config;
 use crate::hooks::{Fault, Origin, Verb};
@@ -37,7 +37,7 @@ pub enum Refused {
 pub(crate) struct Shared {
     pub(crate) workers: Box<[WorkerShare]>,
     pub(crate) load: Load,
-    pub(crate) door: Door,
+    pub(crate) accept: AcceptShare,
     pub(crate) config: Config,
 }
 
@@ -85,8 +85,8 @@ impl Handle {
         self.act(conn, Verb::Abort);
     }
 
-    /// As [`Io::pause_reading`](crate::Io::pause_reading); a little may still be received before it takes
-    /// effect.
+    /// As [`Io::pause_reading`](crate::Io::pause_reading), from when the worker hears of it; what it reads until
+    /// then is received as ever.
     pub fn pause_reading(&self, conn: ConnId) {
         self.act(conn, Verb::PauseReading);
     }
@@ -97,7 +97,7 @@ impl Handle {
     }
 
     /// Connects, on the worker with the fewest connections. Answered there, once: `connected` with this
-    /// token or [`Fault::Connect`]. (After a shutdown nobody answers.)
+    /// token or [`Fault::Connect`]. (After a shutdown nobody answers, nor if `commands_max` such faults wait there.)
     pub fn connect(&self, addr: SocketAddr, token: u64) {
         match self.shared.load.admit(Way::Out) {
             Some(worker) => self.post_admitted(worker, Command::Connect { to: addr, token }),
@@ -117,20 +117,21 @@ impl Handle {
         }
     }
 
-    /// Opens a listener and begins to accept. Gives the address it got, for port 0.
+    /// Opens a listener and begins to accept. Gives the address it got, for port 0. Waits for a taken port as
+    /// [`bind`] does; who must not wait, or holds a lock, binds before and calls `listen_on`, which never waits.
     pub fn listen(&self, addr: SocketAddr) -> io::Result<(ListenerId, SocketAddr)> {
-        self.shared.door.listen(addr, self.shared.config.socket_buffer_bytes)
+        self.listen_on(bind(addr)?)
     }
 
     /// Begins to accept on a socket that listens already: one whose port had to be known before, or one that
     /// was inherited.
-    pub fn listen_on(&self, socket: std::net::TcpListener) -> io::Result<(ListenerId, SocketAddr)> {
-        self.shared.door.listen_on(socket)
+    pub fn listen_on(&self, socket: TcpListener) -> io::Result<(ListenerId, SocketAddr)> {
+        self.shared.accept.listen_on(socket, self.shared.config.socket_buffer_bytes)
     }
 
     /// Stops accepting and closes the listener, soon; its connections stay.
     pub fn unlisten(&self, listener: ListenerId) {
-        self.shared.door.unlisten(listener);
+        self.shared.accept.unlisten(listener);
     }
 
     /// A turn of this worker, hence `turn_ended`, will happen. Many calls may cause one turn.
@@ -158,13 +159,13 @@ impl Handle {
             worker.pool.add_to(&mut stats);
             stats.refused_busy += worker.inbox.refused_busy();
         }
-        self.shared.door.counters().add_to(&mut stats);
+        self.shared.accept.counters().add_to(&mut stats);
         stats
     }
 
     pub(crate) fn act(&self, conn: ConnId, verb: Verb) {
         if let Some(worker) = self.shared.workers.get(conn.worker()) {
-            worker.inbox.post(Command::Act { conn, verb });
+            worker.inbox.post_verb(conn, verb);
         }
     }
 
@@ -196,7 +197,7 @@ impl Handle {
 
     /// Tells a fault that belongs to no worker's connection: the first worker's hooks hear it.
     fn report(&self, fault: Fault) {
-        self.inbox(0).post(Command::Report(fault));
+        self.inbox(0).report(fault);
     }
 }
 

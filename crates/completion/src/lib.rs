@@ -28,6 +28,7 @@ mod io;
 mod load;
 mod payload;
 mod pool;
+mod send_queue;
 mod server;
 mod signal;
 mod stats;

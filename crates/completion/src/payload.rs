@@ -4,7 +4,7 @@
 //!
 //! Invariant: a chunk on its way out holds its receive buffer for as long as the socket takes it at once. As soon as a
 //! socket refuses, what is left is copied (`detach`), so that a peer that does not read holds no receive buffer.
-//! Read next: `context.rs`, where payloads queue.
+//! Read next: `send_queue.rs`.
 
 use std::ops::Deref;
 

@@ -5,9 +5,10 @@
 //! its pool where it is dropped, on any thread; idle connections hold none. The worker itself keeps some at hand
 //! ([`Stock`]), so that it takes no lock for a message.
 //!
-//! Invariant: a worker that found the pool empty is woken by the next buffer that comes back. Taking and
-//! returning look at `starving` under one lock, so no return falls between the look and the wait.
-//! Limit: `buffers_max`; a taker beyond it gets nothing and waits for that wake.
+//! Invariant: a worker that said somebody waits for a buffer ([`Stock::await_one`]) has a turn when there is one. If
+//! it comes back to the pool, it rings; saying and returning look under one lock, so no return falls between the
+//! look and the sleep. If it comes to the worker's own stock, the worker does not sleep ([`Stock::is_owed_a_turn`]).
+//! Limit: `buffers_max`; a taker beyond it gets nothing and may wait for that turn.
 //! Read next: `sys/mio/read.rs` and `sys/uring/buffers.rs`, the takers.
 
 use std::fmt;
@@ -90,8 +91,8 @@ struct Free {
     made: usize,
     /// Of dropped chunks; the worker counts those that it took itself, and took back itself.
     returned: u64,
-    starved: u64,
-    starving: bool,
+    /// The next one that comes back rings.
+    awaited: bool,
 }
 
 impl Pool {
@@ -101,13 +102,20 @@ impl Pool {
         Arc::new_cyclic(home)
     }
 
-    /// Up to `count` buffers, as many as there are. None: a wake when the next one comes back.
+    /// Up to `count` buffers, as many as there are.
     fn lend(&self, count: usize, into: &mut Vec<Buffer>) {
         let mut free = self.lock();
         into.extend((0..count).map_while(|_| self.one_of(&mut free)));
-        if into.is_empty() {
-            free.starving = true;
-            free.starved += 1;
+    }
+
+    /// Rings when a buffer comes back, or now if one has come already.
+    fn await_one(&self) {
+        let mut free = self.lock();
+        if free.buffers.is_empty() {
+            free.awaited = true;
+        } else {
+            drop(free);
+            self.signal.ring();
         }
     }
 
@@ -127,17 +135,15 @@ impl Pool {
         let mut free = self.lock();
         free.buffers.push(buffer);
         free.returned += 1;
-        let wake = std::mem::take(&mut free.starving);
+        let is_awaited = std::mem::take(&mut free.awaited);
         drop(free);
-        if wake {
+        if is_awaited {
             self.signal.ring();
         }
     }
 
     pub(crate) fn add_to(&self, stats: &mut Stats) {
-        let free = self.lock();
-        stats.buffers.returned += free.returned;
-        stats.starved += free.starved;
+        stats.buffers.returned += self.lock().returned;
     }
 
     /// Every change under the lock is whole before anything can panic, so a poisoned lock is still sound.
@@ -153,6 +159,8 @@ pub(crate) struct Stock {
     pool: Arc<Pool>,
     address: usize,
     at_hand: Vec<Buffer>,
+    /// Somebody waits for a buffer: with one at hand the worker does not sleep.
+    awaited: bool,
     taken: u64,
     returned: u64,
     #[cfg(feature = "buffer-ways")]
@@ -166,6 +174,7 @@ impl Stock {
             pool,
             address,
             at_hand: Vec::new(),
+            awaited: false,
             taken: 0,
             returned: 0,
             #[cfg(feature = "buffer-ways")]
@@ -179,14 +188,32 @@ impl Stock {
         self.other = Other::new(way, self.pool.buffer_bytes);
     }
 
-    /// Whether no buffer is at hand.
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.at_hand.is_empty()
+    /// Whether `take` would give one.
+    pub(crate) fn has_one(&mut self) -> bool {
+        #[cfg(feature = "buffer-ways")]
+        if self.other.is_in_charge() {
+            return true;
+        }
+        if self.at_hand.is_empty() {
+            self.pool.lend(LENT_AT_ONCE, &mut self.at_hand);
+        }
+        !self.at_hand.is_empty()
     }
 
-    /// A buffer, or `None` and a wake when the next one comes back to the pool. The slot of the connection it is for
-    /// matters only to the other ways that a bench compares.
+    /// Somebody found none: as soon as there is one, wherever it comes from, the worker has a turn.
+    pub(crate) fn await_one(&mut self) {
+        self.awaited = true;
+        self.pool.await_one();
+    }
+
+    /// Whether somebody waits and a buffer has come back here: told once, to a worker that would sleep.
+    #[inline]
+    pub(crate) fn is_owed_a_turn(&mut self) -> bool {
+        self.awaited && !self.at_hand.is_empty() && std::mem::take(&mut self.awaited)
+    }
+
+    /// A buffer, if there is one. The slot of the connection it is for matters only to the other ways that a bench
+    /// compares.
     #[inline]
     #[cfg_attr(not(feature = "buffer-ways"), allow(unused_variables))]
     pub(crate) fn take(&mut self, slot: u32) -> Option<Buffer> {
@@ -317,12 +344,12 @@ mod tests {
         (poll, Pool::new(8, buffers_max, Arc::new(signal)))
     }
 
-    fn counts(pool: &Pool, stock: &mut Stock) -> (u64, u64, u64) {
+    fn counts(pool: &Pool, stock: &mut Stock) -> (u64, u64) {
         let (mut stats, counters) = (Stats::default(), WorkerCounters::default());
         pool.add_to(&mut stats);
         stock.publish(&counters);
         counters.add_to(&mut stats);
-        (stats.buffers.taken, stats.buffers.returned, stats.starved)
+        (stats.buffers.taken, stats.buffers.returned)
     }
 
     #[test]
@@ -338,7 +365,7 @@ mod tests {
         });
         let buffer = stock.take(0).unwrap();
         stock.put(buffer);
-        assert_eq!(counts(&pool, &mut stock), (1, 1, 1));
+        assert_eq!(counts(&pool, &mut stock), (1, 1));
     }
 
     #[test]
@@ -352,7 +379,7 @@ mod tests {
         assert!(chunk.is_empty());
         assert!(stock.reclaim(&mut Chunk::from(vec![1, 2])).is_none());
         assert!(stock.take(0).is_some() && stock.take(0).is_none());
-        assert_eq!(counts(&pool, &mut stock), (1, 1, 1));
+        assert_eq!(counts(&pool, &mut stock), (1, 1));
     }
 
     #[test]
@@ -362,11 +389,40 @@ mod tests {
         let buffers = [stock.take(0).unwrap(), stock.take(0).unwrap()];
         let held = buffers.map(|buffer| stock.chunk(buffer, 1));
         assert!(stock.take(0).is_none());
+        stock.await_one();
         assert!(pool.signal.fall_asleep());
         drop(held);
         let mut events = mio::Events::with_capacity(4);
         waits.poll(&mut events, Some(std::time::Duration::from_secs(5))).unwrap();
         assert_eq!(events.iter().count(), 1);
+    }
+
+    #[test]
+    fn a_buffer_that_came_before_the_wait_is_not_waited_for() {
+        let (_poll, pool) = polled_pool(1);
+        let mut stock = Stock::new(Arc::clone(&pool));
+        let buffer = stock.take(0).unwrap();
+        let chunk = stock.chunk(buffer, 1);
+        assert!(!stock.has_one());
+        drop(chunk);
+        stock.await_one();
+        assert!(!pool.signal.fall_asleep(), "a turn is asked for");
+    }
+
+    #[test]
+    fn a_buffer_at_hand_owes_a_turn_to_those_who_wait() {
+        let (_poll, pool) = polled_pool(1);
+        let mut stock = Stock::new(Arc::clone(&pool));
+        let buffer = stock.take(0).unwrap();
+        assert!(!stock.has_one());
+        stock.put(buffer);
+        assert!(!stock.is_owed_a_turn(), "nobody waits");
+        let buffer = stock.take(0).unwrap();
+        stock.await_one();
+        assert!(!stock.is_owed_a_turn(), "there is none");
+        stock.put(buffer);
+        assert!(stock.is_owed_a_turn());
+        assert!(!stock.is_owed_a_turn(), "told once");
     }
 
     #[test]

@@ -48,13 +48,13 @@ impl Server {
         config: Config,
         mut factory: impl FnMut(usize) -> H,
     ) -> io::Result<Server> {
-        let ((door, acceptor), shares) = apart(|| {
+        let ((accept, acceptor), shares) = apart(|| {
             let shares = (0..config.workers).map(|_| share::<B>(&config));
             Ok::<_, io::Error>((accept::prepare::<B::Listeners>()?, shares.collect::<io::Result<Vec<_>>>()?))
         })??;
         let (backends, workers): (Vec<_>, Vec<_>) = shares.into_iter().unzip();
         let load = Load::new(&config);
-        let handle = Handle::new(Shared { workers: workers.into(), load, door, config });
+        let handle = Handle::new(Shared { workers: workers.into(), load, accept, config });
         let mut server = Server { handle: handle.clone(), accept: None, workers: Vec::new() };
         for (index, backend) in backends.into_iter().enumerate() {
             let worker = Worker::new(index, backend, factory(index), &handle);
@@ -81,7 +81,7 @@ impl Server {
 
     /// The accept thread first, so that nobody is accepted for a worker that is gone.
     fn stop(&mut self) {
-        self.handle.shared().door.stop();
+        self.handle.shared().accept.stop();
         join(self.accept.take());
         for index in 0..self.workers.len() {
             self.handle.inbox(index).post(Command::Stop);

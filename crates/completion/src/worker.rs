@@ -95,7 +95,7 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
     }
 
     /// From when deadlines were last looked at or added: a wait may be too long by the work of one turn.
-    fn timeout(&self) -> Option<Duration> {
+    fn timeout(&mut self) -> Option<Duration> {
         if self.core.state.is_restless() || !self.inbox().fall_asleep() {
             return Some(Duration::ZERO);
         }

@@ -190,7 +190,7 @@ impl<P: 'static> Shared<P> {
             .clone()
     }
 
-    /// Several packets' bytes under one codec, one after the other; and how many were too large for it.
+    /// Several packets' bytes under one codec, one after the other, and how many they are: not those too large for it.
     pub(crate) fn join(
         packets: &[Arc<Self>],
         index: usize,
@@ -199,10 +199,10 @@ impl<P: 'static> Shared<P> {
     ) -> (Bytes, u64) {
         let encoded: Vec<_> =
             packets.iter().filter_map(|packet| packet.encoded(index, count, codec)).collect();
-        let too_large = (packets.len() - encoded.len()) as u64;
-        match &encoded[..] {
-            [bytes] => (bytes.clone(), too_large),
-            several => (several.concat().into(), too_large),
-        }
+        let bytes = match &encoded[..] {
+            [bytes] => bytes.clone(),
+            several => several.concat().into(),
+        };
+        (bytes, encoded.len() as u64)
     }
 }

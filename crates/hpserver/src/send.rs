@@ -144,9 +144,9 @@ pub(crate) struct Sender<S: Service> {
     groups: Groups,
     batch: VecDeque<SendItem<S>>,
     outbox: Outbox,
-    /// What is published together, and its bytes by codec.
+    /// What is published together; and by codec its bytes, and of how many packets they are.
     together: Vec<Arc<Shared<S::Packet>>>,
-    joined: Vec<Option<Bytes>>,
+    joined: Vec<Option<(Bytes, u64)>>,
 }
 
 impl<S: Service> Sender<S> {
@@ -290,27 +290,26 @@ impl<S: Service> Sender<S> {
     }
 
     fn publish(&mut self, group: GroupId, key: Option<u64>, except: Option<ConnId>, fabric: &Fabric<S>) {
-        let packets = self.together.len() as u64;
         self.joined.resize(fabric.codecs, None);
-        let mut members = 0;
+        let mut deliveries = 0;
         for conn in self.groups.members(group) {
             let Some(outlet) = self.outlets.get(*conn) else { continue };
             if Some(*conn) == except || !outlet.takes_packets() {
                 continue;
             }
             let listener = &fabric.listeners[outlet.listener.index()];
-            let bytes = self.joined[listener.codec_index].get_or_insert_with(|| {
+            let (bytes, packets) = self.joined[listener.codec_index].get_or_insert_with(|| {
                 let codec = &*listener.codec;
-                let (bytes, lost) = Shared::join(&self.together, listener.codec_index, fabric.codecs, codec);
-                fabric.totals.too_large.fetch_add(lost, Relaxed);
-                bytes
+                let joined = Shared::join(&self.together, listener.codec_index, fabric.codecs, codec);
+                fabric.totals.too_large.fetch_add(self.together.len() as u64 - joined.1, Relaxed);
+                joined
             });
-            self.outbox.send_shared(outlet, bytes.clone(), packets, key, fabric);
-            members += 1;
+            self.outbox.send_shared(outlet, bytes.clone(), *packets, key, fabric);
+            deliveries += *packets;
         }
         self.together.clear();
         self.joined.clear();
-        fabric.totals.deliveries.fetch_add(members * packets, Relaxed);
+        fabric.totals.deliveries.fetch_add(deliveries, Relaxed);
     }
 
     fn disconnected(&mut self, conn: ConnId) {

@@ -163,11 +163,13 @@ impl<S: Service> Server<S> {
         let Some(completion) = self.completion.take() else { return };
         self.fabric.draining.store(true, SeqCst);
         completion.shutdown();
-        self.fabric.timer.stop();
-        join(self.timer.take());
+        if let Some(timer) = self.timer.take() {
+            self.fabric.timer.stop(timer.thread());
+            join(timer);
+        }
         for stage in Stage::ALL {
             self.fabric.pool(stage).stop();
-            self.pools[stage as usize].drain(..).for_each(|thread| join(Some(thread)));
+            self.pools[stage as usize].drain(..).for_each(join);
         }
         self.fabric.run_out();
         self.fabric.stopped.store(true, SeqCst);
@@ -375,8 +377,8 @@ fn stage<S: Service>(
     })
 }
 
-fn join(thread: Option<JoinHandle<()>>) {
-    if thread.is_some_and(|thread| thread.join().is_err()) {
+fn join(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
         tracing::error!("a thread of the server had panicked");
     }
 }

@@ -70,9 +70,10 @@ impl Timer {
         }
     }
 
-    pub(crate) fn stop(&self) {
+    /// Ends `run` on `thread`, which may not have begun it.
+    pub(crate) fn stop(&self, thread: &Thread) {
         self.stopped.store(true, SeqCst);
-        self.wake();
+        thread.unpark();
     }
 
     fn wake(&self) {
@@ -147,7 +148,7 @@ mod tests {
             timer.set(round % 2, Some(now()));
             assert_eq!(ticked.recv_timeout(Duration::from_secs(20)), Ok(round % 2), "round {round}");
         }
-        timer.stop();
+        timer.stop(thread.thread());
         thread.join().unwrap();
         assert!(ticked.try_recv().is_err());
     }

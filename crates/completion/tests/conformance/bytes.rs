@@ -271,3 +271,75 @@ fn the_silent_do_not_keep_a_buffer_from_one_who_speaks() {
         station.shutdown();
     }
 }
+
+#[test]
+fn nobody_starves_while_there_are_buffers() {
+    for config in configs() {
+        let config = Config { workers: 1, receive_buffers_max: 8, ..config };
+        let station = Station::start_with(config, &nothing(), Extras { buffers: true, ..Extras::default() });
+        let (client, conn) = station.pair();
+        let speak = |_| {
+            write(&client, b"!");
+            station.find_chunk()
+        };
+        // More than half of them, after which a backend that posts ahead finds none to post.
+        let held: Vec<_> = (0..5).map(speak).collect();
+        (0..3).for_each(|_| turn(&station, conn));
+        assert_eq!(station.handle().stats().starved, 0);
+        drop(held);
+        station.shutdown();
+    }
+}
+
+#[test]
+fn whoever_starves_is_counted_once_however_long_it_takes() {
+    for config in configs() {
+        let config = Config { workers: 1, receive_buffers_max: 1, ..config };
+        let station = Station::start_with(config, &nothing(), Extras { buffers: true, ..Extras::default() });
+        let (first, second) = (station.client(), station.client());
+        write(&first, b"1");
+        let held = station.find_chunk();
+        write(&second, b"2");
+        station.until(|stats| stats.starved > 0);
+        let (_third, conn) = station.pair();
+        turn(&station, conn);
+        let starved = station.handle().stats().starved;
+        (0..20).for_each(|_| turn(&station, conn));
+        assert_eq!(station.handle().stats().starved, starved);
+        drop(held);
+        assert_eq!(station.received(1), b"2");
+        station.shutdown();
+    }
+}
+
+/// Nobody drops a chunk here: the one buffer comes back from the socket that took it, at the end of a turn.
+#[test]
+fn reading_goes_on_when_a_chunk_was_sent_on() {
+    const SPEAKERS: usize = 4;
+    for config in configs() {
+        let config = Config { workers: 1, receive_buffers_max: 1, ..config };
+        let paused = Mutex::new(Vec::new());
+        // All have spoken when the last one comes and they may be read, so all but one of them starve in one turn.
+        let at_once = react(move |io, event| {
+            if let Event::Connected(conn, _) = event {
+                let mut paused = paused.lock().unwrap();
+                if paused.len() < SPEAKERS {
+                    io.pause_reading(*conn);
+                    paused.push(*conn);
+                } else {
+                    paused.iter().for_each(|conn| io.resume_reading(*conn));
+                }
+            }
+        });
+        let station = Station::start_with(config, &at_once, Extras { sent_on: true, ..Extras::default() });
+        let speakers: Vec<TcpStream> = (0..SPEAKERS).map(|_| station.pair().0).collect();
+        for speaker in &speakers {
+            write(speaker, b"hello");
+        }
+        let _last = station.client();
+        for speaker in &speakers {
+            assert_eq!(read(speaker, 5), b"hello");
+        }
+        station.shutdown();
+    }
+}

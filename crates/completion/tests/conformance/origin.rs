@@ -6,10 +6,10 @@
 use std::io::ErrorKind;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 
-use usher_completion::{Fault, Origin, Reason};
+use usher_completion::{Config, Fault, Origin, Reason, bind};
 
 use crate::station::{DEADLINE, Event, Station, client, configs, echo, nothing, read, reset, write};
-use crate::turn;
+use crate::{send_large, turn};
 
 #[test]
 fn an_opened_connection_says_where_it_comes_from() {
@@ -39,6 +39,32 @@ fn a_socket_that_listens_already_keeps_its_waiting_connections() {
         assert_eq!(read(&early, 5), b"hello");
         station.shutdown();
     }
+}
+
+#[test]
+fn socket_buffers_are_set_whoever_bound_the_listener() {
+    for config in configs() {
+        let station = Station::start(Config { socket_buffer_bytes: Some(4096), ..config }, &nothing());
+        let socket = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        let early = narrow_client(address);
+        station.handle().listen_on(socket).unwrap();
+        let early = (early, station.connected().0);
+        for (_client, conn) in [early, (narrow_client(address), station.connected().0)] {
+            send_large(station.handle(), conn);
+            let taken = station.refused().bytes;
+            assert!(taken < 64 * 1024, "the socket took {taken} bytes that nobody read");
+        }
+        station.shutdown();
+    }
+}
+
+/// One that takes in next to nothing before it is read.
+fn narrow_client(address: SocketAddr) -> socket2::Socket {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(&address.into()).unwrap();
+    socket
 }
 
 #[test]

@@ -63,15 +63,21 @@ pub(crate) struct Extras {
     pub(crate) turns: bool,
     /// Received chunks themselves, not copies: the test holds the server's buffers.
     pub(crate) buffers: bool,
+    /// Received chunks are sent back as they are, after the reaction.
+    pub(crate) sent_on: bool,
 }
 
 impl Recorder {
     fn record(&self, io: &mut Io<'_>, mut event: Event) {
         (self.react)(io, &event);
-        if let Event::Received(_, chunk) = &mut event
+        if let Event::Received(conn, chunk) = &mut event
             && !self.extras.buffers
         {
-            *chunk = Chunk::from(chunk.to_vec());
+            let copy = Chunk::from(chunk.to_vec());
+            let received = std::mem::replace(chunk, copy);
+            if self.extras.sent_on {
+                io.send(*conn, received);
+            }
         }
         // The test may have seen enough and gone.
         let _ = self.events.send(event);

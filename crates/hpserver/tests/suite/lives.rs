@@ -216,3 +216,26 @@ fn a_server_that_is_dropped_ends() {
     drop(rig);
     assert!(matches!(client.hear(), Heard::End | Heard::Reset | Heard::Frame(b'~', _)));
 }
+
+#[test]
+fn the_online_list_of_a_listener_is_who_is_connected_through_it() {
+    for shape in shapes() {
+        let rig = Rig::new(shape.config(1), vec![listener(Talk::default()), names()]);
+        let online = |id| {
+            let mut peers: Vec<_> = rig.remote().online(ListenerId(id)).iter().map(|it| it.peer).collect();
+            peers.sort();
+            peers
+        };
+        let mut clients: Vec<_> = (0..3).map(|_| rig.known_client(0)).collect();
+        let mut here: Vec<_> = clients.iter().map(|(it, _)| it.stream.local_addr().unwrap()).collect();
+        here.sort();
+        assert_eq!((online(0), online(1), online(9)), (here.clone(), vec![], vec![]));
+        let (gone, _) = clients.swap_remove(1);
+        here.retain(|peer| *peer != gone.stream.local_addr().unwrap());
+        drop(gone);
+        rig.wait_metrics(|metrics| metrics.listeners[0].connections == 2);
+        assert_eq!(online(0), here);
+        rig.finish();
+        drop(clients);
+    }
+}

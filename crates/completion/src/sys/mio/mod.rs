@@ -29,11 +29,11 @@ use self::source::{Source, named, token};
 use super::sources::Sources;
 use super::{Backend, Ending, Posted, Receive, Socket, Waker, set_buffers};
 use crate::config::Config;
-use crate::context::SendQueue;
 use crate::core::Core;
 use crate::hooks::Hooks;
 use crate::id::ConnId;
 use crate::pool::Stock;
+use crate::send_queue::SendQueue;
 
 const WAKE: Token = Token(usize::MAX);
 const EVENTS_PER_TURN_MAX: usize = 1024;
@@ -134,6 +134,9 @@ impl Backend for Mio {
             self.handle_event(core, event);
         }
         self.events = events;
+        if self.waiting.has_starving() {
+            core.state.stock.await_one();
+        }
     }
 }
 

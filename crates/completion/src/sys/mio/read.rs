@@ -1,7 +1,7 @@
 //! Reading from readable sockets, fairly and with as many buffers as there are.
 //!
 //! A socket is read until it has nothing left, or its share of the turn is used up (then it waits on the ready
-//! list for the next turn, which does not wait), or no buffer is free (then it starves until the pool's wake).
+//! list for the next turn, which does not wait), or no buffer is free (then it starves until there is one).
 //!
 //! When is a socket drained? `WouldBlock` proves it everywhere. With epoll a short read does too, and saves
 //! the second system call of nearly every message: more bytes, or an end, arriving later are a new edge. Not
@@ -12,6 +12,7 @@
 //! Limit: `READS_PER_TURN_MAX` buffers a socket and turn.
 //! Read next: `core.rs`, which gets the chunks.
 
+use std::collections::VecDeque;
 use std::io;
 
 use super::source::Source;
@@ -29,8 +30,8 @@ const SHORT_READ_DRAINS: bool = cfg!(any(target_os = "linux", target_os = "andro
 #[derive(Default)]
 pub(super) struct Waiting {
     ready: Vec<ConnId>,
-    starving: Vec<ConnId>,
-    /// Memory for the list being worked off.
+    starving: VecDeque<ConnId>,
+    /// Memory for the list of the ready that is being worked off.
     turn: Vec<ConnId>,
 }
 
@@ -41,6 +42,10 @@ impl Waiting {
 
     pub(super) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
+    }
+
+    pub(super) fn has_starving(&self) -> bool {
+        !self.starving.is_empty()
     }
 }
 
@@ -99,20 +104,29 @@ impl Source {
 }
 
 impl Mio {
-    /// Those left over from earlier turns.
+    /// Those left over from earlier turns: the starving for as long as there are buffers, then the ready.
     pub(super) fn read_waiting<H: Hooks>(&mut self, core: &mut Core<H>) {
         let mut turn = std::mem::take(&mut self.waiting.turn);
-        turn.append(&mut self.waiting.starving);
         turn.append(&mut self.waiting.ready);
-        for conn in turn.drain(..) {
-            if let Some(source) = self.sources.get(conn) {
-                source.queued = false;
-                if source.readable {
-                    self.read(core, conn);
-                }
+        for _ in 0..self.waiting.starving.len() {
+            if !core.state.stock.has_one() {
+                break;
+            }
+            if let Some(longest) = self.waiting.starving.pop_front() {
+                self.read_left_over(core, longest);
             }
         }
+        turn.drain(..).for_each(|conn| self.read_left_over(core, conn));
         self.waiting.turn = turn;
+    }
+
+    fn read_left_over<H: Hooks>(&mut self, core: &mut Core<H>, conn: ConnId) {
+        if let Some(source) = self.sources.get(conn) {
+            source.queued = false;
+            if source.readable {
+                self.read(core, conn);
+            }
+        }
     }
 
     /// Reads a socket's share of this turn.
@@ -125,8 +139,7 @@ impl Mio {
                 Receive::Discard => source.read_into(&mut self.scratch),
                 Receive::Deliver => {
                     let Some(buffer) = core.state.stock.take(conn.slot()) else {
-                        source.queued = true;
-                        return self.waiting.starving.push(conn);
+                        return self.starve(core, conn);
                     };
                     source.deliver(core, conn, buffer)
                 }
@@ -148,5 +161,19 @@ impl Mio {
         // The rest in the next turn.
         source.queued = true;
         self.waiting.push_ready(conn);
+    }
+
+    /// Before the list grows, those who are gone leave it.
+    #[cold]
+    fn starve<H: Hooks>(&mut self, core: &mut Core<H>, conn: ConnId) {
+        core.state.counters().starved.add(1);
+        let Waiting { starving, .. } = &mut self.waiting;
+        if starving.len() == starving.capacity() {
+            starving.retain(|conn| self.sources.get(*conn).is_some_and(|source| source.queued));
+        }
+        if let Some(source) = self.sources.get(conn) {
+            source.queued = true;
+            starving.push_back(conn);
+        }
     }
 }

@@ -44,11 +44,11 @@ use self::source::{Descriptor, Kind, Receiving, Source, conn};
 use super::sources::Sources;
 use super::{Backend, Ending, Posted, Receive, Socket, Waker, established, set_buffers};
 use crate::config::Config;
-use crate::context::SendQueue;
 use crate::core::Core;
 use crate::hooks::Hooks;
 use crate::id::ConnId;
 use crate::pool::Stock;
+use crate::send_queue::SendQueue;
 
 /// Closing with this throws away what is not sent and resets.
 static RESET: libc::linger = libc::linger { l_onoff: 1, l_linger: 0 };

@@ -19,12 +19,12 @@ use io_uring::squeue::{Entry, Flags};
 use super::Uring;
 use super::ring::Completion;
 use super::source::{Descriptor, Kind, conn, number, with_fd};
-use crate::context::SendQueue;
 use crate::core::Core;
 use crate::hooks::Hooks;
 use crate::id::ConnId;
 use crate::payload::Payload;
 use crate::pool::Stock;
+use crate::send_queue::SendQueue;
 
 /// What the kernel takes in one call (`UIO_MAXIOV`).
 const PARTS_MAX: usize = 1024;
