@@ -16,12 +16,15 @@
 extern crate alloc;
 
 pub mod admission;
+pub mod back_off;
 #[cfg(test)]
 mod bench;
 pub mod front;
 pub mod hall;
 pub mod login;
 pub mod manager;
+pub mod network;
 mod pending;
+mod recent;
 pub mod room;
 pub mod uplink;
