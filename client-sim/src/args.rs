@@ -17,6 +17,9 @@ pub struct SimArgs {
     /// Login servers, in the order each player tries them
     #[arg(long, value_name = "ADDR", required = true, num_args = 1..)]
     pub login: Vec<String>,
+    /// A file of ready client keys, an account a player; without it they are guests
+    #[arg(long, value_name = "FILE")]
+    pub accounts: Option<PathBuf>,
     /// How many players
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub players: u32,

@@ -4,6 +4,7 @@
 //! Owns: starting and stopping; what the players do is their machine's.
 //! Read next: [`crate::host`].
 
+use crate::answers::World;
 use crate::clock::Clock;
 use crate::codec::{Native, Side};
 use crate::door::Dialler;
@@ -37,8 +38,8 @@ pub struct RunningCrowd<M: Machine + Send + 'static> {
 }
 
 impl<M: Machine + Send + 'static> RunningCrowd<M> {
-    /// Starts `machine` on one thread.
-    pub fn start(machine: M, limits: CrowdLimits) -> io::Result<Self> {
+    /// Starts `machine` on one thread; `answers` is for what it asks.
+    pub fn start(machine: M, answers: Option<Box<dyn World>>, limits: CrowdLimits) -> io::Result<Self> {
         let config = Config {
             completion: completion::Config {
                 workers: 1,
@@ -63,14 +64,14 @@ impl<M: Machine + Send + 'static> RunningCrowd<M> {
             link: false,
             door: 0,
         };
-        let mut machine = Some(machine);
+        let (mut machine, mut answers) = (Some(machine), answers);
         let clock = Clock::start();
         let shown = Arc::new(Shown::default());
         let server = Server::start(config, vec![dials], |_| {
             Host::new(HostParts {
                 machine: machine.take().expect("invariant: a crowd has one shard"),
                 clock,
-                answers: None,
+                answers: answers.take(),
                 shard: ShardId(0),
                 dials: ListenerId(0),
                 link: None,

@@ -7,7 +7,7 @@
 //! Limits: [`SHARED_MAX`] encoded messages are remembered for [`Output::SendShared`].
 //! Read next: [`crate::server`], which starts hosts; `usher_proto::machine`.
 
-use crate::answers::Answers;
+use crate::answers::World;
 use crate::clock::{self, Clock};
 use crate::door::Greeting;
 use crate::link::Link;
@@ -51,8 +51,8 @@ pub struct HostParts<M: Machine> {
     pub machine: M,
     /// Its clock.
     pub clock: Clock,
-    /// What answers its questions; a crowd of players has none.
-    pub answers: Option<Answers>,
+    /// What answers its questions; players that are guests ask none.
+    pub answers: Option<Box<dyn World>>,
     /// Which shard this is.
     pub shard: ShardId,
     /// The listener config whose codec and channel dials use.

@@ -74,7 +74,7 @@ impl App for Hall {
             common,
             role: Role::Hall,
             shards: 1,
-            check: None,
+            accounts: None,
             machine: Box::new(move |_, node, seed| {
                 let machine = HallConfig {
                     node: node.clone(),

@@ -4,20 +4,26 @@
 //! serve a crowd.
 //! Owns: its config section `[login]`, and which accounts there are (`usher_store`).
 //! Does not own: the rules (`usher_logic::login`), the process and the tickets (`usher_runtime`).
-//! Invariants: guests get in only where the config says so.
+//! Invariants: guests get in only where the config says so; a database that fails turns people away for a moment
+//! and is logged, and nobody is let in for it.
 //! Read next: `usher_logic::login`.
 #![forbid(unsafe_code)]
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use usher_logic::back_off::BackOffConfig;
 use usher_logic::login::{Login as Machine, LoginConfig};
+use usher_logic::network::Network;
 use usher_proto::Address;
 use usher_proto::first_frame::Role;
-use usher_proto::message::{Credentials, LogInDenial};
-use usher_runtime::answers::CheckCredentials;
+use usher_proto::message::LogInDenial;
+use usher_runtime::answers::{Accounts, FindAccount, NewGuest};
 use usher_runtime::config::{self, Common, ConfigError, ConfigFile, Kind};
 use usher_runtime::{App, ServerPlan, serve};
-use usher_store::{Accounts, guest};
+use usher_store::{Database, guest};
+
+/// When to come back while the database fails.
+const STORE_RETRY_MS: u32 = 1_000;
 
 /// `[login]`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -25,9 +31,11 @@ use usher_store::{Accounts, guest};
 pub struct Section {
     /// Whether somebody without an account is let in, under a fresh one.
     pub guests: bool,
-    /// The named accounts, relative to the config file.
+    /// The database of accounts, relative to the config file.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub accounts_file: Option<PathBuf>,
+    pub accounts: Option<PathBuf>,
+    /// Networks whose addresses do not wait after wrong passwords.
+    pub back_off_exempt: Vec<String>,
     /// Halls to name while the manager has not said which are up.
     pub halls: Vec<String>,
 }
@@ -36,7 +44,8 @@ pub struct Section {
 pub struct Config {
     common: Common,
     section: Section,
-    accounts: Option<Accounts>,
+    accounts: Option<Database>,
+    exempt: Vec<Network>,
 }
 
 /// The login server.
@@ -51,18 +60,23 @@ impl App for Login {
         for hall in &section.halls {
             file.address("login.halls", hall)?;
         }
-        let accounts = match &section.accounts_file {
+        let exempt = section.back_off_exempt.iter().map(|network| {
+            let wrong = |what| file.wrong("login.back_off_exempt", format!("`{network}`: {what}"));
+            network.parse::<Network>().map_err(wrong)
+        });
+        let exempt = exempt.collect::<Result<_, _>>()?;
+        let accounts = match &section.accounts {
             Some(path) => {
-                let loaded = Accounts::load(&file.relative(path));
-                Some(loaded.map_err(|error| file.wrong("login.accounts_file", error.to_string()))?)
+                let opened = Database::open(&file.relative(path));
+                Some(opened.map_err(|error| file.wrong("login.accounts", error.to_string()))?)
             }
             None => None,
         };
         if accounts.is_none() && !section.guests {
-            let message = "nobody could log in: write guests = true or name an accounts_file";
+            let message = "nobody could log in: name a database of accounts, or write guests = true";
             return Err(file.wrong("login", message));
         }
-        Ok(Config { common, section, accounts })
+        Ok(Config { common, section, accounts, exempt })
     }
 
     fn effective(config: &Config) -> anyhow::Result<String> {
@@ -70,29 +84,37 @@ impl App for Login {
     }
 
     fn run(config: Config) -> anyhow::Result<()> {
-        let Config { common, section, accounts } = config;
+        let Config { common, section, accounts, exempt } = config;
         let halls: Vec<_> = section.halls.into_iter().map(Address).collect();
+        let back_off = BackOffConfig { exempt, ..BackOffConfig::default() };
+        let accounts = Accounts {
+            find: accounts.map(find),
+            guest: section.guests.then(|| -> NewGuest { Box::new(|| guest(&mut usher_secure::os_rng())) }),
+        };
         serve(ServerPlan {
             common,
             role: Role::Login,
             shards: 1,
-            check: Some(check(section.guests, accounts)),
+            accounts: Some(accounts),
             machine: Box::new(move |_, node, seed| {
-                let machine =
-                    LoginConfig { node: node.clone(), halls: halls.clone(), ..LoginConfig::default() };
+                let machine = LoginConfig {
+                    node: node.clone(),
+                    halls: halls.clone(),
+                    back_off: back_off.clone(),
+                    ..LoginConfig::default()
+                };
                 Machine::new(machine, seed)
             }),
         })
     }
 }
 
-fn check(guests: bool, accounts: Option<Accounts>) -> CheckCredentials {
-    Box::new(move |credentials| match credentials {
-        Credentials::Guest if guests => Ok(guest(&mut usher_secure::os_rng())),
-        Credentials::Guest => Err(LogInDenial::NoGuests),
-        Credentials::Named { name, password } => {
-            let account = accounts.as_ref().and_then(|accounts| accounts.check(name, password));
-            account.ok_or(LogInDenial::WrongCredentials)
-        }
+/// Looks accounts up on the machine's own thread: a prepared statement on a file that is in memory.
+fn find(database: Database) -> FindAccount {
+    Box::new(move |name| {
+        database.find(name).map_err(|error| {
+            tracing::error!(%error, "an account could not be looked up");
+            LogInDenial::TryLater { retry_after_ms: STORE_RETRY_MS }
+        })
     })
 }
