@@ -3,9 +3,10 @@
 //! Why: one file to copy to a machine, one command to see everything work.
 //! Owns: the commands. Does not own: what they do; each is a crate of its own or a module here.
 //! Invariants: exit codes are 0 well, 1 failed, 2 bad usage or config.
-//! Read next: [`demo`], [`up`].
+//! Read next: [`demo`], [`up`], [`account`].
 #![forbid(unsafe_code)]
 
+mod account;
 mod checks;
 mod cluster;
 mod demo;
@@ -51,6 +52,8 @@ enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Make, change, close and list the accounts of a login server
+    Account(account::AccountArgs),
     /// Run a manager
     Manager(ServerArgs),
     /// Run a login server
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => failed_is_1(demo::run(&args)),
         Command::Up(args) => up::run(&args),
         Command::CheckConfig { file } => check_config(&file),
+        Command::Account(args) => account::run(&args),
         Command::Manager(args) => app::run::<Manager>(&args),
         Command::Login(args) => app::run::<Login>(&args),
         Command::Hall(args) => app::run::<Hall>(&args),

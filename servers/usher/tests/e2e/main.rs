@@ -14,6 +14,7 @@ mod commands;
 mod crashes;
 mod door;
 mod links;
+mod logins;
 mod page;
 mod slow;
 mod stopping;
