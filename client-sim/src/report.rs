@@ -193,7 +193,7 @@ impl Report {
             self.players, self.seated, self.failed
         )?;
         if !self.accounts.is_empty() {
-            writeln!(out, "  logged in as {}", self.accounts)?;
+            writeln!(out, "  accounts  {}", self.accounts)?;
         }
         writeln!(out, "  journeys  {:>8.0} a second, over {:.1} s", self.journeys_per_s, self.elapsed_s)?;
         let Redirects { login, hall, refused_busy } = self.redirects;
