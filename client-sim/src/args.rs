@@ -23,6 +23,9 @@ pub struct SimArgs {
     /// said in clear, which servers take only on `channel = "plain"`
     #[arg(long, value_name = "KEY", num_args = 1.., value_parser = login_key)]
     pub login_key: Vec<LoginPublicKey>,
+    /// A file of ready client keys, an account a player; without it they are guests
+    #[arg(long, value_name = "FILE")]
+    pub accounts: Option<PathBuf>,
     /// How many players
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub players: u32,

@@ -10,6 +10,7 @@
 //! Read next: [`run`].
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 pub mod admin;
 pub mod args;
 pub mod book;

@@ -12,6 +12,7 @@ use crate::progress::{LOOK_EVERY, Now};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use serde_json::{Value, json};
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -102,6 +103,7 @@ fn start(args: &SimArgs, part: u32, parts: u32, words: &Sender<Word>) -> anyhow:
         .args(["--rate", &(args.rate / f64::from(parts)).to_string(), "--play", &play])
         .args(["--seconds", &args.seconds.to_string(), "--seed", &args.seed.to_string()])
         .args(["--reconnect-per-mille", &args.reconnect_per_mille.to_string(), "--die-with-parent"])
+        .args(args.accounts.iter().flat_map(|path| [OsStr::new("--accounts"), path.as_os_str()]))
         .arg("--login")
         .args(&args.login)
         .args(args.login_key.iter().map(|key| format!("--login-key={key}")))

@@ -44,6 +44,9 @@ pub struct Report {
     pub reconnects: u64,
     /// The latest that an arrival came after its schedule, microseconds.
     pub arrival_late_max_us: u64,
+    /// Who the players were: `guests`, or accounts with `cached keys`, which spare a client what a password costs.
+    #[serde(default)]
+    pub accounts: String,
     /// What all chance came from.
     pub seed: u64,
     /// The servers, where they could be asked.
@@ -158,6 +161,7 @@ impl Report {
             drops: outcome.drops.clone(),
             reconnects: outcome.reconnects,
             arrival_late_max_us: outcome.arrival_late_max_us,
+            accounts: String::new(),
             seed,
             servers,
         }
@@ -188,6 +192,9 @@ impl Report {
             "\n  players   {:>8} scheduled, {} seated, {} failed",
             self.players, self.seated, self.failed
         )?;
+        if !self.accounts.is_empty() {
+            writeln!(out, "  accounts  {}", self.accounts)?;
+        }
         writeln!(out, "  journeys  {:>8.0} a second, over {:.1} s", self.journeys_per_s, self.elapsed_s)?;
         let Redirects { login, hall, refused_busy } = self.redirects;
         writeln!(out, "  redirects {login:>8} by login, {hall} by hall, {refused_busy} told to come back")?;

@@ -5,6 +5,7 @@
 //! Limits: the last connections have [`CLOSE_MAX`] to close.
 //! Read next: `processes`, for more players than one process has files for.
 
+use crate::accounts::{CACHED_KEYS, GUESTS, KeyRing};
 use crate::admin;
 use crate::args::SimArgs;
 use crate::book::Book;
@@ -14,6 +15,7 @@ use crate::progress::{LOOK_EVERY, Now, Progress};
 use crate::report::{Report, ServerUsage};
 use anyhow::Context;
 use std::fs;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -21,6 +23,7 @@ use std::time::Duration;
 use usher_games::GameKind;
 use usher_player::{Accounts, Config, Crowd};
 use usher_proto::{Address, WorldId};
+use usher_runtime::answers::World;
 use usher_runtime::call::LoginKeys;
 use usher_runtime::config::LogSection;
 use usher_runtime::crowd::{CrowdLimits, RunningCrowd};
@@ -38,7 +41,14 @@ pub fn main(args: &SimArgs) -> ExitCode {
         process::die_with_parent();
     }
     logs::init(&LogSection { level: "warn".into(), json: false });
-    match play(args) {
+    let keys = match key_ring(args) {
+        Ok(keys) => keys,
+        Err(error) => {
+            eprintln!("error: --accounts: {error:#}");
+            return ExitCode::from(2);
+        }
+    };
+    match play(args, keys) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -48,20 +58,27 @@ pub fn main(args: &SimArgs) -> ExitCode {
     }
 }
 
-fn play(args: &SimArgs) -> anyhow::Result<bool> {
+/// The keys of this process's players. Whoever leads others reads them too, so that an error is found at once.
+fn key_ring(args: &SimArgs) -> anyhow::Result<Option<KeyRing>> {
+    let load = |path: &PathBuf| KeyRing::load(path, args.part_from.unwrap_or_default(), args.players);
+    args.accounts.as_ref().map(load).transpose()
+}
+
+fn play(args: &SimArgs, keys: Option<KeyRing>) -> anyhow::Result<bool> {
     let stops = signals::listen().context("cannot listen for signals")?;
     if let Some(first) = args.part_from {
-        let outcome = crowd(args, first, &stops, |now| println!("{}", processes::progress_line(now)))?;
+        let outcome = crowd(args, first, keys, &stops, |now| println!("{}", processes::progress_line(now)))?;
         println!("{}", serde_json::to_string(&outcome)?);
         return Ok(true); // the leading process judges
     }
     let mut progress = Progress::new(u64::from(args.players));
     let outcome = match processes_for(args) {
-        1 => crowd(args, 0, &stops, |now| progress.show(now, LOOK_EVERY))?,
+        1 => crowd(args, 0, keys, &stops, |now| progress.show(now, LOOK_EVERY))?,
         parts => processes::lead(args, parts, &stops, |now| progress.show(now, LOOK_EVERY))?,
     };
     progress.end();
-    finish(args, &Report::new(&outcome, args.seed, servers(args)))
+    let accounts = if args.accounts.is_some() { CACHED_KEYS } else { GUESTS };
+    finish(args, &Report { accounts: accounts.into(), ..Report::new(&outcome, args.seed, servers(args)) })
 }
 
 /// What the servers used, where they can be asked. A manager that is gone does not cost the report.
@@ -95,6 +112,7 @@ fn processes_for(args: &SimArgs) -> u32 {
 fn crowd(
     args: &SimArgs,
     first_index: u32,
+    keys: Option<KeyRing>,
     stops: &Receiver<StopRequested>,
     mut show: impl FnMut(Now),
 ) -> anyhow::Result<Outcome> {
@@ -105,7 +123,9 @@ fn crowd(
     };
     let login_keys = Arc::new(LoginKeys::new(args.login_key.clone()));
     let players = Crowd::new(config(args, first_index), book.clone());
-    let crowd = RunningCrowd::start(players, limits, login_keys).context("cannot start the players")?;
+    let answers = keys.map(|keys| -> Box<dyn World> { Box::new(keys) });
+    let crowd =
+        RunningCrowd::start(players, answers, limits, &login_keys).context("cannot start the players")?;
     let (mut stopping, mut untold) = (false, false);
     while !crowd.is_done() {
         match stops.recv_timeout(LOOK_EVERY) {
@@ -136,7 +156,10 @@ fn config(args: &SimArgs, first_index: u32) -> Config {
         play: args.play.into(),
         play_for: Duration::from_secs(args.seconds),
         logins: args.login.iter().map(|login| Address(login.clone())).collect(),
-        accounts: Accounts::Guests,
+        accounts: match args.accounts {
+            Some(_) => Accounts::Numbered(|number| number),
+            None => Accounts::Guests,
+        },
         world: WorldId(1),
         game: GameKind::Gomoku,
         reconnect_per_mille: args.reconnect_per_mille,

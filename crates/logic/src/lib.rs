@@ -17,12 +17,15 @@ extern crate alloc;
 
 pub mod admission;
 mod asked_for;
+pub mod back_off;
 #[cfg(test)]
 mod bench;
 pub mod front;
 pub mod hall;
+mod household;
 pub mod login;
 pub mod manager;
 mod pending;
+mod recent;
 pub mod room;
 pub mod uplink;

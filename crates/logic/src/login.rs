@@ -1,25 +1,37 @@
 //! The login server: somebody unknown becomes somebody known, and is shown to a hall.
 //!
 //! Why: the one visit that needs accounts, kept short, so that any number of these stand side by side.
-//! A visit: `LogIn` in; the world is asked to check it; `LoggedIn` or `LogInDenied` out; closed.
-//! Owns: the visits, the order of halls to try. Does not own accounts, keys or clocks: the world answers
-//! [`Question::LogIn`]. The wait for a visitor's first message is the transport's deadline.
-//! Invariants: a visitor gets one answer; a second message is a reason to close; while no hall is known, nobody
-//! is let in.
-//! Limits: those of [`crate::front`]; names and passwords by `usher_proto::limits`.
-//! Read next: [`crate::front`], then [`crate::hall`].
+//! A visit: `LogIn` in; the world makes a challenge; `LogInChallenge` out; `LogInProof` in; the world checks it;
+//! `LoggedIn` or `LogInDenied` out; closed. A guest is let in, or not, at once.
+//! Owns: the visits, the order of halls to try, who has to wait after wrong passwords. Does not own accounts,
+//! keys or clocks: the world answers what is asked. The wait for a visitor's first message is the transport's
+//! deadline.
+//! Invariants: a visitor gets one exchange and one answer; any other message is a reason to close; while no hall
+//! is known, nobody is let in. A wait is looked at again when the proof is there: many exchanges opened at once
+//! get no more guesses than one.
+//! Limits: those of [`crate::front`] and [`crate::back_off`]; a proof comes within [`LoginConfig::proof_timeout`];
+//! texts by `usher_proto::limits`.
+//! Read next: [`crate::front`], [`crate::back_off`], then [`crate::hall`].
 
+use crate::back_off::{BackOff, BackOffConfig, Holder};
 use crate::front::{ArbitrationConfig, Caller, Front};
+use crate::pending::Pending;
+use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::IpAddr;
+use core::time::Duration;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use usher_proto::NodeConfig;
-use usher_proto::limits::{HALLS_MAX, NAME_BYTES_MAX, PASSWORD_BYTES_MAX};
-use usher_proto::machine::{Answer, Grant, Peer, Question};
+use usher_proto::limits::{HALLS_MAX, SCRAM_BYTES_MAX};
+use usher_proto::machine::{Answer, Challenge, Exchange, Grant, Peer, Question};
 use usher_proto::message::{
-    CloseReason, Closing, Credentials, LogIn, LogInDenial, LogInDenied, LoggedIn, Message,
+    CloseReason, Closing, Credentials, LogIn, LogInChallenge, LogInDenial, LogInDenied, LogInProof, LoggedIn,
+    Message,
 };
-use usher_proto::{Address, ConnId, Input, Machine, Outbox, Output, ServerKind, Time};
+use usher_proto::{
+    AccountId, Address, ConnId, Input, Machine, NodeConfig, Outbox, Output, ServerKind, Time, WorldId,
+};
 
 /// What a login server is told at its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,26 +43,89 @@ pub struct LoginConfig {
     /// Halls to name while the manager has not said which are up: the first [`HALLS_MAX`] count. Without any,
     /// clients are told Busy until it has.
     pub halls: Vec<Address>,
+    /// How wrong passwords are slowed down.
+    pub back_off: BackOffConfig,
+    /// For a client's proof, once it was asked for.
+    pub proof_timeout: Duration,
 }
 
 impl Default for LoginConfig {
     fn default() -> Self {
         let node = NodeConfig::new(ServerKind::Login);
-        Self { node, arbitration: ArbitrationConfig::default(), halls: Vec::new() }
+        Self {
+            node,
+            arbitration: ArbitrationConfig::default(),
+            halls: Vec::new(),
+            back_off: BackOffConfig::default(),
+            proof_timeout: Duration::from_secs(5),
+        }
     }
 }
 
+/// One visitor.
+#[derive(Debug)]
+struct Visit {
+    /// Where from; none: limits by address do not hold.
+    address: Option<IpAddr>,
+    step: Step,
+}
+
 /// How far a visit is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Visit {
+#[derive(Debug)]
+enum Step {
     /// Let in, not yet up.
     Admitted,
     /// Up; `LogIn` is expected.
     Expected,
-    /// The world checks the credentials.
-    Checking,
+    /// The world makes a guest's session.
+    Guest,
+    /// The world makes a challenge.
+    First(String),
+    /// It was sent; `LogInProof` is expected.
+    Challenged(Box<Attempt>),
+    /// The world checks the proof.
+    Final(AccountId),
     /// Answered and closed; gone when the transport says so.
     Leaving,
+}
+
+/// An exchange that waits for its proof.
+#[derive(Debug)]
+struct Attempt {
+    account: AccountId,
+    exchange: Exchange,
+}
+
+/// How visits ended, and why.
+#[derive(Debug, Default)]
+struct Counts {
+    granted: u64,
+    denied: [u64; DENIALS.len()],
+    held_by_account: u64,
+    held_by_address: u64,
+    proof_timeouts: u64,
+    unexpected: u64,
+}
+
+/// The denials by number, as metrics name them.
+const DENIALS: [&str; 6] = [
+    "usher_logins_denied_total{reason=\"wrong_credentials\"}",
+    "usher_logins_denied_total{reason=\"no_guests\"}",
+    "usher_logins_denied_total{reason=\"no_such_world\"}",
+    "usher_logins_denied_total{reason=\"malformed\"}",
+    "usher_logins_denied_total{reason=\"disabled\"}",
+    "usher_logins_denied_total{reason=\"try_later\"}",
+];
+
+fn number(reason: LogInDenial) -> usize {
+    match reason {
+        LogInDenial::WrongCredentials => 0,
+        LogInDenial::NoGuests => 1,
+        LogInDenial::NoSuchWorld => 2,
+        LogInDenial::Malformed => 3,
+        LogInDenial::Disabled => 4,
+        LogInDenial::TryLater { .. } => 5,
+    }
 }
 
 /// The login machine.
@@ -61,24 +136,27 @@ pub struct Login {
     /// What the manager said last.
     halls: Vec<Address>,
     visits: HashMap<ConnId, Visit, FixedState>,
-    logged_in: u64,
-    denied: u64,
-    unexpected: u64,
+    back_off: BackOff,
+    /// Proofs that are awaited, by the number of their challenge.
+    proofs: Pending,
+    challenges: u64,
+    counts: Counts,
 }
 
 impl Login {
     /// A login server nobody has visited yet.
     pub fn new(config: LoginConfig, seed: u64) -> Self {
-        let LoginConfig { node, arbitration, mut halls } = config;
+        let LoginConfig { node, arbitration, mut halls, back_off, proof_timeout } = config;
         halls.truncate(HALLS_MAX);
         Self {
             front: Front::new(node, arbitration, seed),
             configured_halls: halls,
             halls: Vec::new(),
             visits: HashMap::with_hasher(FixedState::with_seed(seed)),
-            logged_in: 0,
-            denied: 0,
-            unexpected: 0,
+            back_off: BackOff::new(back_off, seed),
+            proofs: Pending::new(proof_timeout, seed),
+            challenges: 0,
+            counts: Counts::default(),
         }
     }
 
@@ -93,7 +171,7 @@ impl Login {
         } else if self.known_halls().is_empty() {
             self.front.knock_without_halls(conn, out);
         } else if self.front.knock(now, caller, serving, out) {
-            self.visits.insert(conn, Visit::Admitted);
+            self.visits.insert(conn, Visit { address: caller.address, step: Step::Admitted });
         }
     }
 
@@ -104,19 +182,38 @@ impl Login {
 
     fn connected(&mut self, conn: ConnId) {
         if let Some(visit) = self.visits.get_mut(&conn) {
-            *visit = Visit::Expected;
+            visit.step = Step::Expected;
         }
     }
 
-    fn heard(&mut self, conn: ConnId, message: Message, out: &mut Outbox<()>) {
+    fn heard(&mut self, now: Time, conn: ConnId, message: Message, out: &mut Outbox<()>) {
         if self.front.uplink.is_link(conn) {
             return self.heard_from_manager(conn, message, out);
         }
-        match (self.visits.get(&conn), message) {
-            (None | Some(Visit::Leaving), _) => {}
-            (Some(Visit::Expected), Message::LogIn(log_in)) => self.log_in(conn, log_in, out),
+        match (self.take_step(conn), message) {
+            (Step::Leaving, _) => {}
+            (Step::Expected, Message::LogIn(log_in)) => self.log_in(now, conn, log_in, out),
+            (Step::Challenged(attempt), Message::LogInProof(proof)) => {
+                self.prove(now, conn, *attempt, proof, out);
+            }
             _ => self.close(conn, CloseReason::Unexpected, out),
         }
+    }
+
+    /// How far the visit is; it is over unless it is given a next step.
+    fn take_step(&mut self, conn: ConnId) -> Step {
+        let step = self.visits.get_mut(&conn).map(|visit| &mut visit.step);
+        step.map_or(Step::Leaving, |step| core::mem::replace(step, Step::Leaving))
+    }
+
+    fn set_step(&mut self, conn: ConnId, step: Step) {
+        if let Some(visit) = self.visits.get_mut(&conn) {
+            visit.step = step;
+        }
+    }
+
+    fn address(&self, conn: ConnId) -> Option<IpAddr> {
+        self.visits.get(&conn).and_then(|visit| visit.address)
     }
 
     fn heard_from_manager(&mut self, conn: ConnId, message: Message, out: &mut Outbox<()>) {
@@ -133,53 +230,159 @@ impl Login {
         }
     }
 
-    fn log_in(&mut self, conn: ConnId, log_in: LogIn, out: &mut Outbox<()>) {
+    fn log_in(&mut self, now: Time, conn: ConnId, log_in: LogIn, out: &mut Outbox<()>) {
         let LogIn { world, credentials } = log_in;
-        if world != self.front.node().world {
-            self.deny(conn, LogInDenial::NoSuchWorld, out);
-        } else if !is_well_formed(&credentials) {
-            self.deny(conn, LogInDenial::Malformed, out);
-        } else {
-            self.visits.insert(conn, Visit::Checking);
-            // A visit asks once and connection numbers are not used again: the number of one is that of both.
-            out.push(Output::Ask { id: conn.0, question: Question::LogIn { world, credentials } });
+        if world != self.world() {
+            return self.deny(conn, LogInDenial::NoSuchWorld, out);
+        }
+        match credentials {
+            Credentials::Guest => self.ask(conn, Step::Guest, Question::LogInGuest { world }, out),
+            Credentials::Scram { client_first } if !is_well_formed(&client_first) => {
+                self.deny(conn, LogInDenial::Malformed, out);
+            }
+            Credentials::Scram { client_first } => {
+                if let Some(wait) = self.back_off.address_wait(now, self.address(conn)) {
+                    return self.hold(conn, wait, out);
+                }
+                let step = Step::First(client_first.clone());
+                self.ask(conn, step, Question::LogInFirst { client_first }, out);
+            }
         }
     }
 
-    fn answered(&mut self, conn: ConnId, answer: Answer, out: &mut Outbox<()>) {
-        if self.visits.get(&conn) != Some(&Visit::Checking) {
-            return;
+    /// A visit asks one thing at a time and connection numbers are not used again: the number of one is that of
+    /// its question.
+    fn ask(&mut self, conn: ConnId, step: Step, question: Question, out: &mut Outbox<()>) {
+        self.set_step(conn, step);
+        out.push(Output::Ask { id: conn.0, question });
+    }
+
+    fn answered(&mut self, now: Time, conn: ConnId, answer: Answer, out: &mut Outbox<()>) {
+        match (self.take_step(conn), answer) {
+            (Step::First(client_first), Answer::Challenge(Ok(challenge))) => {
+                self.challenge(now, conn, client_first, challenge, out);
+            }
+            (Step::First(_), Answer::Challenge(Err(reason))) | (Step::Guest, Answer::LogIn(Err(reason))) => {
+                self.deny(conn, reason, out);
+            }
+            (Step::Guest, Answer::LogIn(Ok(grant))) => self.grant(conn, grant, out),
+            (Step::Final(account), Answer::LogIn(answer)) => self.proven(now, conn, account, answer, out),
+            (step, _) => self.set_step(conn, step),
         }
+    }
+
+    fn challenge(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        client_first: String,
+        challenge: Challenge,
+        out: &mut Outbox<()>,
+    ) {
+        let Challenge { account, server_first } = challenge;
+        if let Some(wait) = self.wait(now, conn, account) {
+            return self.hold(conn, wait, out);
+        }
+        out.send(conn, LogInChallenge { server_first: server_first.clone() });
+        let exchange = Exchange { client_first, server_first };
+        self.set_step(conn, Step::Challenged(Box::new(Attempt { account, exchange })));
+        self.challenges += 1;
+        self.proofs.insert(now, self.challenges, conn);
+    }
+
+    fn prove(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        attempt: Attempt,
+        LogInProof { client_final }: LogInProof,
+        out: &mut Outbox<()>,
+    ) {
+        self.proofs.forget(conn);
+        let Attempt { account, exchange } = attempt;
+        if !is_well_formed(&client_final) {
+            return self.deny(conn, LogInDenial::Malformed, out);
+        }
+        if let Some(wait) = self.wait(now, conn, account) {
+            return self.hold(conn, wait, out);
+        }
+        let question = Question::LogInFinal { world: self.world(), exchange, client_final };
+        self.ask(conn, Step::Final(account), question, out);
+    }
+
+    fn proven(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        account: AccountId,
+        answer: Result<Grant, LogInDenial>,
+        out: &mut Outbox<()>,
+    ) {
+        let address = self.address(conn);
         match answer {
-            Answer::LogIn(Ok(grant)) => self.grant(conn, grant, out),
-            Answer::LogIn(Err(reason)) => self.deny(conn, reason, out),
-            Answer::Ticket(_) | Answer::Reservation(_) => {}
+            Ok(grant) => {
+                self.back_off.succeeded(now, account, address);
+                self.grant(conn, grant, out);
+            }
+            Err(reason) => {
+                if reason == LogInDenial::WrongCredentials {
+                    self.back_off.failed(now, account, address);
+                }
+                self.deny(conn, reason, out);
+            }
         }
+    }
+
+    fn wait(&self, now: Time, conn: ConnId, account: AccountId) -> Option<(Holder, Duration)> {
+        self.back_off.wait(now, account, self.address(conn))
+    }
+
+    fn hold(&mut self, conn: ConnId, (holder, wait): (Holder, Duration), out: &mut Outbox<()>) {
+        match holder {
+            Holder::Account => self.counts.held_by_account += 1,
+            Holder::Address => self.counts.held_by_address += 1,
+        }
+        let retry_after_ms = u32::try_from(wait.as_millis() + 1).unwrap_or(u32::MAX);
+        self.deny(conn, LogInDenial::TryLater { retry_after_ms }, out);
+    }
+
+    /// Whoever was asked for a proof and is silent.
+    fn close_silent(&mut self, now: Time, out: &mut Outbox<()>) {
+        while let Some(conn) = self.proofs.pop_expired(now) {
+            self.counts.proof_timeouts += 1;
+            self.close(conn, CloseReason::Idle, out);
+        }
+    }
+
+    fn world(&self) -> WorldId {
+        self.front.node().world
     }
 
     fn grant(&mut self, conn: ConnId, grant: Grant, out: &mut Outbox<()>) {
-        self.logged_in += 1;
-        let Grant { identity, session_key, ticket, ticket_ttl } = grant;
+        self.counts.granted += 1;
+        let Grant { identity, session_key, ticket, ticket_ttl, server_final } = grant;
         let logged_in = LoggedIn {
             identity,
             session_key: session_key.into(),
             ticket: ticket.into(),
             ticket_ttl_s: u32::try_from(ticket_ttl.as_secs()).unwrap_or(u32::MAX),
-            halls: self.known_halls().to_vec(),
+            halls: self.known_halls().into(),
+            server_final: server_final.map(Into::into),
         };
         out.send(conn, logged_in);
         self.close(conn, CloseReason::Finished, out);
     }
 
     fn deny(&mut self, conn: ConnId, reason: LogInDenial, out: &mut Outbox<()>) {
-        self.denied += 1;
+        self.counts.denied[number(reason)] += 1;
         out.send(conn, LogInDenied { reason });
         self.close(conn, CloseReason::Finished, out);
     }
 
     fn close(&mut self, conn: ConnId, reason: CloseReason, out: &mut Outbox<()>) {
-        self.unexpected += u64::from(reason == CloseReason::Unexpected);
-        self.visits.insert(conn, Visit::Leaving);
+        self.counts.unexpected += u64::from(reason == CloseReason::Unexpected);
+        self.proofs.forget(conn);
+        self.set_step(conn, Step::Leaving);
         out.close(conn, reason);
     }
 }
@@ -193,14 +396,15 @@ impl Machine for Login {
                 self.knock(now, &peer, &Caller { conn, session: None, address, reservation }, out);
             }
             Input::Connected { conn, peer: _ } => self.connected(conn),
-            Input::Message { conn, message } => self.heard(conn, message, out),
+            Input::Message { conn, message } => self.heard(now, conn, message, out),
             Input::Disconnected { conn } => {
                 self.visits.remove(&conn);
+                self.proofs.forget(conn);
                 self.front.disconnected(conn, out);
             }
             Input::LinkUp { conn } => self.front.link_up(now, conn, out),
             Input::LinkDown => self.front.link_down(out),
-            Input::Answer { id, answer } => self.answered(ConnId(id), answer, out),
+            Input::Answer { id, answer } => self.answered(now, ConnId(id), answer, out),
             Input::Drain => self.front.drain(),
             Input::Timeout
             | Input::Dialed { .. }
@@ -208,34 +412,42 @@ impl Machine for Login {
             | Input::HandedOver { .. }
             | Input::Told { .. } => {}
         }
+        self.close_silent(now, out);
         self.front.end_step(now, self.serving(), out);
     }
 
     fn next_timeout(&self) -> Option<Time> {
-        self.front.next_timeout()
+        self.front.next_timeout().into_iter().chain(self.proofs.next_timeout()).min()
     }
 
     fn check_invariants(&self) {
         self.front.check_invariants(self.serving());
         assert!(self.halls.len() <= HALLS_MAX && self.configured_halls.len() <= HALLS_MAX);
+        self.back_off.check_invariants();
+        self.proofs.check_invariants();
+        let challenged = self.visits.values().filter(|visit| matches!(visit.step, Step::Challenged(_)));
+        assert_eq!(challenged.count(), self.proofs.len(), "who was challenged is waited for");
     }
 
     fn figures(&self, visit: &mut dyn FnMut(&'static str, u64)) {
         self.front.figures(visit);
         visit("usher_serving", u64::from(self.serving()));
-        visit("usher_logins_total{result=\"granted\"}", self.logged_in);
-        visit("usher_logins_total{result=\"denied\"}", self.denied);
-        visit("usher_unexpected_total", self.unexpected);
+        visit("usher_logins_total{result=\"granted\"}", self.counts.granted);
+        visit("usher_logins_total{result=\"denied\"}", self.counts.denied.iter().sum());
+        for (name, count) in DENIALS.into_iter().zip(self.counts.denied) {
+            visit(name, count);
+        }
+        visit("usher_logins_held_total{by=\"account\"}", self.counts.held_by_account);
+        visit("usher_logins_held_total{by=\"address\"}", self.counts.held_by_address);
+        visit("usher_login_proofs_awaited", self.proofs.len() as u64);
+        visit("usher_login_proof_timeouts_total", self.counts.proof_timeouts);
+        visit("usher_unexpected_total", self.counts.unexpected);
+        self.back_off.figures(visit);
     }
 }
 
-fn is_well_formed(credentials: &Credentials) -> bool {
-    match credentials {
-        Credentials::Guest => true,
-        Credentials::Named { name, password } => {
-            (1..=NAME_BYTES_MAX).contains(&name.len()) && (1..=PASSWORD_BYTES_MAX).contains(&password.len())
-        }
-    }
+fn is_well_formed(text: &str) -> bool {
+    (1..=SCRAM_BYTES_MAX).contains(&text.len())
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 use usher_games::GameKind;
-use usher_proto::message::Credentials;
 use usher_proto::{Address, Time, WorldId};
 
 /// What a player does once seated. Every one of them sits.
@@ -28,8 +27,8 @@ pub enum Play {
 pub enum Accounts {
     /// Nobody in particular, each of them.
     Guests,
-    /// The named account of a player's number (`first_index` + index).
-    Named(fn(u32) -> Credentials),
+    /// The account of this number in the world's list, by the player's own (`first_index` + index).
+    Numbered(fn(u32) -> u32),
 }
 
 /// A crowd.
@@ -94,11 +93,11 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Who the player of this index claims to be.
-    pub(crate) fn credentials(&self, index: u32) -> Credentials {
+    /// The account of the player of this index; a guest has none.
+    pub(crate) fn account(&self, index: u32) -> Option<u32> {
         match self.accounts {
-            Accounts::Guests => Credentials::Guest,
-            Accounts::Named(of) => of(self.first_index + index),
+            Accounts::Guests => None,
+            Accounts::Numbered(of) => Some(of(self.first_index + index)),
         }
     }
 

@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 use core::convert::Infallible;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use usher_proto::machine::DialFailure;
+use usher_proto::machine::{Answer, DialFailure};
 use usher_proto::message::CloseReason;
 use usher_proto::{ConnId, Input, Machine, Message, Outbox, Output, Time};
 
@@ -184,6 +184,10 @@ impl<L: Ledger> Crowd<L> {
         });
     }
 
+    fn on_answer(&mut self, now: Time, out: &mut Outbox<Infallible>, token: Token, answer: Answer) {
+        self.turn(now, out, token.caller.index, |player, turn| player.on_answer(turn, token.attempt, answer));
+    }
+
     fn on_message(&mut self, now: Time, out: &mut Outbox<Infallible>, conn: ConnId, message: Message) {
         let Some(&Caller { index, errand }) = self.shared.callers.get(&conn) else { return };
         self.turn(now, out, index, |player, turn| match errand {
@@ -211,13 +215,13 @@ impl<L: Ledger> Machine for Crowd<L> {
             Input::DialFailed { token, why } => self.on_dial_failed(now, out, Token::from_u64(token), why),
             Input::Message { conn, message } => self.on_message(now, out, conn, message),
             Input::Disconnected { conn } => self.on_disconnected(now, out, conn),
+            Input::Answer { id, answer } => self.on_answer(now, out, Token::from_u64(id), answer),
             Input::Drain => self.send_home(now, out),
-            // A crowd has no door, no link, no shards and asks nothing.
+            // A crowd has no door, no link and no shards.
             Input::Knock { .. }
             | Input::Connected { .. }
             | Input::LinkUp { .. }
             | Input::LinkDown
-            | Input::Answer { .. }
             | Input::HandedOver { .. }
             | Input::Told { .. } => {}
         }

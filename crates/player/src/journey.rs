@@ -68,7 +68,7 @@ impl Player {
     ) {
         turn.hang_up(&mut self.conn);
         self.phase = Phase::Dialing(kind);
-        (self.full_rooms, self.others) = (0, Vec::new());
+        (self.full_rooms, self.others, self.proof) = (0, Vec::new(), None);
         self.attempt = self.attempt.wrapping_add(1);
         turn.alarm_overdue(Alarm::Journey);
         turn.dial(Errand::Journey, self.attempt, address, self.hello(kind, reservation));
@@ -194,6 +194,9 @@ impl Player {
 /// A server's good answers.
 impl Player {
     pub(crate) fn on_logged_in<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, granted: LoggedIn) {
+        if !self.is_proven(turn, &granted) {
+            return self.fail(turn, "server_not_proven");
+        }
         if granted.halls.is_empty() {
             return self.on_busy(turn, ServerKind::Login, BUSY_WAIT_MS);
         }
@@ -212,6 +215,10 @@ impl Player {
             LogInDenial::NoGuests => "no_guests",
             LogInDenial::NoSuchWorld => "no_such_world",
             LogInDenial::Malformed => "malformed_credentials",
+            LogInDenial::Disabled => "account_disabled",
+            LogInDenial::TryLater { retry_after_ms } => {
+                return self.on_busy(turn, ServerKind::Login, retry_after_ms);
+            }
         };
         self.fail(turn, reason);
     }

@@ -25,6 +25,7 @@ mod journey;
 mod ledger;
 mod play;
 mod player;
+mod proof;
 mod refresh;
 mod rules;
 mod turn;

@@ -2,8 +2,8 @@
 //!
 //! Why: the whole way of a real client in one state machine - login, hall, room, seat, play, out - so that
 //! servers meet what they will meet.
-//! Owns: [`Phase`] and the player's memory; what ends it. The steps are in `journey.rs`, playing in
-//! `play.rs`, the visit for a fresh directory in `refresh.rs`.
+//! Owns: [`Phase`] and the player's memory; what ends it. The steps are in `journey.rs`, logging in to an
+//! account in `proof.rs`, playing in `play.rs`, the visit for a fresh directory in `refresh.rs`.
 //! Invariants: at most one connection for the journey and one for a refresh; a player that is done holds
 //! neither, and no alarm; it fails at most once.
 //! Limits: a ticket, a hand in play, one stay; a few hundred bytes.
@@ -15,13 +15,14 @@ use crate::delivery::Stay;
 use crate::journey::unreachable;
 use crate::ledger::{Ledger, Step};
 use crate::play::Hand;
+use crate::proof::Proof;
 use crate::refresh::Visit;
 use crate::turn::{Errand, Turn, role_of};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use usher_proto::limits::HALLS_MAX;
 use usher_proto::machine::{DialFailure, Hello};
-use usher_proto::message::{Enter, GetDirectory, LogIn, SeatNo};
+use usher_proto::message::{Enter, GetDirectory, SeatNo};
 use usher_proto::{AccountId, ConnId, GameId, Message, RoomNo, ServerKind, Time};
 
 /// Where on its way a player is.
@@ -97,6 +98,7 @@ pub(crate) struct Player {
     pub(crate) step_from: Time,
     pub(crate) steps_timed: u8,
     pub(crate) account: AccountId,
+    pub(crate) proof: Option<Box<Proof>>,
     pub(crate) ticket: Vec<u8>,
     pub(crate) session_key: [u8; 32],
     pub(crate) halls: Vec<AddressNo>,
@@ -281,6 +283,7 @@ impl Player {
                 }
             }
             (Phase::LoggingIn, Message::LoggedIn(granted)) => self.on_logged_in(turn, granted),
+            (Phase::LoggingIn, Message::LogInChallenge(challenge)) => self.on_challenge(turn, challenge),
             (Phase::LoggingIn, Message::LogInDenied(denied)) => self.on_login_denied(turn, denied.reason),
             (Phase::Browsing, Message::Renewed(renewed)) => self.on_renewed(turn, renewed),
             (Phase::Browsing, Message::Directory(directory)) => self.on_directory(turn, &directory),
@@ -347,9 +350,7 @@ impl Player {
     fn log_in<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, conn: ConnId) {
         self.phase = Phase::LoggingIn;
         turn.alarm_overdue(Alarm::Journey);
-        let config = &turn.shared.config;
-        let hello = LogIn { world: config.world, credentials: config.credentials(turn.index) };
-        turn.send(conn, hello);
+        self.introduce(turn, conn);
     }
 
     fn browse<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, conn: ConnId) {

@@ -17,7 +17,7 @@ use core::time::Duration;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use usher_proto::first_frame::Role;
-use usher_proto::machine::Hello;
+use usher_proto::machine::{Hello, Question};
 use usher_proto::message::CloseReason;
 use usher_proto::{Address, ConnId, Message, Outbox, Output, ServerKind, Time};
 
@@ -92,6 +92,12 @@ impl<L> Turn<'_, L> {
         let token = Token { caller: Caller { index: self.index, errand }, attempt };
         let address = self.shared.addresses.text(to).clone();
         self.out.push(Output::Dial { token: token.to_u64(), address, hello });
+    }
+
+    /// Asks the world on behalf of a journey's attempt.
+    pub(crate) fn ask(&mut self, attempt: u16, question: Question) {
+        let token = Token { caller: Caller { index: self.index, errand: Errand::Journey }, attempt };
+        self.out.push(Output::Ask { id: token.to_u64(), question });
     }
 
     /// From now on what comes on this connection is this player's.

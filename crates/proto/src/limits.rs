@@ -11,6 +11,8 @@ pub const MESSAGE_BYTES_MAX: usize = 256 * 1024;
 pub const NAME_BYTES_MAX: usize = 32;
 /// A password as typed, in bytes.
 pub const PASSWORD_BYTES_MAX: usize = 128;
+/// A SCRAM text, in bytes; an account's name is escaped in it.
+pub const SCRAM_BYTES_MAX: usize = 256;
 /// An advertised address, in bytes (a host name is at most 253).
 pub const ADDRESS_BYTES_MAX: usize = 262;
 /// A sealed ticket, in bytes.

@@ -9,8 +9,9 @@
 //! Read next: `usher-logic` for the machines, `usher-runtime` and `usher-sim` for the two worlds.
 
 use crate::first_frame::Role;
-use crate::ids::{Address, ConnId, GroupId, Identity, Reservation, ServerName, ShardId, WorldId};
-use crate::message::{CloseReason, Credentials, LogInDenial, Message};
+use crate::ids::{AccountId, Address, ConnId, GroupId, Identity, Reservation, ServerName, ShardId, WorldId};
+use crate::message::{CloseReason, LogInDenial, Message};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -253,12 +254,36 @@ impl core::fmt::Debug for Hello {
 /// What a machine may ask of its world.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Question {
-    /// Check these credentials and make a session with its ticket.
-    LogIn {
+    /// Make a session, with its ticket, for somebody without an account.
+    LogInGuest {
         /// The world chosen.
         world: WorldId,
-        /// Who it claims to be.
-        credentials: Credentials,
+    },
+    /// What is this client to prove?
+    LogInFirst {
+        /// Its first text.
+        client_first: String,
+    },
+    /// Has it? If so, make a session with its ticket.
+    LogInFinal {
+        /// The world chosen.
+        world: WorldId,
+        /// What was said so far.
+        exchange: Exchange,
+        /// The proof.
+        client_final: String,
+    },
+    /// The first text of a player's own.
+    ClientFirst {
+        /// Which account of the world's list.
+        account: u32,
+    },
+    /// The proof for what a server asked of a player.
+    ClientFinal {
+        /// Which account of the world's list.
+        account: u32,
+        /// What was said so far.
+        exchange: Exchange,
     },
     /// Seal anew the ticket this connection presented: same session and generation, a fresh expiry.
     RenewTicket {
@@ -277,12 +302,45 @@ pub enum Question {
 /// What the world answers.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    /// To [`Question::LogIn`].
+    /// To [`Question::LogInFirst`].
+    Challenge(Result<Challenge, LogInDenial>),
+    /// To [`Question::LogInGuest`] and [`Question::LogInFinal`].
     LogIn(Result<Grant, LogInDenial>),
+    /// To [`Question::ClientFirst`]; nothing if there is no such account.
+    ClientFirst(Option<String>),
+    /// To [`Question::ClientFinal`]; nothing if this is no challenge to answer.
+    ClientFinal(Option<ClientProof>),
     /// To [`Question::RenewTicket`]; nothing if the session is over.
     Ticket(Option<Vec<u8>>),
     /// To [`Question::SealReservation`].
     Reservation(Vec<u8>),
+}
+
+/// A SCRAM exchange so far. Its texts are no secrets, so a machine may keep them, and then the world need not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// What the client said.
+    pub client_first: String,
+    /// What it was answered.
+    pub server_first: String,
+}
+
+/// What somebody is to prove.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Challenge {
+    /// The account's number, whether or not there is such an account.
+    pub account: AccountId,
+    /// The server's first text.
+    pub server_first: String,
+}
+
+/// A player's proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientProof {
+    /// To the server.
+    pub client_final: String,
+    /// What a server that knows the password answers, to the letter.
+    pub server_final: String,
 }
 
 /// What a successful login is given.
@@ -296,6 +354,8 @@ pub struct Grant {
     pub ticket: Vec<u8>,
     /// How long the ticket is good for.
     pub ticket_ttl: Duration,
+    /// The server's last text, if the account was proven.
+    pub server_final: Option<String>,
 }
 
 /// The cluster as its manager sees it: what `/api/cluster` answers, in JSON.
@@ -360,7 +420,7 @@ pub struct RoomView {
     /// Its number there.
     pub room: u16,
     /// Its name.
-    pub name: alloc::string::String,
+    pub name: String,
     /// People in it.
     pub population: u32,
     /// People it has seats for.

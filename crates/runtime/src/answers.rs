@@ -1,20 +1,40 @@
-//! What a machine may only ask for: sessions, sealed tickets, sealed reservations.
+//! What a machine may only ask for: proof of an account, sessions, sealed tickets, sealed reservations.
 //!
 //! Why: machines hold no secrets and make no unguessable bits, so that they can run anywhere and be replayed.
-//! Owns: the ticket keys of this process ([`Seals`]) and the way a server checks credentials.
-//! Invariants: a renewed ticket keeps session and generation; a session older than `session_max` gets none.
-//! Read next: `usher_secure`.
+//! Owns: the ticket keys of this process ([`Seals`]), the server's half of a proof.
+//! Invariants: a renewed ticket keeps session and generation; a session older than `session_max` gets none. A
+//! name that nobody has is answered like a wrong password; that an account is disabled is said only after the
+//! right one.
+//! Read next: `usher_secure::scram`.
 
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::time::Duration;
-use usher_proto::machine::{Answer, Grant, Question};
-use usher_proto::message::{Credentials, LogInDenial};
+use usher_proto::machine::{Answer, Challenge, Exchange, Grant, Question};
+use usher_proto::message::LogInDenial;
 use usher_proto::{AccountId, Identity, WorldId};
+use usher_secure::scram::{self, Account, ClientFirst, ScramError, Standing};
 use usher_secure::{SealError, Ticket, TicketKeys, TicketPolicy, fresh_session, os_rng, reservation};
 
-/// Says whose credentials these are.
-pub type CheckCredentials = Box<dyn FnMut(&Credentials) -> Result<AccountId, LogInDenial> + Send>;
+/// Answers what a machine asks: a server's world, or that of simulated players.
+pub trait World: Send {
+    /// The answer to `question`; `presented` is the ticket of the connection it is about.
+    fn answer(&mut self, question: Question, presented: Option<&Ticket>, now_unix_ms: u64) -> Answer;
+}
+
+/// What there is to know of a name, whether or not anybody has it.
+pub type FindAccount = Box<dyn FnMut(&str) -> Result<Account, LogInDenial> + Send>;
+/// A fresh account for one guest's session.
+pub type NewGuest = Box<dyn FnMut() -> AccountId + Send>;
+
+/// Who may log in at a login server.
+#[derive(Default)]
+pub struct Accounts {
+    /// Where named accounts are found, if there are any.
+    pub find: Option<FindAccount>,
+    /// Who guests are, if they are let in.
+    pub guest: Option<NewGuest>,
+}
 
 /// The cluster's keys and how long what they seal is good for.
 #[derive(Debug)]
@@ -63,20 +83,67 @@ fn millis(span: Duration) -> u64 {
 /// Answers a machine's questions, on the thread of its shard.
 pub struct Answers {
     seals: Arc<Seals>,
-    check: Option<CheckCredentials>,
+    accounts: Accounts,
 }
 
 impl Answers {
-    /// With `check` for a login server, without for any other.
-    pub fn new(seals: Arc<Seals>, check: Option<CheckCredentials>) -> Self {
-        Self { seals, check }
+    /// `accounts` are a login server's; any other has none.
+    pub fn new(seals: Arc<Seals>, accounts: Accounts) -> Self {
+        Self { seals, accounts }
     }
 
-    /// The answer to `question`; `presented` is the ticket of the connection it is about.
-    pub fn answer(&mut self, question: Question, presented: Option<&Ticket>, now_unix_ms: u64) -> Answer {
+    fn find(&mut self, name: &str) -> Result<Account, LogInDenial> {
+        let find = self.accounts.find.as_mut().ok_or(LogInDenial::WrongCredentials)?;
+        find(name)
+    }
+
+    fn challenge(&mut self, client_first: &str) -> Result<Challenge, LogInDenial> {
+        let first = ClientFirst::parse(client_first).map_err(denial)?;
+        let account = self.find(&first.name)?;
+        let nonce = scram::fresh_nonce(&mut os_rng());
+        let server_first = scram::challenge(&first, &account.verifier, &nonce);
+        Ok(Challenge { account: account.id, server_first })
+    }
+
+    /// Nothing was kept since the challenge: the account is found anew.
+    fn prove(&mut self, exchange: &Exchange, client_final: &str) -> Result<(AccountId, String), LogInDenial> {
+        let Exchange { client_first, server_first } = exchange;
+        let account = self.find(&ClientFirst::parse(client_first).map_err(denial)?.name)?;
+        let proven = scram::check(client_first, server_first, client_final, &account.verifier);
+        let server_final = proven.map_err(denial)?;
+        match account.standing {
+            Standing::Good => Ok((account.id, server_final)),
+            Standing::Disabled => Err(LogInDenial::Disabled),
+            Standing::Unknown => Err(LogInDenial::WrongCredentials),
+        }
+    }
+
+    fn guest(&mut self) -> Result<AccountId, LogInDenial> {
+        self.accounts.guest.as_mut().map(|guest| guest()).ok_or(LogInDenial::NoGuests)
+    }
+
+    fn grant(&self, world: WorldId, account: AccountId, now_unix_ms: u64) -> Grant {
+        let session = fresh_session(now_unix_ms, &mut os_rng());
+        let identity = Identity { world, account, session: session.id, generation: session.generation };
+        let ticket = self.seals.seal_ticket(identity, session.key, now_unix_ms);
+        let ticket_ttl = self.seals.ticket_ttl;
+        Grant { identity, session_key: session.key.to_vec(), ticket, ticket_ttl, server_final: None }
+    }
+}
+
+impl World for Answers {
+    fn answer(&mut self, question: Question, presented: Option<&Ticket>, now_unix_ms: u64) -> Answer {
         match question {
-            Question::LogIn { world, credentials } => {
-                Answer::LogIn(self.log_in(world, &credentials, now_unix_ms))
+            Question::LogInGuest { world } => {
+                Answer::LogIn(self.guest().map(|account| self.grant(world, account, now_unix_ms)))
+            }
+            Question::LogInFirst { client_first } => Answer::Challenge(self.challenge(&client_first)),
+            Question::LogInFinal { world, exchange, client_final } => {
+                let proven = self.prove(&exchange, &client_final);
+                Answer::LogIn(proven.map(|(account, server_final)| Grant {
+                    server_final: Some(server_final),
+                    ..self.grant(world, account, now_unix_ms)
+                }))
             }
             Question::RenewTicket { .. } => {
                 Answer::Ticket(presented.and_then(|ticket| self.seals.renew(ticket, now_unix_ms)))
@@ -89,20 +156,23 @@ impl Answers {
                     &self.seals.keys.load(),
                 )))
             }
+            // A server logs in nowhere.
+            Question::ClientFirst { .. } => Answer::ClientFirst(None),
+            Question::ClientFinal { .. } => Answer::ClientFinal(None),
         }
     }
+}
 
-    fn log_in(
-        &mut self,
-        world: WorldId,
-        credentials: &Credentials,
-        now_unix_ms: u64,
-    ) -> Result<Grant, LogInDenial> {
-        let check = self.check.as_mut().ok_or(LogInDenial::WrongCredentials)?;
-        let account = check(credentials)?;
-        let session = fresh_session(now_unix_ms, &mut os_rng());
-        let identity = Identity { world, account, session: session.id, generation: session.generation };
-        let ticket = self.seals.seal_ticket(identity, session.key, now_unix_ms);
-        Ok(Grant { identity, session_key: session.key.to_vec(), ticket, ticket_ttl: self.seals.ticket_ttl })
+fn denial(error: ScramError) -> LogInDenial {
+    match error {
+        ScramError::WrongProof => LogInDenial::WrongCredentials,
+        ScramError::Malformed(_)
+        | ScramError::Extension
+        | ScramError::Nonce
+        | ScramError::Iterations(_)
+        | ScramError::StaleKeys => LogInDenial::Malformed,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,8 +70,8 @@ pub struct Call {
 
 impl Call {
     /// `frame` without its handshake message, which is made when the connection is there.
-    pub fn new(frame: &FirstFrame<'_>, knowing: Knowing) -> Box<Self> {
-        Box::new(Self { head: frame.to_bytes(), knowing, begun: None, login_key: 0 })
+    pub fn new(frame: &FirstFrame<'_>, knowing: Knowing) -> Self {
+        Self { head: frame.to_bytes(), knowing, begun: None, login_key: 0 }
     }
 
     /// What is known, or nothing if a list is empty.

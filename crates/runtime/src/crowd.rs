@@ -4,6 +4,7 @@
 //! Owns: starting and stopping; what the players do is their machine's.
 //! Read next: [`crate::host`].
 
+use crate::answers::World;
 use crate::call::LoginKeys;
 use crate::clock::Clock;
 use crate::codec::{Native, Side};
@@ -38,9 +39,14 @@ pub struct RunningCrowd<M: Machine + Send + 'static> {
 }
 
 impl<M: Machine + Send + 'static> RunningCrowd<M> {
-    /// Starts `machine` on one thread. It speaks to login servers that prove one of `login_keys`; without any, to
-    /// everybody in clear.
-    pub fn start(machine: M, limits: CrowdLimits, login_keys: Arc<LoginKeys>) -> io::Result<Self> {
+    /// Starts `machine` on one thread; `answers` is for what it asks. It speaks to login servers that prove one of
+    /// `login_keys`; without any, to everybody in clear.
+    pub fn start(
+        machine: M,
+        answers: Option<Box<dyn World>>,
+        limits: CrowdLimits,
+        login_keys: &Arc<LoginKeys>,
+    ) -> io::Result<Self> {
         let config = Config {
             completion: completion::Config {
                 workers: 1,
@@ -65,19 +71,19 @@ impl<M: Machine + Send + 'static> RunningCrowd<M> {
             link: false,
             door: 0,
         };
-        let mut machine = Some(machine);
+        let (mut machine, mut answers) = (Some(machine), answers);
         let clock = Clock::start();
         let shown = Arc::new(Shown::default());
         let server = Server::start(config, vec![dials], |_| {
             Host::new(HostParts {
                 machine: machine.take().expect("invariant: a crowd has one shard"),
                 clock,
-                answers: None,
+                answers: answers.take(),
                 shard: ShardId(0),
                 dials: ListenerId(0),
                 link: None,
                 is_plain: login_keys.is_empty(),
-                login_keys: Arc::clone(&login_keys),
+                login_keys: Arc::clone(login_keys),
                 says_why: false,
                 keeps_tickets: false,
                 exempt: Vec::new(),

@@ -7,7 +7,7 @@
 //! Limits: [`SHARED_MAX`] encoded messages are remembered for [`Output::SendShared`].
 //! Read next: [`crate::server`], which starts hosts; `usher_proto::machine`.
 
-use crate::answers::Answers;
+use crate::answers::World;
 use crate::call::{Call, Knowing, LoginKeys};
 use crate::clock::{self, Clock};
 use crate::door::Greeting;
@@ -65,8 +65,8 @@ pub struct HostParts<M: Machine> {
     pub machine: M,
     /// Its clock.
     pub clock: Clock,
-    /// What answers its questions; a crowd of players has none.
-    pub answers: Option<Answers>,
+    /// What answers its questions; players that are guests ask none.
+    pub answers: Option<Box<dyn World>>,
     /// Which shard this is.
     pub shard: ShardId,
     /// The listener config whose codec and channel dials use.
@@ -178,7 +178,9 @@ impl<M: Machine + Send + 'static> Host<M> {
                 }
             }
             Output::Dial { token, address, hello } => match resolve(&address) {
-                Some(address) => actions.dial(self.parts.dials, address, token, Some(self.call(&hello))),
+                Some(address) => {
+                    actions.dial(self.parts.dials, address, token, Some(Box::new(self.call(&hello))));
+                }
                 None => answers.push(Input::DialFailed { token, why: DialFailure::Unreachable }),
             },
             Output::Show(view) => self.parts.shown.show(view),
@@ -186,7 +188,7 @@ impl<M: Machine + Send + 'static> Host<M> {
         }
     }
 
-    fn call(&self, hello: &Hello) -> Box<Call> {
+    fn call(&self, hello: &Hello) -> Call {
         let Hello { role, ticket, reservation, session_key } = hello;
         let frame = FirstFrame { role: *role, ticket, reservation, noise: b"" };
         let knowing = match role {
@@ -305,7 +307,7 @@ impl<M: Machine + Send + 'static> Host<M> {
             let frame =
                 FirstFrame { role: Role::Link, ticket: name.as_bytes(), reservation: b"", noise: b"" };
             let call = Call::new(&frame, key.clone().map_or(Knowing::Nothing, Knowing::Link));
-            actions.dial(self.parts.dials, link.manager, LINK_TOKEN, Some(call));
+            actions.dial(self.parts.dials, link.manager, LINK_TOKEN, Some(Box::new(call)));
         }
         if self.parts.machine.next_timeout().is_some_and(|at| at <= self.parts.clock.now()) {
             self.step(Input::Timeout, actions);

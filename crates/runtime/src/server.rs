@@ -8,7 +8,7 @@
 //! Read next: [`crate::host`].
 
 use crate::admin::{self, AdminState};
-use crate::answers::{Answers, CheckCredentials, Seals};
+use crate::answers::{Accounts, Answers, Seals};
 use crate::call::LoginKeys;
 use crate::clock::{self, Clock};
 use crate::codec::{Native, Side};
@@ -55,8 +55,8 @@ pub struct ServerPlan<M: Machine> {
     pub role: Role,
     /// How many machines; the first is the door.
     pub shards: usize,
-    /// Checks credentials; a login server's alone.
-    pub check: Option<CheckCredentials>,
+    /// Who may log in; a login server's alone.
+    pub accounts: Option<Accounts>,
     /// Where its own key is; a login server's alone.
     pub login_key_file: Option<PathBuf>,
     /// Makes the machine of each shard.
@@ -279,7 +279,7 @@ fn host_parts<M: Machine>(
     HostParts {
         machine: (plan.machine)(id, begins.node, begins.seed),
         clock: begins.clock,
-        answers: Some(Answers::new(Arc::clone(seals), plan.check.take())),
+        answers: Some(Box::new(Answers::new(Arc::clone(seals), plan.accounts.take().unwrap_or_default()))),
         shard: id,
         dials: DIALS,
         link: link.map(|manager| LinkParts {

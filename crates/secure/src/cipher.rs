@@ -145,7 +145,7 @@ mod tests {
     fn what_is_sealed_opens_in_order_and_looks_different_each_time() {
         let (mut sealing, mut opening) = pair(0);
         let mut seen = Vec::new();
-        for text in [&b"sit"[..], b"", b"sit", &[9; 70_000]] {
+        for text in [&b"sit"[..], b"", b"sit", &[9; 9_000]] {
             let frame = sealed(&mut sealing, text);
             assert_eq!(frame.len(), text.len() + TAG_BYTES);
             assert!(!seen.contains(&frame));

@@ -1,13 +1,13 @@
-//! What the cluster's servers prove to each other through their clients: sealed tickets and reservations.
+//! What the cluster's servers prove to each other through their clients, and how a password is proven.
 //!
 //! Why: login, hall, room and manager share no session table. What one has decided travels with the player,
 //! sealed, and any other opens it without asking anybody.
 //! And how two ends keep what they say to themselves: the encrypted channel.
-//! Owns: the seal (PASETO v4.local), the channel (Noise), the key files, how a session's numbers are made.
+//! Owns: the seal (PASETO v4.local), the channel (Noise), [`scram`], the key files, how a session's numbers are made.
 //! Does not own: clocks (every call takes unix milliseconds) and decisions (who may come in is logic's).
 //! Invariants: a ticket never opens as a reservation, nor the reverse; no secret is ever printed.
 //! Limits: sealed tickets and reservations fit the wire's limits, key files [`keys::KEYS_MAX`] keys.
-//! Read next: [`ticket`], then [`reservation`], [`keys`]; [`noise`], then [`cipher`].
+//! Read next: [`ticket`], then [`reservation`], [`keys`]; [`noise`], then [`cipher`]; [`scram`] for accounts.
 #![forbid(unsafe_code)]
 
 pub mod cipher;
@@ -18,6 +18,7 @@ pub mod login_key;
 pub mod noise;
 pub mod private_file;
 pub mod reservation;
+pub mod scram;
 mod seal;
 pub mod session;
 pub mod ticket;

@@ -1,9 +1,9 @@
-//! Files that only their owner may read: key files, account files.
+//! Files that only their owner may read: key files, the account database.
 //!
 //! Why: a secret that anybody on the machine can read is none, and a server that starts anyway hides it.
 //! Owns: the check of a file's mode on the way in, its mode on the way out.
 //! Invariants: a file readable by group or others is not read; an existing file is overwritten by `replace` alone.
-//! Limits: [`FILE_BYTES_MAX`]; larger files are refused.
+//! Limits: [`FILE_BYTES_MAX`] for what is read whole; larger files are refused.
 //! Read next: [`crate::keys`].
 
 use std::fs::{self, File, OpenOptions};
@@ -37,12 +37,24 @@ pub enum PrivateFileError {
     TooLarge(PathBuf),
 }
 
-/// Reads a text file that only its owner may read.
-pub fn read(path: &Path) -> Result<String, PrivateFileError> {
+/// Opens a file that only its owner may read.
+pub fn open(path: &Path) -> Result<File, PrivateFileError> {
     let io = |source| PrivateFileError::Io { file: path.to_owned(), source };
     let file = File::open(path).map_err(io)?;
     // Of the open file and not of its name: what was checked is what is read.
     check_mode(path, &file.metadata().map_err(io)?)?;
+    Ok(file)
+}
+
+/// Makes an empty file that only its owner may read. An existing one is left alone: an error.
+pub fn create(path: &Path) -> Result<File, PrivateFileError> {
+    create_new(path).map_err(|source| PrivateFileError::Io { file: path.to_owned(), source })
+}
+
+/// Reads a text file that only its owner may read.
+pub fn read(path: &Path) -> Result<String, PrivateFileError> {
+    let io = |source| PrivateFileError::Io { file: path.to_owned(), source };
+    let file = open(path)?;
     let mut text = String::new();
     file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(io)?;
     if text.len() as u64 > FILE_BYTES_MAX {
@@ -75,12 +87,16 @@ fn draft_of(path: &Path) -> PathBuf {
     name.into()
 }
 
-fn write_new(path: &Path, text: &str) -> io::Result<()> {
+fn create_new(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    options.open(path)
+}
+
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = create_new(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }

@@ -1,7 +1,8 @@
 //! What the real stack does with keys and accounts: sessions, tickets, reservations.
 //!
 //! Why: machines ask for these; here a sealed thing is an unguessable number and a table entry, which forges
-//! as badly as the real one and costs nothing.
+//! as badly as the real one and costs nothing. The texts of a login have the shape of SCRAM's and prove nothing:
+//! whoever names an account's number in them has its password.
 //! Invariants: what was never sealed does not open, nor what has expired, nor one kind for the other.
 //! Read next: `world.rs`.
 
@@ -11,8 +12,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use usher_proto::machine::Grant;
-use usher_proto::message::{CloseReason, Credentials};
+use usher_proto::machine::{Challenge, ClientProof, Exchange, Grant};
+use usher_proto::message::{CloseReason, LogInDenial};
 use usher_proto::{AccountId, Generation, Identity, Reservation, SessionId, Time, WorldId};
 
 /// How long a ticket is good for.
@@ -36,27 +37,64 @@ impl Vault {
         Self { sealed: HashMap::with_hasher(FixedState::with_seed(seed)), accounts: BTreeMap::new() }
     }
 
-    /// A session for whoever asks: guests get an account each, a name always the same one.
+    /// A session under a fresh account.
+    pub(crate) fn log_in_guest(
+        &mut self,
+        now: Time,
+        unix_ms: u64,
+        world: WorldId,
+        dice: &mut ChaCha8Rng,
+    ) -> Grant {
+        let account = AccountId(dice.next_u64() | GUEST_BIT);
+        self.grant(now, unix_ms, (world, account), dice)
+    }
+
+    /// What the client of that first text is to prove.
+    pub(crate) fn challenge(
+        &mut self,
+        client_first: &str,
+        dice: &mut ChaCha8Rng,
+    ) -> Result<Challenge, LogInDenial> {
+        let (name, nonce) = introduced(client_first).ok_or(LogInDenial::Malformed)?;
+        let server_first = format!("r={nonce}{},s=,i=1", dice.next_u64());
+        Ok(Challenge { account: self.account(name), server_first })
+    }
+
+    /// A session for whoever has proven its account: a name is always the same one.
     pub(crate) fn log_in(
         &mut self,
         now: Time,
         unix_ms: u64,
         world: WorldId,
-        credentials: &Credentials,
+        (exchange, client_final): (&Exchange, &str),
+        dice: &mut ChaCha8Rng,
+    ) -> Result<Grant, LogInDenial> {
+        let (name, _) = introduced(&exchange.client_first).ok_or(LogInDenial::Malformed)?;
+        if client_final != proof(name, exchange).client_final {
+            return Err(LogInDenial::WrongCredentials);
+        }
+        let server_final = Some(proof(name, exchange).server_final);
+        let account = self.account(name);
+        Ok(Grant { server_final, ..self.grant(now, unix_ms, (world, account), dice) })
+    }
+
+    fn account(&mut self, name: &str) -> AccountId {
+        let next = AccountId(self.accounts.len() as u64 + 1);
+        *self.accounts.entry(name.into()).or_insert(next)
+    }
+
+    fn grant(
+        &mut self,
+        now: Time,
+        unix_ms: u64,
+        (world, account): (WorldId, AccountId),
         dice: &mut ChaCha8Rng,
     ) -> Grant {
-        let account = match credentials {
-            Credentials::Guest => AccountId(dice.next_u64() | GUEST_BIT),
-            Credentials::Named { name, .. } => {
-                let next = AccountId(self.accounts.len() as u64 + 1);
-                *self.accounts.entry(name.clone()).or_insert(next)
-            }
-        };
         let session = SessionId(dice.next_u64());
         let generation = Generation(unix_ms << 16 | u64::from(dice.next_u32() & 0xffff));
         let identity = Identity { world, account, session, generation };
         let ticket = self.seal_ticket(now, identity, dice);
-        Grant { identity, session_key: vec![0; 32], ticket, ticket_ttl: TICKET_TTL }
+        Grant { identity, session_key: vec![0; 32], ticket, ticket_ttl: TICKET_TTL, server_final: None }
     }
 
     pub(crate) fn seal_ticket(&mut self, now: Time, identity: Identity, dice: &mut ChaCha8Rng) -> Vec<u8> {
@@ -105,6 +143,26 @@ impl Vault {
     }
 }
 
+/// The first text of the player that has the account of this number.
+pub(crate) fn client_first(account: u32, dice: &mut ChaCha8Rng) -> String {
+    format!("n,,n={account},r={}", dice.next_u64())
+}
+
+/// Its proof.
+pub(crate) fn client_final(account: u32, exchange: &Exchange) -> ClientProof {
+    proof(&account.to_string(), exchange)
+}
+
+fn proof(name: &str, exchange: &Exchange) -> ClientProof {
+    let said = &exchange.server_first;
+    ClientProof { client_final: format!("{said},p={name}"), server_final: format!("v={said}") }
+}
+
+/// Name and nonce of a first text.
+fn introduced(client_first: &str) -> Option<(&str, &str)> {
+    client_first.strip_prefix("n,,n=")?.split_once(",r=")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,7 +171,7 @@ mod tests {
     #[test]
     fn only_what_was_sealed_opens_and_only_in_time_and_as_its_kind() {
         let (mut vault, mut dice) = (Vault::new(1), ChaCha8Rng::seed_from_u64(1));
-        let granted = vault.log_in(Time(0), 5, WorldId(1), &Credentials::Guest, &mut dice);
+        let granted = vault.log_in_guest(Time(0), 5, WorldId(1), &mut dice);
         let late = Time(0) + TICKET_TTL;
         assert_eq!(vault.open_ticket(Time(0), &granted.ticket), Ok(granted.identity));
         assert_eq!(vault.open_ticket(late, &granted.ticket), Err(CloseReason::TicketExpired));
@@ -135,11 +193,18 @@ mod tests {
     #[test]
     fn a_name_is_one_account_and_a_later_login_is_newer() {
         let (mut vault, mut dice) = (Vault::new(1), ChaCha8Rng::seed_from_u64(1));
-        let mut log_in = |unix_ms| {
-            let credentials = Credentials::Named { name: "ann".into(), password: "x".into() };
-            vault.log_in(Time(0), unix_ms, WorldId(1), &credentials, &mut dice).identity
+        let mut log_in = |unix_ms, account| -> Result<Identity, LogInDenial> {
+            let client_first = client_first(7, &mut dice);
+            let server_first = vault.challenge(&client_first, &mut dice).unwrap().server_first;
+            let exchange = Exchange { client_first, server_first };
+            let proof = client_final(account, &exchange);
+            let said = (&exchange, proof.client_final.as_str());
+            let granted = vault.log_in(Time(0), unix_ms, WorldId(1), said, &mut dice)?;
+            assert_eq!(granted.server_final, Some(proof.server_final));
+            Ok(granted.identity)
         };
-        let (first, second) = (log_in(1), log_in(2));
+        assert_eq!(log_in(1, 8), Err(LogInDenial::WrongCredentials), "another's proof");
+        let (first, second) = (log_in(1, 7).unwrap(), log_in(2, 7).unwrap());
         assert_eq!(first.account, second.account);
         assert!(second.is_newer_than(&first));
     }

@@ -13,7 +13,6 @@ use usher_logic::login::LoginConfig;
 use usher_logic::manager::{self, HallsOrder};
 use usher_logic::room::{RoomConfig, RoomSpec};
 use usher_player::{Accounts, Config, Crowd, Play, Tally};
-use usher_proto::message::Credentials;
 use usher_proto::{NodeConfig, ServerKind, Time};
 use usher_sim::{Fault, Scenario, World, node};
 
@@ -262,9 +261,8 @@ fn every_kind_of_server_may_die_while_players_arrive() {
 
 #[test]
 fn of_two_logins_of_an_account_the_later_one_stays() {
-    let account = |index| Credentials::Named { name: format!("player-{index}"), password: "secret".into() };
     for seed in seeds(50..55) {
-        let first = Config { accounts: Accounts::Named(account), ..crowd(200, Play::Chat, seed) };
+        let first = Config { accounts: Accounts::Numbered(|number| number), ..crowd(200, Play::Chat, seed) };
         let start_after = Duration::from_millis(3000 + seed % 5 * 300);
         let second = Config { start_after, seed: seed + 1, ..first.clone() };
         let mut world = cluster(seed).crowd(first).crowd(second).build();

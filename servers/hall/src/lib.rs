@@ -74,7 +74,7 @@ impl App for Hall {
             common,
             role: Role::Hall,
             shards: 1,
-            check: None,
+            accounts: None,
             login_key_file: None,
             machine: Box::new(move |_, node, seed| {
                 let machine = HallConfig {

@@ -4,7 +4,8 @@
 //! serve a crowd.
 //! Owns: its config section `[login]`, and which accounts there are (`usher_store`).
 //! Does not own: the rules (`usher_logic::login`), the process and the tickets (`usher_runtime`).
-//! Invariants: guests get in only where the config says so.
+//! Invariants: guests get in only where the config says so; a database that fails turns people away for a moment
+//! and is logged, and nobody is let in for it.
 //! Read next: `usher_logic::login`.
 #![forbid(unsafe_code)]
 
@@ -13,11 +14,14 @@ use std::path::PathBuf;
 use usher_logic::login::{Login as Machine, LoginConfig};
 use usher_proto::Address;
 use usher_proto::first_frame::Role;
-use usher_proto::message::{Credentials, LogInDenial};
-use usher_runtime::answers::CheckCredentials;
+use usher_proto::message::LogInDenial;
+use usher_runtime::answers::{Accounts, FindAccount, NewGuest};
 use usher_runtime::config::{self, Common, ConfigError, ConfigFile, Kind};
 use usher_runtime::{App, ServerPlan, serve};
-use usher_store::{Accounts, guest};
+use usher_store::{Database, guest};
+
+/// When to come back while the database fails.
+const STORE_RETRY_MS: u32 = 1_000;
 
 /// `[login]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,16 +31,16 @@ pub struct Section {
     pub key_file: PathBuf,
     /// Whether somebody without an account is let in, under a fresh one.
     pub guests: bool,
-    /// The named accounts, relative to the config file.
+    /// The database of accounts, relative to the config file.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub accounts_file: Option<PathBuf>,
+    pub accounts: Option<PathBuf>,
     /// Halls to name while the manager has not said which are up.
     pub halls: Vec<String>,
 }
 
 impl Default for Section {
     fn default() -> Self {
-        Self { key_file: "login.key".into(), guests: false, accounts_file: None, halls: Vec::new() }
+        Self { key_file: "login.key".into(), guests: false, accounts: None, halls: Vec::new() }
     }
 }
 
@@ -44,7 +48,7 @@ impl Default for Section {
 pub struct Config {
     common: Common,
     section: Section,
-    accounts: Option<Accounts>,
+    accounts: Option<Database>,
     key_file: PathBuf,
 }
 
@@ -60,15 +64,15 @@ impl App for Login {
         for hall in &section.halls {
             file.address("login.halls", hall)?;
         }
-        let accounts = match &section.accounts_file {
+        let accounts = match &section.accounts {
             Some(path) => {
-                let loaded = Accounts::load(&file.relative(path));
-                Some(loaded.map_err(|error| file.wrong("login.accounts_file", error.to_string()))?)
+                let opened = Database::open(&file.relative(path));
+                Some(opened.map_err(|error| file.wrong("login.accounts", error.to_string()))?)
             }
             None => None,
         };
         if accounts.is_none() && !section.guests {
-            let message = "nobody could log in: write guests = true or name an accounts_file";
+            let message = "nobody could log in: name a database of accounts, or write guests = true";
             return Err(file.wrong("login", message));
         }
         let key_file = file.relative(&section.key_file);
@@ -82,11 +86,15 @@ impl App for Login {
     fn run(config: Config) -> anyhow::Result<()> {
         let Config { common, section, accounts, key_file } = config;
         let halls: Vec<_> = section.halls.into_iter().map(Address).collect();
+        let accounts = Accounts {
+            find: accounts.map(find),
+            guest: section.guests.then(|| -> NewGuest { Box::new(|| guest(&mut usher_secure::os_rng())) }),
+        };
         serve(ServerPlan {
             common,
             role: Role::Login,
             shards: 1,
-            check: Some(check(section.guests, accounts)),
+            accounts: Some(accounts),
             login_key_file: Some(key_file),
             machine: Box::new(move |_, node, seed| {
                 let machine =
@@ -97,13 +105,12 @@ impl App for Login {
     }
 }
 
-fn check(guests: bool, accounts: Option<Accounts>) -> CheckCredentials {
-    Box::new(move |credentials| match credentials {
-        Credentials::Guest if guests => Ok(guest(&mut usher_secure::os_rng())),
-        Credentials::Guest => Err(LogInDenial::NoGuests),
-        Credentials::Named { name, password } => {
-            let account = accounts.as_ref().and_then(|accounts| accounts.check(name, password));
-            account.ok_or(LogInDenial::WrongCredentials)
-        }
+/// Looks accounts up on the machine's own thread: a prepared statement on a file that is in memory.
+fn find(database: Database) -> FindAccount {
+    Box::new(move |name| {
+        database.find(name).map_err(|error| {
+            tracing::error!(%error, "an account could not be looked up");
+            LogInDenial::TryLater { retry_after_ms: STORE_RETRY_MS }
+        })
     })
 }

@@ -81,7 +81,7 @@ impl App for Manager {
             common: config.common,
             role: Role::Link,
             shards: 1,
-            check: None,
+            accounts: None,
             login_key_file: None,
             machine: Box::new(move |_, node, seed| {
                 let machine = MachineConfig {

@@ -121,7 +121,7 @@ impl App for Room {
             common,
             role: Role::Room,
             shards: usize::from(section.floors) + 1,
-            check: None,
+            accounts: None,
             login_key_file: None,
             machine: Box::new(move |shard, node, seed| {
                 let machine = machine.get_or_insert_with(|| {

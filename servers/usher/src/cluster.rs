@@ -2,16 +2,19 @@
 //!
 //! Why: every port is 0 and every limit follows from the two numbers, so that the demo runs anywhere and its
 //! redirects happen by arithmetic.
-//! Owns: the folder of configs. Invariants: all players start at login-1 and hall-1, which serve [`FIRST_SHARE`] of
-//! the rate; the seconds take everybody; there are seats for a fifth more than come. Everybody is on loopback, which
-//! is exempt from limits by address.
+//! Owns: the folder of configs, and the accounts of the players. Invariants: all players start at login-1 and hall-1,
+//! which serve [`FIRST_SHARE`] of the rate; the seconds take everybody; there are seats for a fifth more than come.
+//! Everybody is on loopback, which is exempt from limits by address.
 //! Read next: `demo`.
 
+use crate::account::test_players;
 use crate::process::ServerProcess;
 use anyhow::Context;
 use std::fs;
 use std::path::{Path, PathBuf};
 use usher_runtime::config::Kind;
+use usher_secure::scram::ITERATIONS_MIN;
+use usher_store::Database;
 
 /// Of the arrivals a second, what the first login and the first hall serve.
 pub(crate) const FIRST_SHARE: f64 = 0.6;
@@ -19,6 +22,9 @@ pub(crate) const FIRST_SHARE: f64 = 0.6;
 const ROOM_CAPACITY: u32 = 400;
 /// People one room process takes, well below the files a process may open.
 const ROOM_SERVER_PLAYERS: u32 = 16_000;
+
+const ACCOUNTS: &str = "accounts.db";
+const KEYS: &str = "players.keys";
 
 /// A running cluster.
 pub(crate) struct Cluster {
@@ -28,11 +34,14 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts one manager, two logins, two halls and as many room servers as the players need.
+    /// Makes an account for each player, then starts one manager, two logins, two halls and as many room servers
+    /// as the players need.
     pub(crate) fn start(players: u32, rate: f64) -> anyhow::Result<Self> {
         let folder = std::env::temp_dir().join(format!("usher-demo-{}", std::process::id()));
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let mut cluster = Self { folder, servers: Vec::new() };
+        let mut accounts = Database::open_or_create(&cluster.folder.join(ACCOUNTS), ITERATIONS_MIN)?;
+        test_players::make(&mut accounts, players, &cluster.keys(), &mut |_| Ok(()))?;
         cluster.add(Kind::Manager, "manager", "", "[manager]\nhalls_order = \"name\"\n")?;
         let manager = format!("manager = \"{}\"\n", cluster.servers[0].ready.address);
         let per_second = |share: f64| {
@@ -47,7 +56,7 @@ impl Cluster {
             cluster.add(Kind::Hall, &format!("hall-{number}"), &manager, &per_second(share))?;
         }
         for (number, share) in [(1, FIRST_SHARE), (2, 2.0)] {
-            let sections = per_second(share) + "[login]\nguests = true\n";
+            let sections = format!("{}[login]\naccounts = \"{ACCOUNTS}\"\n", per_second(share));
             cluster.add(Kind::Login, &format!("login-{number}"), &manager, &sections)?;
         }
         Ok(cluster)
@@ -69,6 +78,11 @@ impl Cluster {
     /// The servers of a kind.
     pub(crate) fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &ServerProcess> {
         self.servers.iter().filter(move |server| server.kind == kind)
+    }
+
+    /// The keys of the players' accounts.
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.folder.join(KEYS)
     }
 
     /// Where the demo may keep its files.

@@ -137,6 +137,8 @@ fn start_players(args: &DemoArgs, cluster: &Cluster, json: &Path) -> anyhow::Res
         .args(["--players", &args.players.to_string(), "--rate", &args.rate.to_string()])
         .args(["--seconds", &args.seconds.to_string(), "--seed", &args.seed.to_string()])
         .args(["--admin", &cluster.servers[0].ready.admin.to_string()])
+        .arg("--accounts")
+        .arg(cluster.keys())
         .arg("--json")
         .arg(json)
         .arg("--login")

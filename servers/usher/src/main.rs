@@ -3,9 +3,10 @@
 //! Why: one file to copy to a machine, one command to see everything work.
 //! Owns: the commands. Does not own: what they do; each is a crate of its own or a module here.
 //! Invariants: exit codes are 0 well, 1 failed, 2 bad usage or config.
-//! Read next: [`demo`], [`up`].
+//! Read next: [`demo`], [`up`], [`account`].
 #![forbid(unsafe_code)]
 
+mod account;
 mod checks;
 mod cluster;
 mod demo;
@@ -54,6 +55,8 @@ enum Command {
     },
     /// Make the key files of a cluster, or change its ticket keys
     Keygen(keygen::KeygenArgs),
+    /// Make, change, close and list the accounts of a login server
+    Account(account::AccountArgs),
     /// Run a manager
     Manager(ServerArgs),
     /// Run a login server
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Command::Up(args) => up::run(&args),
         Command::CheckConfig { file } => check_config(&file),
         Command::Keygen(args) => failed_is_1(keygen::run(&args)),
+        Command::Account(args) => account::run(&args),
         Command::Manager(args) => app::run::<Manager>(&args),
         Command::Login(args) => app::run::<Login>(&args),
         Command::Hall(args) => app::run::<Hall>(&args),

@@ -1,5 +1,7 @@
 //! Visits to a login server, from the knock to the end.
 
+mod proving;
+
 use super::*;
 use crate::bench::{Bench, LINK, reservation};
 use alloc::string::String;
@@ -40,6 +42,7 @@ fn granted() -> Answer {
         session_key: vec![1; 32],
         ticket: vec![2; 99],
         ticket_ttl: Duration::from_secs(7_200),
+        server_final: None,
     }))
 }
 
@@ -58,16 +61,16 @@ fn a_visit_from_the_knock_to_the_end() {
     let mut bench = bench(10);
     bench.connect(1, Peer::Stranger);
     let caused = bench.say(1, guest());
-    let question = Question::LogIn { world: WorldId(1), credentials: Credentials::Guest };
     let (id, asked) = caused.asked().unwrap();
-    assert_eq!(asked, question);
+    assert_eq!(asked, Question::LogInGuest { world: WorldId(1) });
     let caused = bench.step(Input::Answer { id, answer: granted() });
     let logged_in = LoggedIn {
         identity: player(),
         session_key: vec![1; 32].into(),
         ticket: vec![2; 99].into(),
         ticket_ttl_s: 7_200,
-        halls: vec!["hall-a:1".into(), "hall-b:1".into()],
+        halls: ["hall-a:1", "hall-b:1"].map(Address::from).into(),
+        server_final: None,
     };
     assert_eq!(caused.to(1), [logged_in.into()]);
     assert_eq!(caused.closed(1), Some(CloseReason::Finished));
@@ -79,17 +82,15 @@ fn a_visit_from_the_knock_to_the_end() {
 
 #[test]
 fn credentials_are_checked_before_the_world_is_asked() {
-    let named = |name: usize, password: usize| LogIn {
+    let scram = |length: usize| LogIn {
         world: WorldId(1),
-        credentials: Credentials::Named { name: "n".repeat(name), password: "p".repeat(password) },
+        credentials: Credentials::Scram { client_first: "n".repeat(length) },
     };
     let cases = [
-        (named(0, 5), Some(LogInDenial::Malformed)),
-        (named(NAME_BYTES_MAX + 1, 5), Some(LogInDenial::Malformed)),
-        (named(5, 0), Some(LogInDenial::Malformed)),
-        (named(5, PASSWORD_BYTES_MAX + 1), Some(LogInDenial::Malformed)),
-        (named(1, 1), None),
-        (named(NAME_BYTES_MAX, PASSWORD_BYTES_MAX), None),
+        (scram(0), Some(LogInDenial::Malformed)),
+        (scram(SCRAM_BYTES_MAX + 1), Some(LogInDenial::Malformed)),
+        (scram(1), None),
+        (scram(SCRAM_BYTES_MAX), None),
         (LogIn { world: WorldId(2), ..guest() }, Some(LogInDenial::NoSuchWorld)),
     ];
     for (log_in, expected) in cases {

@@ -105,7 +105,7 @@ fn busy_is_waited_for_ten_times() {
 
 #[test]
 fn a_login_that_names_no_hall_is_as_busy() {
-    let no_halls = || LoggedIn { halls: vec![], ..logged_in() };
+    let no_halls = || LoggedIn { halls: [].into(), ..logged_in() };
     let mut stage = Stage::new(one_player(Play::Idle));
     for _ in 0..9 {
         let dial = stage.dial_to("login-1");

@@ -2,17 +2,18 @@
 //!
 //! Why: what a client does with each answer can be asked one answer at a time.
 //! Owns: [`Stage`], which keeps the clock, makes the connections and remembers what was said and closed.
-//! Read next: `journeys.rs`, `playing.rs`.
+//! Read next: `journeys.rs`, `playing.rs`, `proving.rs`.
 
 mod journeys;
 mod playing;
+mod proving;
 
 use crate::{Config, Crowd, Play, Tally};
 use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
-use usher_proto::machine::{DialFailure, Hello};
+use usher_proto::machine::{Answer, DialFailure, Hello, Question};
 use usher_proto::message::*;
 use usher_proto::{
     AccountId, Address, ConnId, GameId, Generation, Identity, Input, Machine, Message, Outbox, Output,
@@ -31,6 +32,7 @@ struct Stage {
     dials: VecDeque<Dial>,
     said: VecDeque<(ConnId, Message)>,
     closed: Vec<ConnId>,
+    asked: VecDeque<(u64, Question)>,
     drained: u32,
     conns: u64,
 }
@@ -49,7 +51,8 @@ impl Stage {
     fn new(config: Config) -> Self {
         let crowd = Crowd::new(config, Tally::default());
         let (dials, said, closed) = (VecDeque::new(), VecDeque::new(), Vec::new());
-        Self { crowd, now: Time(0), dials, said, closed, drained: 0, conns: 0 }
+        let asked = VecDeque::new();
+        Self { crowd, now: Time(0), dials, said, closed, asked, drained: 0, conns: 0 }
     }
 
     fn input(&mut self, input: Input<core::convert::Infallible>) {
@@ -62,6 +65,7 @@ impl Stage {
                 }
                 Output::Send(conn, message) => self.said.push_back((conn, message)),
                 Output::Close(conn, _) => self.closed.push(conn),
+                Output::Ask { id, question } => self.asked.push_back((id, question)),
                 Output::Drained => self.drained += 1,
                 other => panic!("a player does not do this: {other:?}"),
             }
@@ -126,6 +130,15 @@ impl Stage {
             self.tick();
         }
         panic!("nothing was said");
+    }
+
+    /// What the world was asked, and the number of that question.
+    fn asked(&mut self) -> (u64, Question) {
+        self.asked.pop_front().expect("something was asked")
+    }
+
+    fn answer(&mut self, id: u64, answer: Answer) {
+        self.input(Input::Answer { id, answer });
     }
 
     fn tally(&self) -> &Tally {
@@ -209,7 +222,8 @@ fn logged_in() -> LoggedIn {
         session_key: vec![0; 32].into(),
         ticket: b"ticket".to_vec().into(),
         ticket_ttl_s: 7200,
-        halls: vec!["hall-1".into(), "hall-2".into()],
+        halls: ["hall-1", "hall-2"].map(Address::from).into(),
+        server_final: None,
     }
 }
 

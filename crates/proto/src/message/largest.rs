@@ -58,18 +58,21 @@ fn door() -> Vec<Message> {
 }
 
 fn login() -> Vec<Message> {
-    let credentials = Credentials::Named { name: text(NAME_BYTES_MAX), password: text(PASSWORD_BYTES_MAX) };
+    let credentials = Credentials::Scram { client_first: text(SCRAM_BYTES_MAX) };
     let logged_in = LoggedIn {
         identity: WHO,
         session_key: bytes(32),
         ticket: bytes(TICKET_BYTES_MAX),
         ticket_ttl_s: u32::MAX,
-        halls: vec![address(); HALLS_MAX],
+        halls: vec![address(); HALLS_MAX].into(),
+        server_final: Some(text(SCRAM_BYTES_MAX).into()),
     };
     vec![
         LogIn { world: WORLD, credentials }.into(),
         logged_in.into(),
-        LogInDenied { reason: LogInDenial::WrongCredentials }.into(),
+        LogInDenied { reason: LogInDenial::TryLater { retry_after_ms: u32::MAX } }.into(),
+        LogInChallenge { server_first: text(SCRAM_BYTES_MAX) }.into(),
+        LogInProof { client_final: text(SCRAM_BYTES_MAX) }.into(),
     ]
 }
 

@@ -1,38 +1,29 @@
 //! A visit to a login server: credentials in, session and ticket out.
 //!
-//! Why: the one place where somebody unknown becomes somebody known.
-//! Limits: names and passwords are bounded in [`crate::limits`]; the login machine checks them.
+//! Why: the one place where somebody unknown becomes somebody known. A password is proven (SCRAM-SHA-256,
+//! RFC 7677) and never said.
+//! The visit: [`LogIn`] -> ([`LogInChallenge`] -> [`LogInProof`] ->) [`LoggedIn`] or [`LogInDenied`]; a guest
+//! is spared the part in brackets. The four texts are the RFC's, to the letter.
+//! Limits: a text has `SCRAM_BYTES_MAX` bytes; the login machine checks them.
 //! Read next: [`super::hall`].
 
 use crate::ids::{Address, Identity, WorldId};
+use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 /// Who somebody claims to be.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Credentials {
     /// Nobody in particular: a fresh account for this session.
     Guest,
-    /// A named account.
-    Named {
-        /// Its name.
-        name: String,
-        /// Its password.
-        password: String,
+    /// A named account, to be proven.
+    Scram {
+        /// The client's first text: its name, and its share of the nonce.
+        client_first: String,
     },
-}
-
-impl core::fmt::Debug for Credentials {
-    /// Names the account, never the password.
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Guest => f.write_str("Guest"),
-            Self::Named { name, .. } => write!(f, "Named({name})"),
-        }
-    }
 }
 
 /// Let me in.
@@ -44,7 +35,21 @@ pub struct LogIn {
     pub credentials: Credentials,
 }
 
-/// You are in: go to a hall.
+/// Prove it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogInChallenge {
+    /// The server's first text: nonce, salt, iterations.
+    pub server_first: String,
+}
+
+/// Here is the proof.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogInProof {
+    /// The client's last text.
+    pub client_final: String,
+}
+
+/// You are in: go to a hall. Its list and text are boxed slices, so that no message grows by the rarest.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoggedIn {
     /// Who you are from now on.
@@ -56,7 +61,10 @@ pub struct LoggedIn {
     /// How long the ticket is good for, in seconds.
     pub ticket_ttl_s: u32,
     /// Where to go, in this order.
-    pub halls: Vec<Address>,
+    pub halls: Box<[Address]>,
+    /// The server's last text: that it knows the password too. A guest gets none.
+    #[serde(default)]
+    pub server_final: Option<Box<str>>,
 }
 
 impl core::fmt::Debug for LoggedIn {
@@ -86,6 +94,13 @@ pub enum LogInDenial {
     NoGuests,
     /// There is no such world.
     NoSuchWorld,
-    /// A name or password that is empty or too long.
+    /// A text that is not as it must be.
     Malformed,
+    /// The account is closed: said only to who has proven its password.
+    Disabled,
+    /// Too many wrong passwords, for this account or from this address.
+    TryLater {
+        /// When to come back, with jitter of one's own.
+        retry_after_ms: u32,
+    },
 }

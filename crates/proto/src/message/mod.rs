@@ -147,6 +147,8 @@ messages! {
     0x0101 LogIn             Map   512     Client;
     0x0102 LoggedIn          Map   2048    Server;
     0x0103 LogInDenied       Map   64      Server;
+    0x0104 LogInChallenge    Map   288     Server;
+    0x0105 LogInProof        Map   288     Client;
     // hall
     0x0201 GetDirectory      Map   64      Client;
     0x0202 Directory         Map   131_072  Server;

@@ -10,7 +10,7 @@ fn login_key() -> LoginKey {
 }
 
 /// Each pattern, with what either end knows.
-fn patterns<'a>(login: &'a (LoginKey, LoginPublicKey)) -> [(Known<'a>, Proof<'a>); 2] {
+fn patterns(login: &(LoginKey, LoginPublicKey)) -> [(Known<'_>, Proof<'_>); 2] {
     [(Known::Login(&login.1), Proof::Login(&login.0)), (Known::Shared(&SHARED), Proof::Shared(&SHARED))]
 }
 

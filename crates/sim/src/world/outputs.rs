@@ -12,6 +12,7 @@ use crate::network::{Packet, State, across, is_caller};
 use crate::process::Place;
 use crate::scenario::unix_ms;
 use crate::schedule::Event;
+use crate::vault;
 use rand_core::Rng;
 use std::sync::Arc;
 use std::time::Duration;
@@ -130,8 +131,21 @@ impl World {
     fn answer(&mut self, at: Place, id: u64, question: Question) {
         let (now, dice) = (self.now, &mut self.dice);
         let answer = match question {
-            Question::LogIn { world, credentials } => {
-                Answer::LogIn(Ok(self.vault.log_in(now, unix_ms(now), world, &credentials, dice)))
+            Question::LogInGuest { world } => {
+                Answer::LogIn(Ok(self.vault.log_in_guest(now, unix_ms(now), world, dice)))
+            }
+            Question::LogInFirst { client_first } => {
+                Answer::Challenge(self.vault.challenge(&client_first, dice))
+            }
+            Question::LogInFinal { world, exchange, client_final } => {
+                let said = (&exchange, client_final.as_str());
+                Answer::LogIn(self.vault.log_in(now, unix_ms(now), world, said, dice))
+            }
+            Question::ClientFirst { account } => {
+                Answer::ClientFirst(Some(vault::client_first(account, dice)))
+            }
+            Question::ClientFinal { account, exchange } => {
+                Answer::ClientFinal(Some(vault::client_final(account, &exchange)))
             }
             Question::RenewTicket { conn } => Answer::Ticket(match self.network.wire(conn).peer {
                 Peer::Player(identity) => Some(self.vault.seal_ticket(now, identity, dice)),

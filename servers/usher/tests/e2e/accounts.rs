@@ -2,9 +2,9 @@
 //!
 //! Read next: `usher_logic::manager`.
 
-use crate::cluster::{Cluster, Folder, ROOMS};
+use crate::cluster::{ACCOUNTS_WITHOUT_HALL, Cluster, Folder, ROOMS};
 use crate::page::{cluster as view, metric, until, until_in_rooms};
-use crate::wire::{Wire, enter, log_in, named};
+use crate::wire::{Wire, enter, log_in_as};
 use std::sync::Barrier;
 use usher_proto::message::{CloseReason, Closing, EnterDenial, EnterDenied, Entered, Leave, LoggedIn};
 use usher_proto::{Message, RoomNo, ServerKind};
@@ -20,11 +20,7 @@ fn start() -> Cluster {
         (ServerKind::Manager, "manager", ""),
         (ServerKind::Room, "room-1", ROOMS),
         (ServerKind::Room, "room-2", ROOMS),
-        (
-            ServerKind::Login,
-            "login",
-            "[login]\naccounts_file = \"accounts.toml\"\nhalls = [\"127.0.0.1:9\"]\n",
-        ),
+        (ServerKind::Login, "login", ACCOUNTS_WITHOUT_HALL),
     ]);
     for name in ["manager", "room-1", "room-2", "login"] {
         let admin = cluster.admin(name);
@@ -36,7 +32,7 @@ fn start() -> Cluster {
 /// A later login. Two of the same millisecond are ordered by chance.
 fn log_in_after(earlier: &LoggedIn, cluster: &Cluster, name: &str) -> LoggedIn {
     until("a later login", || {
-        let login = log_in(cluster.address("login"), named(name));
+        let login = log_in_as(cluster.address("login"), name);
         login.identity.is_newer_than(&earlier.identity).then_some(login)
     })
 }
@@ -50,7 +46,7 @@ fn leave(mut wire: Wire) {
 fn the_second_login_of_an_account_evicts_the_first_from_another_room_server() {
     let cluster = start();
     let manager = cluster.admin("manager");
-    let first = log_in(cluster.address("login"), named("ada"));
+    let first = log_in_as(cluster.address("login"), "ada");
     let second = log_in_after(&first, &cluster, "ada");
     assert_eq!(first.identity.account, second.identity.account);
     let (mut old, _) = enter(cluster.address("room-1"), &first.ticket, Some(0)).unwrap();
@@ -72,7 +68,7 @@ fn the_second_login_of_an_account_evicts_the_first_from_another_room_server() {
 #[test]
 fn the_second_login_takes_over_the_seat_in_the_same_room() {
     let cluster = start();
-    let first = log_in(cluster.address("login"), named("ada"));
+    let first = log_in_as(cluster.address("login"), "ada");
     let second = log_in_after(&first, &cluster, "ada");
     let (mut old, _) = enter(cluster.address("room-1"), &first.ticket, Some(0)).unwrap();
     let seat = old.sit();
@@ -88,7 +84,7 @@ fn the_second_login_takes_over_the_seat_in_the_same_room() {
 #[test]
 fn the_same_session_on_a_second_connection_replaces_the_first() {
     let cluster = start();
-    let login = log_in(cluster.address("login"), named("ada"));
+    let login = log_in_as(cluster.address("login"), "ada");
     let (mut old, _) = enter(cluster.address("room-1"), &login.ticket, Some(0)).unwrap();
     let seat = old.sit();
     let (mut new, entered) = enter(cluster.address("room-1"), &login.ticket, None).unwrap();
@@ -101,7 +97,7 @@ fn the_same_session_on_a_second_connection_replaces_the_first() {
 #[test]
 fn of_two_logins_at_the_same_instant_exactly_the_later_stays() {
     let cluster = start();
-    let mut last = log_in(cluster.address("login"), named("bob"));
+    let mut last = log_in_as(cluster.address("login"), "bob");
     let (mut met, mut denied) = (0, 0);
     for round in 0..ROUNDS {
         let earlier = log_in_after(&last, &cluster, "bob");
@@ -151,7 +147,7 @@ fn enter_at_once(logins: &[LoggedIn; 2], addresses: [&str; 2]) -> [Entry; 2] {
 #[test]
 fn a_second_room_of_the_same_game_is_refused_with_the_address_of_the_first() {
     let cluster = start();
-    let login = log_in(cluster.address("login"), named("ada"));
+    let login = log_in_as(cluster.address("login"), "ada");
     let held = cluster.address("room-1");
     let (mut wire, _) = enter(held, &login.ticket, Some(1)).unwrap();
     let elsewhere = EnterDenial::Elsewhere { address: held.into(), room: RoomNo(1) };

@@ -21,7 +21,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use usher_proto::ServerKind;
 use usher_proto::message::Credentials;
-use usher_secure::private_file;
+use usher_runtime::clock;
+use usher_secure::os_rng;
+use usher_secure::scram::{ITERATIONS_MIN, Verifier};
+use usher_store::{Change, Database};
 
 /// The cluster's name.
 pub(crate) const NAME: &str = "e2e";
@@ -35,6 +38,9 @@ pub(crate) const PUSH: &str = "kind = \"push\"\n[server]\nname = \"push\"\n[term
 pub(crate) const EXEMPT: &str = "[addresses]\nexempt = [\"127.0.0.0/8\"]\n";
 /// Lets guests in.
 pub(crate) const GUESTS: &str = "[login]\nguests = true\n";
+/// Lets in who has an account, in a cluster without a hall.
+pub(crate) const ACCOUNTS_WITHOUT_HALL: &str =
+    "[login]\naccounts = \"accounts.db\"\nhalls = [\"127.0.0.1:9\"]\n";
 /// As [`GUESTS`], in a cluster without a hall: a login that could name none would serve nobody.
 pub(crate) const GUESTS_WITHOUT_HALL: &str = "[login]\nguests = true\nhalls = [\"127.0.0.1:9\"]\n";
 
@@ -69,11 +75,17 @@ impl Folder {
         path
     }
 
-    /// Accounts that have their own names as passwords.
-    pub(crate) fn write_accounts(&self, names: &[&str]) {
-        let account = |name| format!("[[account]]\nname = \"{name}\"\npassword = \"{name}\"\n");
-        let text: Vec<_> = names.iter().map(account).collect();
-        private_file::write(&self.0.join("accounts.toml"), &text.concat()).unwrap();
+    /// A database of accounts that have their own names as passwords.
+    pub(crate) fn write_accounts(&self, names: &[&str]) -> PathBuf {
+        let path = self.0.join("accounts.db");
+        let mut database = Database::open_or_create(&path, ITERATIONS_MIN).unwrap();
+        let import = database.import().unwrap();
+        for name in names {
+            let verifier = Verifier::of_password(name, ITERATIONS_MIN, &mut os_rng()).unwrap();
+            import.change(&Change::Add { name: (*name).into(), verifier }, clock::unix_ms()).unwrap();
+        }
+        import.commit().unwrap();
+        path
     }
 }
 

@@ -16,6 +16,7 @@ mod crashes;
 mod door;
 mod floods;
 mod links;
+mod logins;
 mod page;
 mod secrets;
 mod slow;

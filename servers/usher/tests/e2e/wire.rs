@@ -16,10 +16,12 @@ use usher_proto::codec::{self, Unfinished};
 use usher_proto::first_frame::{ANSWER_WELCOME, FirstFrame, Role};
 use usher_proto::message::{
     ChatAccepted, ChatSaid, CloseReason, Credentials, Directory, Enter, Entered, GetDirectory, LogIn,
-    LoggedIn, Pong, Renewed, SeatNo, Sit, Speaker,
+    LogInChallenge, LogInDenial, LogInDenied, LogInProof, LoggedIn, Pong, Renewed, SeatNo, Sit, Speaker,
 };
 use usher_proto::{GameId, Message, RoomNo, WorldId};
 use usher_secure::noise::Split;
+use usher_secure::os_rng;
+use usher_secure::scram::{self, ClientKeys, ServerFirst};
 
 /// The one game there is.
 pub(crate) const GOMOKU: GameId = GameId(1);
@@ -237,6 +239,21 @@ impl Wire {
         })
     }
 
+    /// The end of a visit to a login.
+    fn logged_in(&mut self) -> Result<LoggedIn, LogInDenial> {
+        let ended = self.await_said("a login", |message| match message {
+            Message::LoggedIn(logged_in) => {
+                let key = logged_in.session_key.to_vec().try_into().unwrap();
+                secrets::remember(&logged_in.ticket, key);
+                Some(Ok(logged_in.clone()))
+            }
+            Message::LogInDenied(LogInDenied { reason }) => Some(Err(*reason)),
+            _ => None,
+        });
+        assert_eq!(self.last_word(), Some(CloseReason::Finished));
+        ended
+    }
+
     fn read_frame(&mut self) -> std::io::Result<Vec<u8>> {
         let mut length = [0; 2];
         self.stream.read_exact(&mut length)?;
@@ -265,23 +282,55 @@ pub(crate) fn greet(address: &str, role: Role, ticket: &[u8]) -> Result<Wire, Me
     Wire::connect(address).greet(role, ticket)
 }
 
-/// A whole visit to a login server.
+/// A guest's whole visit to a login server.
 pub(crate) fn log_in(address: &str, credentials: Credentials) -> LoggedIn {
-    // A login that has just started may not have heard of a hall yet: it asks to come back.
-    let mut wire = until("a login takes everybody", || greet(address, Role::Login, b"").ok());
+    let mut wire = at_login(address);
     wire.say(LogIn { world: WorldId(1), credentials });
-    let logged_in = wire.await_said("a login", |message| match message {
-        Message::LoggedIn(logged_in) => Some(logged_in.clone()),
-        _ => None,
-    });
-    assert_eq!(wire.last_word(), Some(CloseReason::Finished));
-    secrets::remember(&logged_in.ticket, logged_in.session_key.to_vec().try_into().unwrap());
-    logged_in
+    wire.logged_in().expect("guests are let in")
 }
 
-/// Under an account that has its own name as password.
-pub(crate) fn named(name: &str) -> Credentials {
-    Credentials::Named { name: name.into(), password: name.into() }
+fn at_login(address: &str) -> Wire {
+    // A login that has just started may not have heard of a hall yet: it asks to come back.
+    until("a login takes everybody", || greet(address, Role::Login, b"").ok())
+}
+
+/// The same under an account that has its own name as password.
+pub(crate) fn log_in_as(address: &str, name: &str) -> LoggedIn {
+    prove(at_login(address), name, name).1.expect("the password is right")
+}
+
+/// The same with any password: what was asked, and how it ended.
+pub(crate) fn try_log_in(
+    address: &str,
+    name: &str,
+    password: &str,
+) -> (String, Result<LoggedIn, LogInDenial>) {
+    prove(at_login(address), name, password)
+}
+
+/// A whole exchange on a connection that is let in; the server's proof is checked.
+pub(crate) fn prove(mut wire: Wire, name: &str, password: &str) -> (String, Result<LoggedIn, LogInDenial>) {
+    let client_first = scram::client_first(name, &scram::fresh_nonce(&mut os_rng())).unwrap();
+    let credentials = Credentials::Scram { client_first: client_first.clone() };
+    wire.say(LogIn { world: WorldId(1), credentials });
+    let asked = wire.await_said("a challenge", |message| match message {
+        Message::LogInChallenge(LogInChallenge { server_first }) => Some(Ok(server_first.clone())),
+        Message::LogInDenied(LogInDenied { reason }) => Some(Err(*reason)),
+        _ => None,
+    });
+    let server_first = match asked {
+        Ok(server_first) => server_first,
+        Err(reason) => return (String::new(), Err(reason)),
+    };
+    let first = ServerFirst::parse(&server_first).unwrap();
+    let keys = ClientKeys::derive(password, &first.salt, first.iterations).unwrap();
+    let proof = scram::client_final(&client_first, &server_first, &keys).unwrap();
+    wire.say(LogInProof { client_final: proof.text });
+    let ended = wire.logged_in();
+    if let Ok(logged_in) = &ended {
+        assert_eq!(logged_in.server_final.as_deref(), Some(proof.server_final.as_str()));
+    }
+    (server_first, ended)
 }
 
 /// A whole visit to a hall.

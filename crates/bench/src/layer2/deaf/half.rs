@@ -165,7 +165,7 @@ mod tests {
     }
 
     fn fill(server: &mut TcpStream) -> usize {
-        let chunk = [0; 64 * 1024];
+        let chunk = [0; 8 * 1024];
         let mut filled = 0;
         while filled < MUCH {
             match server.write(&chunk) {

@@ -1,0 +1,272 @@
+//! Accounts from the operator's command to the player's session, and what is told to who has none.
+//!
+//! Read next: `usher_logic::back_off`, `usher_secure::scram`.
+
+use crate::cluster::{ACCOUNTS_WITHOUT_HALL, Cluster, Folder, ROOMS, usher};
+use crate::page::{PATIENCE, metric, until};
+use crate::wire::{Wire, log_in_as, prove, try_log_in};
+use rustix::process::Signal;
+use serde_json::Value;
+use socket2::{Domain, Socket, Type};
+use std::fs;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Output, Stdio};
+use usher_proto::ServerKind;
+use usher_proto::first_frame::Role;
+use usher_proto::message::{Credentials, LogInDenial};
+use usher_secure::private_file;
+
+/// A login that knows the accounts of this folder.
+fn login_only(folder: Folder) -> Cluster {
+    let mut cluster = Cluster::in_folder(folder);
+    cluster.add(ServerKind::Login, "login", "127.0.0.1:0", ACCOUNTS_WITHOUT_HALL);
+    cluster
+}
+
+fn account(args: &[&str], database: &Path, input: &str) -> Output {
+    let mut command = usher();
+    command.arg("account").args(args).arg("--accounts").arg(database);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Whoever refuses its arguments does not read.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// A command that ends well, and what it said.
+fn done(args: &[&str], database: &Path, input: &str) -> String {
+    let ended = account(args, database, input);
+    assert!(ended.status.success(), "{args:?}: {}", text(&ended.stderr));
+    text(&ended.stdout).into()
+}
+
+/// One that does not.
+fn refused(args: &[&str], database: &Path, input: &str, code: i32) -> String {
+    let ended = account(args, database, input);
+    assert_eq!(ended.status.code(), Some(code), "{args:?}: {}", text(&ended.stderr));
+    text(&ended.stderr).into()
+}
+
+#[test]
+fn what_an_operator_does_to_an_account_is_what_its_owner_meets_next() {
+    let folder = Folder::new();
+    let database = folder.write_accounts(&["ada"]);
+    let cluster = login_only(folder);
+    let login = cluster.address("login");
+    let enter =
+        |name: &str, password: &str| try_log_in(login, name, password).1.map(|it| it.identity.account);
+    let ada = enter("ada", "ada").unwrap();
+    assert_eq!(enter("zoë", "pässword"), Err(LogInDenial::WrongCredentials));
+
+    let said = done(&["add", "zoë", "--password-stdin"], &database, "pässword\nignored\n");
+    let zoe = enter("zoë", "pässword").unwrap();
+    assert!(said.contains(&format!("zoë: added, number {}", zoe.0)), "{said}");
+
+    done(&["passwd", "ada", "--password-stdin"], &database, "countess");
+    assert_eq!(enter("ada", "ada"), Err(LogInDenial::WrongCredentials));
+    assert_eq!(enter("ada", "countess"), Ok(ada));
+
+    done(&["disable", "ada"], &database, "");
+    assert_eq!(enter("ada", "countess"), Err(LogInDenial::Disabled));
+    assert_eq!(enter("ada", "guess"), Err(LogInDenial::WrongCredentials), "only its owner is told");
+    let listed = done(&["list"], &database, "");
+    assert!(listed.lines().count() == 2 && listed.contains("disabled"), "{listed}");
+    done(&["enable", "ada"], &database, "");
+    assert_eq!(enter("ada", "countess"), Ok(ada));
+}
+
+#[test]
+fn a_name_that_nobody_has_is_asked_as_everybody_is() {
+    let folder = Folder::new();
+    folder.write_accounts(&["ada"]);
+    let mut cluster = login_only(folder);
+    let ask = |cluster: &Cluster, name: &str| {
+        let (asked, denied) = try_log_in(cluster.address("login"), name, "wrong");
+        assert_eq!(denied.unwrap_err(), LogInDenial::WrongCredentials);
+        let (nonce, salt) = asked.split_once(",s=").unwrap();
+        (nonce.len(), salt.to_string())
+    };
+    let (known, unknown) = (ask(&cluster, "ada"), ask(&cluster, "eve"));
+    assert_eq!(known.0, unknown.0);
+    assert_eq!(known.1.len(), unknown.1.len(), "{known:?} {unknown:?}");
+    cluster.server("login").kill();
+    cluster.restart(ServerKind::Login, "login");
+    assert_eq!(ask(&cluster, "eve"), unknown, "after a restart as before");
+    assert_eq!(ask(&cluster, "ada"), known);
+}
+
+/// A connection from one of this machine's own addresses.
+fn from(own: [u8; 4], login: &str) -> Wire {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((own, 0)).into()).unwrap();
+    socket.connect_timeout(&login.parse::<SocketAddr>().unwrap().into(), PATIENCE).unwrap();
+    Wire::over(socket.into()).greet(Role::Login, b"").expect("the login takes everybody")
+}
+
+#[test]
+fn guessing_is_slowed_down_and_keeps_nobody_out_of_his_account() {
+    let folder = Folder::new();
+    folder.write_accounts(&["ada", "bob"]);
+    let cluster = login_only(folder);
+    let login = cluster.address("login");
+    log_in_as(login, "ada");
+    let guess = |own, name: &str| prove(from(own, login), name, "wrong").1.unwrap_err();
+    let guesses: Vec<_> = (0..5).map(|_| guess([127, 0, 0, 2], "ada")).collect();
+    assert_eq!(guesses[..4], [LogInDenial::WrongCredentials; 4]);
+    assert!(matches!(guesses[4], LogInDenial::TryLater { retry_after_ms: 1..=501 }), "{guesses:?}");
+    log_in_as(login, "ada");
+    assert!(prove(from([127, 0, 0, 3], login), "bob", "bob").1.is_ok(), "other accounts are not held");
+    until("its owner comes in from elsewhere", || prove(from([127, 0, 0, 3], login), "ada", "ada").1.ok());
+    let mut nobody = (0..20).map(|at| guess([127, 0, 0, 4], &format!("nobody-{at}")));
+    let held = nobody.position(|denied| matches!(denied, LogInDenial::TryLater { .. }));
+    assert_eq!(held, Some(11), "an address has ten for free, and one that begins the wait");
+    let admin = cluster.admin("login");
+    let name = "usher_logins_held_total{by=\"address\"}";
+    until("it is counted", || (metric(admin, name)? == 1).then_some(()));
+}
+
+#[test]
+fn guests_are_let_in_only_where_the_config_says_so() {
+    let folder = Folder::new();
+    folder.write_accounts(&["ada"]);
+    let cluster = login_only(folder);
+    let mut wire = from([127, 0, 0, 1], cluster.address("login"));
+    let world = usher_proto::WorldId(1);
+    wire.say(usher_proto::message::LogIn { world, credentials: Credentials::Guest });
+    let denied = wire.await_said("a denial", |message| match message {
+        usher_proto::Message::LogInDenied(denied) => Some(denied.reason),
+        _ => None,
+    });
+    assert_eq!(denied, LogInDenial::NoGuests);
+}
+
+#[test]
+fn commands_that_cannot_be_carried_out_say_where_and_what_to_do() {
+    let folder = Folder::new();
+    let database = folder.write_accounts(&["ada"]);
+    let path = database.display().to_string();
+    let cases: [(&[&str], &str, i32, String); 8] = [
+        (
+            &["add", "ada", "--password-stdin"],
+            "x",
+            1,
+            format!("error: {path}: there is an account \"ada\" already"),
+        ),
+        (&["add", "b\u{7}b", "--password-stdin"], "x", 1, format!("error: {path}: \"b\u{7}b\" is no name")),
+        (&["add", "bob", "--password-stdin"], "", 2, "error: a password has 1 to 128 bytes".into()),
+        (&["add", "bob"], "x\n", 2, "error: nobody is here to type a password: use --password-stdin".into()),
+        (
+            &["passwd", "bob", "--password-stdin"],
+            "x",
+            1,
+            format!("error: {path}: there is no account \"bob\""),
+        ),
+        (&["disable", "bob"], "", 1, format!("error: {path}: there is no account \"bob\"")),
+        (&["import", "/nowhere/list"], "", 2, "error: /nowhere/list: ".into()),
+        (&["import"], "", 2, "error: the following required arguments".into()),
+    ];
+    for (args, input, code, begins) in cases {
+        let said = refused(args, &database, input, code);
+        assert!(said.starts_with(&begins), "{args:?}: {said}");
+    }
+    let missing = folder.0.join("none.db");
+    let said = refused(&["passwd", "ada", "--password-stdin"], &missing, "x", 1);
+    assert!(said.contains("there is no such file; `usher account add"), "{said}");
+    let said = refused(&["disable", "ada", "--manager-admin", "127.0.0.1:1"], &database, "", 1);
+    assert!(said.contains("the account is disabled, but the manager at 127.0.0.1:1"), "{said}");
+    let config = crate::cluster::config(ServerKind::Login, "login", "127.0.0.1:0", "", ACCOUNTS_WITHOUT_HALL);
+    let config = folder.write("login.toml", &config);
+    let listed = usher().args(["account", "list", "-c"]).arg(&config).output().unwrap();
+    assert!(text(&listed.stdout).starts_with("ada "), "{}", text(&listed.stderr));
+}
+
+#[test]
+fn a_list_is_imported_whole_or_not_at_all() {
+    let folder = Folder::new();
+    let database = folder.0.join("accounts.db");
+    let list = |name: &str, text: &str| {
+        let path = folder.0.join(name);
+        private_file::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let wrong = [
+        ("no-comma", "ada,x\nbob\n", 2, ":2: expected name,password"),
+        ("twice", "# list\nada,x\n\nada,y\n", 1, ":4: "),
+        ("no-password", "ada,\n", 1, ":1: a password has 1 to 128 bytes"),
+        ("empty", "# nobody\n", 2, ": there is no account in it"),
+    ];
+    for (name, text, code, place) in wrong {
+        let path = list(name, text);
+        let said = refused(&["import", &path], &database, "", code);
+        assert!(said.contains(&format!("{path}{place}")), "{said}");
+    }
+    let good = list("good", "# players\r\nada,love,lace\r\n\nbob,builder\n");
+    assert!(done(&["import", &good], &database, "").contains("2 accounts added"));
+    assert_eq!(done(&["list"], &database, "").lines().count(), 2, "none of the wrong lists left any");
+    let cluster = login_only(folder);
+    let login = cluster.address("login");
+    assert!(try_log_in(login, "ada", "love,lace").1.is_ok() && try_log_in(login, "bob", "builder").1.is_ok());
+}
+
+#[test]
+fn an_import_that_is_stopped_has_not_been() {
+    let folder = Folder::new();
+    let database = folder.write_accounts(&["ada"]);
+    let list = folder.0.join("long");
+    let lines: Vec<_> = (0..100_000).map(|number| format!("player-{number},secret\n")).collect();
+    private_file::write(&list, &lines.concat()).unwrap();
+    let mut command = usher();
+    command.args(["account", "import"]).arg(&list).arg("--accounts").arg(&database);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let log = folder.0.join("accounts.db-wal");
+    until("it has begun", || fs::metadata(&log).is_ok().then_some(()));
+    crate::cluster::signal(child.id(), Signal::INT);
+    let status = until("its end", || child.try_wait().unwrap());
+    let said = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("stopped; nothing was changed"), "{said}");
+    assert_eq!(done(&["list"], &database, "").lines().count(), 1);
+}
+
+#[test]
+fn simulated_players_log_in_with_cached_keys() {
+    const PLAYERS: &str = "12";
+    let folder = Folder::new();
+    let (database, keys) = (folder.0.join("accounts.db"), folder.0.join("players.keys"));
+    let path = keys.display().to_string();
+    done(&["import", "--test-players", PLAYERS, "--keys", &path], &database, "");
+    let again = refused(&["import", "--test-players", "1", "--keys", &path], &database, "", 2);
+    assert!(again.contains("is there already"), "{again}");
+    let report = folder.0.join("report.json");
+    let mut cluster = Cluster::in_folder(folder);
+    cluster.add_all(&[
+        (ServerKind::Manager, "manager", ""),
+        (ServerKind::Room, "room", ROOMS),
+        (ServerKind::Hall, "hall", ""),
+        (ServerKind::Login, "login", "[login]\naccounts = \"accounts.db\"\n"),
+    ]);
+    for name in ["manager", "room", "hall", "login"] {
+        let admin = cluster.admin(name);
+        until("every server ready", || (crate::page::get(admin, "/readyz")?.0 == 200).then_some(()));
+    }
+    let sim = |players: &str| {
+        let mut command = usher();
+        command.args(["client-sim", "--rate", "20", "--seconds", "1", "--processes", "2", "--quiet"]);
+        command.args(["--players", players, "--login", cluster.address("login")]);
+        command.arg("--accounts").arg(&keys).arg("--json").arg(&report);
+        command.output().unwrap()
+    };
+    let ended = sim(PLAYERS);
+    let said: Value = serde_json::from_str(&fs::read_to_string(&report).unwrap()).unwrap();
+    assert!(ended.status.success(), "{said:#} {}", text(&ended.stderr));
+    assert_eq!((&said["accounts"], &said["seated"]), (&"cached keys".into(), &12.into()));
+    let too_many = sim("13");
+    assert_eq!(too_many.status.code(), Some(2));
+    assert!(text(&too_many.stderr).contains("has 12 accounts, 13 players need one each"));
+}
