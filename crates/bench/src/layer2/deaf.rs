@@ -27,7 +27,13 @@ use crate::traffic::{Audience, Pace};
 
 const TIMED: u32 = 200;
 const HALF: usize = 200;
-const CAPACITY_SLICES: usize = 3;
+/// The capacity is the last rate of a ladder at which who is timed hears in time.
+const RATE_MIN: f64 = 2_000.0;
+const RATE_STEP: f64 = 1.4;
+const RATE_MAX: f64 = 200_000.0;
+const IN_TIME_P99_US: f64 = 20_000.0;
+/// Rungs that it takes, about.
+const RUNGS: usize = 10;
 /// Of the capacity.
 const SHARE: f64 = 0.5;
 const LATE_MAX: Duration = Duration::from_secs(90);
@@ -56,7 +62,7 @@ impl Extent {
 /// About how long it takes.
 pub(super) fn seconds(quick: bool) -> u64 {
     let Extent { pairs, slices, slice } = Extent::of(quick);
-    (slice * (CAPACITY_SLICES + 1 + 2 * pairs * (slices + 1)) as u32).as_secs() + 1
+    (slice * (RUNGS + 1 + 2 * pairs * (slices + 1)) as u32).as_secs() + 1
 }
 
 /// Measures the capacity, then blocks with a half that reads and with one that does not.
@@ -79,13 +85,18 @@ pub(super) fn run(programs: &Programs, engine: Engine, quick: bool) -> Result<Ve
     Ok(findings)
 }
 
-/// Messages a second that all 400 hear.
+/// Messages a second that all 400 hear in time.
 fn capacity(programs: &Programs, engine: Engine, slice: Duration) -> Result<f64> {
-    let mut scene = Scene::start(programs, engine, Pace::Flat)?;
-    scene.slice(slice)?;
-    let deliveries: Vec<f64> =
-        (0..CAPACITY_SLICES).map(|_| Ok(scene.slice(slice)?.slice.throughput())).collect::<Result<_>>()?;
-    Ok(Interval::of_median(&deliveries).value / f64::from(TIMED))
+    let (mut capacity, mut rate) = (0.0, RATE_MIN);
+    while rate < RATE_MAX {
+        let mut scene = Scene::start(programs, engine, Pace::PerSecond(rate as u32))?;
+        if scene.slice(slice)?.slice.p99_us > IN_TIME_P99_US {
+            break;
+        }
+        (capacity, rate) = (rate, rate * RATE_STEP);
+    }
+    ensure!(capacity > 0.0, "not even {RATE_MIN} messages a second are heard in time");
+    Ok(capacity)
 }
 
 struct Scene {
@@ -136,8 +147,8 @@ impl Scene {
 
     fn block(&mut self, deaf: bool, slices: usize, time: Duration) -> Result<Block> {
         self.half.be_deaf(deaf)?;
-        let before = self.half.closed_on()?;
         self.slice(time)?;
+        let before = self.half.closed_on()?;
         let slices = (0..slices).map(|_| self.slice(time)).collect::<Result<_>>()?;
         Ok(Block { slices, closed_on: self.half.closed_on()? - before })
     }
@@ -202,6 +213,6 @@ mod tests {
 
     #[test]
     fn the_time_counts_both_moods() {
-        assert_eq!(seconds(false), 2 * (3 + 1 + 2 * 4 * 9) + 1);
+        assert_eq!(seconds(false), 2 * (10 + 1 + 2 * 4 * 9) + 1);
     }
 }

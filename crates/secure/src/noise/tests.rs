@@ -1,3 +1,5 @@
+//! Handshakes with the right key and every wrong one.
+
 use super::*;
 use crate::cipher::{Forged, TAG_BYTES};
 use snow::TransportState;

@@ -64,7 +64,8 @@ fn a_recorded_first_frame_gets_nobody_in_and_the_player_notices_nothing() {
     let (mut seated, _) = enter(cluster.address("room-1"), &player.ticket, None).unwrap();
     seated.sit();
     let before = seated.chat("before");
-    let (settled, frame) = (claims(cluster.admin("manager")), recorded(Role::Room, &player.ticket));
+    until("its own claim is counted", || (claims(cluster.admin("manager")) == 1).then_some(()));
+    let frame = recorded(Role::Room, &player.ticket);
     for name in ["room-1", "room-2"] {
         for _ in 0..REPLAYS {
             let mut replay = Wire::connect(cluster.address(name));
@@ -81,9 +82,8 @@ fn a_recorded_first_frame_gets_nobody_in_and_the_player_notices_nothing() {
             assert!(entered <= players, "{name} let somebody in");
             (entered == players).then_some(())
         });
-        assert_eq!(metric(cluster.admin(name), "usher_replaced_total"), Some(0));
     }
-    assert_eq!(claims(cluster.admin("manager")), settled, "no claim reached the manager");
+    assert_eq!(claims(cluster.admin("manager")), 1, "no claim reached the manager");
     assert_eq!(seated.chat("after"), before + 1, "and the player heard nothing but itself");
 }
 

@@ -118,7 +118,8 @@ fn abuse_each(cluster: &Cluster, pings: usize) {
         let admin = cluster.admin(name);
         let mut abuser = greet(cluster.address(name), role, ticket).unwrap();
         // It may be closed before the last byte is out.
-        let _ = abuser.try_write(&packets(Ping {}).repeat(pings));
+        let pings = abuser.sealed(&packets(Ping {}).repeat(pings));
+        let _ = abuser.try_write(&pings);
         assert_eq!(abuser.last_word(), Some(CloseReason::RateLimited), "{name}");
         until("it is counted", || (closed(admin, "players", "rate_limited")? == 1).then_some(()));
         until("it is gone", || (connections(admin, "players")? == 0).then_some(()));

@@ -21,7 +21,8 @@ use usher_secure::private_file;
 /// A login that knows the accounts of this folder.
 fn login_only(folder: Folder) -> Cluster {
     let mut cluster = Cluster::in_folder(folder);
-    cluster.add(ServerKind::Login, "login", "127.0.0.1:0", ACCOUNTS_WITHOUT_HALL);
+    let nobody_exempt = format!("{ACCOUNTS_WITHOUT_HALL}[addresses]\nexempt = []\n");
+    cluster.add(ServerKind::Login, "login", "127.0.0.1:0", &nobody_exempt);
     cluster
 }
 
@@ -259,6 +260,7 @@ fn simulated_players_log_in_with_cached_keys() {
         let mut command = usher();
         command.args(["client-sim", "--rate", "20", "--seconds", "1", "--processes", "2", "--quiet"]);
         command.args(["--players", players, "--login", cluster.address("login")]);
+        command.args(["--login-key", &crate::secrets::login_key().public().to_string()]);
         command.arg("--accounts").arg(&keys).arg("--json").arg(&report);
         command.output().unwrap()
     };

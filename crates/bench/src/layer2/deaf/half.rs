@@ -1,7 +1,8 @@
 //! The half of a room that may stop reading: whoever is closed on comes back at once.
 //!
 //! - Owns: its connections, and the thread that looks after them.
-//! - Invariants: while it reads, it reads everything. While it does not, not one byte.
+//! - Invariants: while it reads, it reads everything. While it does not, not one byte; and its kernel keeps little for
+//!   it, because over loopback what that costs would be the server's.
 //! - Limit: a connection that cannot be made again ends the half, and whoever asks it next is told.
 //!
 //! Read next: `../deaf.rs`.
@@ -15,10 +16,14 @@ use std::thread::{Builder, JoinHandle};
 use anyhow::{Result, bail};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use socket2::SockRef;
 
 use crate::dial::dial;
 
 const BUFFER_BYTES: usize = 64 * 1024;
+/// What its kernel keeps for a connection.
+const DEAF_BYTES: usize = 4 * 1024;
+const HEARING_BYTES: usize = 1024 * 1024;
 const WAKE: Token = Token(usize::MAX);
 
 pub(super) struct Half {
@@ -101,8 +106,7 @@ impl Room {
             let deaf = self.orders.deaf.load(SeqCst);
             for event in &events {
                 if event.token() == WAKE {
-                    let all = if deaf { 0 } else { self.seats.len() };
-                    (0..all).try_for_each(|index| self.read(index, &mut buffer))?;
+                    self.turn(deaf, &mut buffer)?;
                 } else if event.is_error() || event.is_write_closed() {
                     self.come_back(event.token().0)?;
                 } else if !deaf {
@@ -110,6 +114,16 @@ impl Room {
                 }
             }
         }
+    }
+
+    fn turn(&mut self, deaf: bool, buffer: &mut [u8]) -> Result<()> {
+        for index in 0..self.seats.len() {
+            keep(&self.seats[index], deaf)?;
+            if !deaf {
+                self.read(index, buffer)?;
+            }
+        }
+        Ok(())
     }
 
     /// Everything that is there.
@@ -126,8 +140,13 @@ impl Room {
     fn come_back(&mut self, index: usize) -> Result<()> {
         self.orders.closed_on.fetch_add(1, SeqCst);
         self.seats[index] = seat(self.server, index, self.poll.registry())?;
-        Ok(())
+        keep(&self.seats[index], self.orders.deaf.load(SeqCst))
     }
+}
+
+fn keep(seat: &TcpStream, deaf: bool) -> Result<()> {
+    let bytes = if deaf { DEAF_BYTES } else { HEARING_BYTES };
+    Ok(SockRef::from(seat).set_recv_buffer_size(bytes)?)
 }
 
 fn seat(server: SocketAddr, index: usize, registry: &Registry) -> Result<TcpStream> {

@@ -4,6 +4,7 @@
 //! Invariants: only the floor ends a stay, the door asks it to; news of a stay whose connection is not the
 //! resident's any more is old and changes nothing; whoever may stand in the manager's presence by a claim of
 //! ours and is not here is released.
+//! Limit: [`KNOCKS_MAX`].
 //! An eviction is done when no login of the account below that generation is in a room here.
 //! Read next: [`super::super::floor`], which ends stays.
 
@@ -14,6 +15,9 @@ use crate::room::RoomNote;
 use alloc::vec::Vec;
 use usher_proto::message::{CloseReason, EnterDenial, Evicted, Left};
 use usher_proto::{AccountId, ConnId, Generation, Identity, Output, RoomNo, ShardId, Time};
+
+/// Connections of one login that have knocked and not proven themselves.
+pub(crate) const KNOCKS_MAX: usize = 4;
 
 impl Door {
     pub(super) fn told(&mut self, note: RoomNote, out: &mut Out) {
@@ -74,16 +78,31 @@ impl Door {
     }
 
     /// A ticket is good for any number of connections, but not for holding places in the server with them: when
-    /// this login knocks again, its connections that are at the door and want nothing go.
-    pub(super) fn replace_idle(&mut self, identity: &Identity, out: &mut Out) {
+    /// this login has proven itself on another, its connections that are at the door and want nothing go.
+    pub(super) fn replace_idle(&mut self, identity: &Identity, proven: ConnId, out: &mut Out) {
         for conn in self.guests.of(identity.account) {
             let Some(guest) = self.guests.get(conn).filter(|guest| guest.identity == *identity) else {
                 continue;
             };
-            if matches!(guest.at, At::Knocked | At::Door) {
+            if conn != proven && matches!(guest.at, At::Knocked | At::Door) {
                 self.counts.replaced += 1;
                 self.close(conn, CloseReason::Replaced, out);
             }
+        }
+    }
+
+    /// Whoever has only knocked may be somebody who recorded the first frame: he moves nobody who is proven, and of
+    /// his like the one that has knocked longest goes when there are [`KNOCKS_MAX`].
+    pub(super) fn make_room_for_a_knock(&mut self, identity: &Identity, out: &mut Out) {
+        let knocked = self.guests.of(identity.account).into_iter().filter_map(|conn| {
+            let guest =
+                self.guests.get(conn).filter(|it| it.identity == *identity && it.at == At::Knocked)?;
+            Some((guest.deadline, conn))
+        });
+        let knocked: Vec<_> = knocked.collect();
+        if let (KNOCKS_MAX.., Some((_, longest))) = (knocked.len(), knocked.iter().min()) {
+            self.counts.replaced += 1;
+            self.close(*longest, CloseReason::Replaced, out);
         }
     }
 

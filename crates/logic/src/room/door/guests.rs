@@ -48,7 +48,7 @@ pub(super) struct Guest {
     /// Where.
     pub(super) at: At,
     /// When it has waited at the door for too long.
-    deadline: Option<Time>,
+    pub(super) deadline: Option<Time>,
 }
 
 /// All of them.

@@ -99,7 +99,7 @@ impl Door {
             Input::Knock { conn, peer, reservation, .. } => {
                 self.knock(now, conn, &peer, reservation.as_ref(), out);
             }
-            Input::Connected { conn, .. } => self.connected(conn),
+            Input::Connected { conn, .. } => self.connected(conn, out),
             Input::Message { conn, message } if self.uplink.is_link(conn) => {
                 self.manager_said(now, message, out);
             }
@@ -134,7 +134,7 @@ impl Door {
         let refusal = match peer {
             Peer::Player(identity) => match self.admit(now, identity, kept) {
                 Ok(()) => {
-                    self.replace_idle(identity, out);
+                    self.make_room_for_a_knock(identity, out);
                     self.guests.add(conn, *identity, now + self.config.door_timeout);
                     out.push(Output::Admit(conn));
                     return;
@@ -175,10 +175,11 @@ impl Door {
         (mean / 2).saturating_add(self.jitter.next_u32() % mean.max(1))
     }
 
-    fn connected(&mut self, conn: ConnId) {
-        if self.guests.get(conn).is_some_and(|guest| guest.at == At::Knocked) {
-            self.guests.put(conn, At::Door);
-        }
+    fn connected(&mut self, conn: ConnId, out: &mut Out) {
+        let Some(guest) = self.guests.get(conn).filter(|guest| guest.at == At::Knocked) else { return };
+        let identity = guest.identity;
+        self.replace_idle(&identity, conn, out);
+        self.guests.put(conn, At::Door);
     }
 
     fn guest_said(&mut self, now: Time, conn: ConnId, message: Message, out: &mut Out) {

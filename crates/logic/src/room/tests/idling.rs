@@ -19,11 +19,25 @@ fn one_ticket_does_not_fill_a_server() {
             house.knock(ConnId(conn), Peer::Player(who(1, 1)));
         }
         house.settle();
-        assert_eq!(house.figure("usher_serving"), 1);
+        let knocked = if conn % 2 == 0 { 0 } else { 1 };
+        assert_eq!(house.figure("usher_serving"), knocked + conn.min(2) / 2);
     }
     assert!((1..100).all(|conn| house.reason(conn) == Some(CloseReason::Replaced)));
     assert_eq!(house.reason(100), None);
     assert!(house.connect(101, who(2, 1)), "there is room for others");
+}
+
+#[test]
+fn whoever_only_knocks_moves_nobody_who_is_proven_and_few_of_his_like_stay() {
+    let mut house = House::open(config(1, 4));
+    assert!(house.connect(1, who(1, 1)));
+    for conn in 2..=20 {
+        house.knock(ConnId(conn), Peer::Player(who(1, 1)));
+        house.settle();
+    }
+    assert_eq!(house.reason(1), None);
+    assert!((2..=16).all(|conn| house.reason(conn) == Some(CloseReason::Replaced)), "the first go first");
+    assert!((17..=20).all(|conn| house.reason(conn).is_none()));
 }
 
 #[test]
