@@ -91,7 +91,6 @@ struct Free {
     made: usize,
     /// Of dropped chunks; the worker counts those that it took itself, and took back itself.
     returned: u64,
-    starved: u64,
     /// The next one that comes back rings.
     awaited: bool,
 }
@@ -107,9 +106,6 @@ impl Pool {
     fn lend(&self, count: usize, into: &mut Vec<Buffer>) {
         let mut free = self.lock();
         into.extend((0..count).map_while(|_| self.one_of(&mut free)));
-        if into.is_empty() {
-            free.starved += 1;
-        }
     }
 
     /// Rings when a buffer comes back, or now if one has come already.
@@ -147,9 +143,7 @@ impl Pool {
     }
 
     pub(crate) fn add_to(&self, stats: &mut Stats) {
-        let free = self.lock();
-        stats.buffers.returned += free.returned;
-        stats.starved += free.starved;
+        stats.buffers.returned += self.lock().returned;
     }
 
     /// Every change under the lock is whole before anything can panic, so a poisoned lock is still sound.
@@ -350,12 +344,12 @@ mod tests {
         (poll, Pool::new(8, buffers_max, Arc::new(signal)))
     }
 
-    fn counts(pool: &Pool, stock: &mut Stock) -> (u64, u64, u64) {
+    fn counts(pool: &Pool, stock: &mut Stock) -> (u64, u64) {
         let (mut stats, counters) = (Stats::default(), WorkerCounters::default());
         pool.add_to(&mut stats);
         stock.publish(&counters);
         counters.add_to(&mut stats);
-        (stats.buffers.taken, stats.buffers.returned, stats.starved)
+        (stats.buffers.taken, stats.buffers.returned)
     }
 
     #[test]
@@ -371,7 +365,7 @@ mod tests {
         });
         let buffer = stock.take(0).unwrap();
         stock.put(buffer);
-        assert_eq!(counts(&pool, &mut stock), (1, 1, 1));
+        assert_eq!(counts(&pool, &mut stock), (1, 1));
     }
 
     #[test]
@@ -385,7 +379,7 @@ mod tests {
         assert!(chunk.is_empty());
         assert!(stock.reclaim(&mut Chunk::from(vec![1, 2])).is_none());
         assert!(stock.take(0).is_some() && stock.take(0).is_none());
-        assert_eq!(counts(&pool, &mut stock), (1, 1, 1));
+        assert_eq!(counts(&pool, &mut stock), (1, 1));
     }
 
     #[test]

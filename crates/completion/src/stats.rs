@@ -51,7 +51,7 @@ pub struct Stats {
     pub refused_busy: u64,
     /// Verbs for connections that were gone, and sends for closing ones.
     pub stale_verbs: u64,
-    /// Times reading rested because no receive buffer was free.
+    /// Times a connection began to wait with bytes to read because no receive buffer was free.
     pub starved: u64,
     /// Turns of all workers.
     pub turns: u64,
@@ -86,6 +86,7 @@ pub(crate) struct WorkerCounters {
     pub(crate) bytes_received: Counter,
     pub(crate) bytes_sent: Counter,
     pub(crate) stale_verbs: Counter,
+    pub(crate) starved: Counter,
     pub(crate) turns: Counter,
 }
 
@@ -101,6 +102,7 @@ impl WorkerCounters {
         stats.bytes_received += self.bytes_received.get();
         stats.bytes_sent += self.bytes_sent.get();
         stats.stale_verbs += self.stale_verbs.get();
+        stats.starved += self.starved.get();
         stats.turns += self.turns.get();
     }
 }

@@ -272,6 +272,46 @@ fn the_silent_do_not_keep_a_buffer_from_one_who_speaks() {
     }
 }
 
+#[test]
+fn nobody_starves_while_there_are_buffers() {
+    for config in configs() {
+        let config = Config { workers: 1, receive_buffers_max: 8, ..config };
+        let station = Station::start_with(config, &nothing(), Extras { buffers: true, ..Extras::default() });
+        let (client, conn) = station.pair();
+        let speak = |_| {
+            write(&client, b"!");
+            station.find_chunk()
+        };
+        // More than half of them, after which a backend that posts ahead finds none to post.
+        let held: Vec<_> = (0..5).map(speak).collect();
+        (0..3).for_each(|_| turn(&station, conn));
+        assert_eq!(station.handle().stats().starved, 0);
+        drop(held);
+        station.shutdown();
+    }
+}
+
+#[test]
+fn whoever_starves_is_counted_once_however_long_it_takes() {
+    for config in configs() {
+        let config = Config { workers: 1, receive_buffers_max: 1, ..config };
+        let station = Station::start_with(config, &nothing(), Extras { buffers: true, ..Extras::default() });
+        let ((first, _), (second, _)) = (station.pair(), station.pair());
+        write(&first, b"1");
+        let held = station.find_chunk();
+        write(&second, b"2");
+        station.until(|stats| stats.starved > 0);
+        let (_third, conn) = station.pair();
+        turn(&station, conn);
+        let starved = station.handle().stats().starved;
+        (0..20).for_each(|_| turn(&station, conn));
+        assert_eq!(station.handle().stats().starved, starved);
+        drop(held);
+        assert_eq!(station.received(1), b"2");
+        station.shutdown();
+    }
+}
+
 /// Nobody drops a chunk here: the one buffer comes back from the socket that took it, at the end of a turn.
 #[test]
 fn reading_goes_on_when_a_chunk_was_sent_on() {
@@ -293,7 +333,9 @@ fn reading_goes_on_when_a_chunk_was_sent_on() {
         });
         let station = Station::start_with(config, &at_once, Extras { sent_on: true, ..Extras::default() });
         let speakers: Vec<TcpStream> = (0..SPEAKERS).map(|_| station.pair().0).collect();
-        speakers.iter().for_each(|speaker| write(speaker, b"hello"));
+        for speaker in &speakers {
+            write(speaker, b"hello");
+        }
         let _last = station.client();
         for speaker in &speakers {
             assert_eq!(read(speaker, 5), b"hello");

@@ -139,7 +139,7 @@ impl Mio {
                 Receive::Discard => source.read_into(&mut self.scratch),
                 Receive::Deliver => {
                     let Some(buffer) = core.state.stock.take(conn.slot()) else {
-                        return self.starve(conn);
+                        return self.starve(core, conn);
                     };
                     source.deliver(core, conn, buffer)
                 }
@@ -165,7 +165,8 @@ impl Mio {
 
     /// Before the list grows, those who are gone leave it.
     #[cold]
-    fn starve(&mut self, conn: ConnId) {
+    fn starve<H: Hooks>(&mut self, core: &mut Core<H>, conn: ConnId) {
+        core.state.counters().starved.add(1);
         let Waiting { starving, .. } = &mut self.waiting;
         if starving.len() == starving.capacity() {
             starving.retain(|conn| self.sources.get(*conn).is_some_and(|source| source.queued));

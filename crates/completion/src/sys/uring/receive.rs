@@ -104,7 +104,7 @@ impl Uring {
         match -completion.result {
             libc::ENOBUFS if source.order == Receive::Deliver => {
                 source.receiving = Receiving::Starving;
-                self.starve(conn);
+                self.starve(core, conn);
             }
             bytes if bytes < 0 => self.receive_more(conn),
             libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.receive_more(conn),
@@ -120,7 +120,8 @@ impl Uring {
     }
 
     /// Before the list grows, those who are gone leave it.
-    fn starve(&mut self, conn: ConnId) {
+    fn starve<H: Hooks>(&mut self, core: &mut Core<H>, conn: ConnId) {
+        core.state.counters().starved.add(1);
         if self.starving.len() == self.starving.capacity() {
             let sources = &mut self.sources;
             let starves = |source: &mut Source| source.receiving == Receiving::Starving;
