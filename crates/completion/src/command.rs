@@ -5,10 +5,12 @@
 //! Invariant (no command is stranded): a poster appends, *then* looks whether the worker sleeps, and wakes it
 //! if so; the worker says that it sleeps, *then* looks at the list once more. The list's lock orders the two: one
 //! of them sees the other. So posting to a worker that is awake costs no system call.
-//! Limit: `commands_max` waiting sends, then [`Refused::Busy`]; other commands always go through (they are
-//! bounded by the connections they name).
+//! Limits: `commands_max` waiting sends, then [`Refused::Busy`]; as many faults, then they are dropped; as many verbs,
+//! then those that a later one or an earlier one makes needless are forgotten, which leaves at most three for each
+//! connection that is named. Sockets to open and to connect have been admitted (`connections_max`); `Stop` comes once.
 //! Read next: `signal.rs`, when a wake is needed; `worker.rs`, which runs the commands.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -103,20 +105,61 @@ pub(crate) struct Inbox {
     /// Something may be in it: the worker need not lock it to find nothing. Written under the lock.
     filled: AtomicBool,
     signal: Arc<Signal>,
-    sends_max: usize,
+    /// Sends, faults and verbs, each by itself.
+    each_max: usize,
 }
 
 #[derive(Default)]
 struct Waiting {
     commands: Vec<Command>,
     sends: usize,
+    faults: usize,
+    verbs: Verbs,
     refused_busy: u64,
     closed: bool,
 }
 
+/// How many verbs wait.
+#[derive(Default)]
+struct Verbs {
+    count: usize,
+    /// Of them, those that were there after the needless ones were forgotten.
+    needed: usize,
+}
+
+impl Waiting {
+    /// Counts one more verb. Needless ones are looked for when as many have come as may wait, and then not before
+    /// those that stayed have doubled.
+    fn count_verb(&mut self, verbs_max: usize) {
+        self.verbs.count += 1;
+        if self.verbs.count >= verbs_max.max(2 * self.verbs.needed) {
+            self.forget_needless_verbs();
+        }
+    }
+
+    /// The first of `Close` and of `Abort` and the last word about reading decide.
+    fn forget_needless_verbs(&mut self) {
+        let mut named = BTreeSet::new();
+        let mut retain_first = |commands: &mut Vec<Command>, about_reading: bool| {
+            commands.retain(|command| match command {
+                Command::Act { conn, verb } if verb.is_about_reading() == about_reading => {
+                    named.insert((*conn, (!about_reading).then_some(*verb)))
+                }
+                _ => true,
+            });
+        };
+        retain_first(&mut self.commands, false);
+        self.commands.reverse();
+        retain_first(&mut self.commands, true);
+        self.commands.reverse();
+        self.verbs.count = named.len();
+        self.verbs.needed = named.len();
+    }
+}
+
 impl Inbox {
-    pub(crate) fn new(sends_max: usize, signal: Arc<Signal>) -> Inbox {
-        Inbox { waiting: Mutex::default(), filled: AtomicBool::new(false), signal, sends_max }
+    pub(crate) fn new(each_max: usize, signal: Arc<Signal>) -> Inbox {
+        Inbox { waiting: Mutex::default(), filled: AtomicBool::new(false), signal, each_max }
     }
 
     pub(crate) fn signal(&self) -> &Signal {
@@ -125,7 +168,29 @@ impl Inbox {
 
     /// Goes through whatever waits already. `false`: the worker has stopped; the command is dropped.
     pub(crate) fn post(&self, command: Command) -> bool {
+        self.push(self.lock(), command)
+    }
+
+    /// As `post`, for what may be asked again and again.
+    pub(crate) fn post_verb(&self, conn: ConnId, verb: Verb) {
         let mut waiting = self.lock();
+        waiting.count_verb(self.each_max);
+        self.push(waiting, Command::Act { conn, verb });
+    }
+
+    /// Told if there is room, else dropped.
+    pub(crate) fn report(&self, fault: Fault) {
+        let mut waiting = self.lock();
+        if waiting.faults < self.each_max {
+            waiting.faults += 1;
+            self.push(waiting, Command::Report(fault));
+        } else {
+            drop(waiting);
+            tracing::warn!(%fault, "too many faults wait to be told; this one is dropped");
+        }
+    }
+
+    fn push(&self, mut waiting: MutexGuard<'_, Waiting>, command: Command) -> bool {
         if waiting.closed {
             return false;
         }
@@ -136,15 +201,7 @@ impl Inbox {
         true
     }
 
-    /// Told if there is room, else dropped: every fault is counted where it is found.
-    pub(crate) fn report(&self, fault: Fault) {
-        let room = self.lock().commands.len() < self.sends_max;
-        if room {
-            self.post(Command::Report(fault));
-        }
-    }
-
-    /// All or nothing: refused once `sends_max` wait, so the limit is passed by less than one batch.
+    /// All or nothing: refused once `commands_max` wait, so the limit is passed by less than one batch.
     pub(crate) fn post_sends<P: Into<Payload>>(
         &self,
         sends: impl IntoIterator<Item = (ConnId, P)>,
@@ -153,7 +210,7 @@ impl Inbox {
         if waiting.closed {
             return Err(Refused::Stopped);
         }
-        if waiting.sends >= self.sends_max {
+        if waiting.sends >= self.each_max {
             waiting.refused_busy += 1;
             return Err(Refused::Busy);
         }
@@ -187,7 +244,7 @@ impl Inbox {
         debug_assert!(into.is_empty());
         let mut waiting = self.lock();
         self.filled.store(false, Ordering::Release);
-        waiting.sends = 0;
+        (waiting.sends, waiting.faults, waiting.verbs) = (0, 0, Verbs::default());
         std::mem::swap(&mut waiting.commands, into);
     }
 
@@ -217,11 +274,11 @@ mod tests {
 
     use super::*;
 
-    fn inbox(sends_max: usize) -> (mio::Poll, Inbox) {
+    fn inbox(each_max: usize) -> (mio::Poll, Inbox) {
         let poll = mio::Poll::new().unwrap();
         let waker = mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
         let signal = Signal::new(Waker::Mio(waker));
-        (poll, Inbox::new(sends_max, Arc::new(signal)))
+        (poll, Inbox::new(each_max, Arc::new(signal)))
     }
 
     fn send() -> (ConnId, Bytes) {
@@ -229,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn sends_are_bounded_and_nothing_else_is() {
+    fn sends_are_bounded_and_other_commands_pass_them() {
         let (_poll, inbox) = inbox(2);
         assert!(inbox.post_sends([send(), send()]).is_ok());
         assert_eq!(inbox.post_sends([send()]), Err(Refused::Busy));
@@ -239,6 +296,55 @@ mod tests {
         assert_eq!(taken.len(), 3);
         assert!(inbox.post_sends([send()]).is_ok());
         assert_eq!(inbox.refused_busy(), 1);
+    }
+
+    #[test]
+    fn faults_that_nobody_hears_are_bounded() {
+        let (_poll, inbox) = inbox(2);
+        let fault = || Fault::Connect { token: 1, error: std::io::ErrorKind::QuotaExceeded.into() };
+        (0..5).for_each(|_| inbox.report(fault()));
+        let mut taken = Vec::new();
+        inbox.take(&mut taken);
+        assert_eq!(taken.len(), 2);
+        taken.clear();
+        inbox.report(fault());
+        inbox.take(&mut taken);
+        assert_eq!(taken.len(), 1);
+    }
+
+    /// Many more verbs than may wait, for two connections: what decides stays, in its order among the sends.
+    #[test]
+    fn verbs_said_again_and_again_are_bounded() {
+        let (_poll, inbox) = inbox(16);
+        let (one, two) = (ConnId::new(0, 1, 1), ConnId::new(0, 2, 1));
+        inbox.post_sends([(one, Bytes::from_static(b"before"))]).unwrap();
+        inbox.post_verb(one, Verb::Close);
+        inbox.post_sends([(one, Bytes::from_static(b"too late"))]).unwrap();
+        for round in 0..1000 {
+            inbox.post_verb(one, Verb::Close);
+            inbox.post_verb(two, Verb::PauseReading);
+            inbox.post_verb(two, if round < 999 { Verb::ResumeReading } else { Verb::PauseReading });
+            assert!(inbox.lock().commands.len() <= 2 + 16);
+        }
+        let mut taken = Vec::new();
+        inbox.take(&mut taken);
+        let word = |command: &Command| match command {
+            Command::Send { payload, .. } => String::from_utf8_lossy(payload).into_owned(),
+            Command::Act { conn, verb } => format!("{verb:?} {conn}"),
+            _ => String::new(),
+        };
+        let words: Vec<String> = taken.iter().map(word).collect();
+        assert_eq!(words[..3], ["before", "Close 0/1#1", "too late"]);
+        assert_eq!(words.iter().rfind(|word| word.ends_with("0/2#1")).unwrap(), "PauseReading 0/2#1");
+    }
+
+    #[test]
+    fn verbs_for_more_connections_than_may_wait_all_go_through() {
+        let (_poll, inbox) = inbox(4);
+        (0..100).for_each(|slot| inbox.post_verb(ConnId::new(0, slot, 1), Verb::Abort));
+        let mut taken = Vec::new();
+        inbox.take(&mut taken);
+        assert_eq!(taken.len(), 100);
     }
 
     #[test]

@@ -54,7 +54,8 @@ pub struct Config {
     /// Bytes one connection may have queued for sending. The last wall: a send beyond it ends the connection
     /// with [`Reason::SendQueueFull`](crate::Reason::SendQueueFull).
     pub send_queue_bytes_max: usize,
-    /// Sends from other threads that may wait at one worker; more are [refused](crate::Refused::Busy).
+    /// Sends from other threads that may wait at one worker; more are [refused](crate::Refused::Busy). And faults found
+    /// elsewhere that may wait to be told there; more are dropped.
     pub commands_max: usize,
     /// After `close`: how long the flush may make no progress, and then how long the peer has to finish.
     pub linger_timeout: Duration,

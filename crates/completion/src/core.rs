@@ -7,7 +7,7 @@
 //!
 //! Invariants: a hook about a connection runs only in its phases (`received` only when open, nothing after
 //! the end); every mark puts its slot on the attention list once.
-//! Limit: `FAULTS_PER_TURN_MAX` stale verbs are told a turn, the rest is counted.
+//! Limit: of what verbs find wrong, `FAULTS_PER_TURN_MAX` faults are told a turn; the rest is counted.
 //! Read next: `worker.rs`.
 
 use std::io;
@@ -33,7 +33,7 @@ pub(crate) struct State {
     pub(crate) slots: Slots,
     /// Slots to settle at the end of the turn.
     pub(crate) attention: Vec<u32>,
-    pub(crate) faults: Vec<Fault>,
+    faults: Vec<Fault>,
     pub(crate) stock: Stock,
     send_queue_bytes_max: usize,
     /// Counted here, told to everybody once a turn.
@@ -151,8 +151,13 @@ impl State {
 
     fn stale(&mut self, conn: ConnId, verb: Verb) {
         self.counters().stale_verbs.add(1);
+        self.push_fault(Fault::Stale { conn, verb });
+    }
+
+    /// What a verb found wrong and has counted, to be told at the end of the turn if there is room.
+    pub(crate) fn push_fault(&mut self, fault: Fault) {
         if self.faults.len() < FAULTS_PER_TURN_MAX {
-            self.faults.push(Fault::Stale { conn, verb });
+            self.faults.push(fault);
         }
     }
 

@@ -4,7 +4,7 @@
 //! comes of it is told to the hooks.
 //!
 //! Invariant: `send`s of one thread to one connection keep their order.
-//! Limit: `commands_max` waiting sends at a worker, then [`Refused::Busy`].
+//! Limit: `commands_max` waiting sends at a worker, then [`Refused::Busy`]; of other verbs, see `command.rs`.
 //! Read next: `command.rs`.
 
 use std::io;
@@ -97,7 +97,7 @@ impl Handle {
     }
 
     /// Connects, on the worker with the fewest connections. Answered there, once: `connected` with this
-    /// token or [`Fault::Connect`]. (After a shutdown nobody answers.)
+    /// token or [`Fault::Connect`]. (After a shutdown nobody answers, nor if `commands_max` such faults wait there.)
     pub fn connect(&self, addr: SocketAddr, token: u64) {
         match self.shared.load.admit(Way::Out) {
             Some(worker) => self.post_admitted(worker, Command::Connect { to: addr, token }),
@@ -165,7 +165,7 @@ impl Handle {
 
     pub(crate) fn act(&self, conn: ConnId, verb: Verb) {
         if let Some(worker) = self.shared.workers.get(conn.worker()) {
-            worker.inbox.post(Command::Act { conn, verb });
+            worker.inbox.post_verb(conn, verb);
         }
     }
 
@@ -197,7 +197,7 @@ impl Handle {
 
     /// Tells a fault that belongs to no worker's connection: the first worker's hooks hear it.
     fn report(&self, fault: Fault) {
-        self.inbox(0).post(Command::Report(fault));
+        self.inbox(0).report(fault);
     }
 }
 

@@ -121,7 +121,7 @@ impl Reason {
 }
 
 /// A verb of the layer, as far as it names a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verb {
     /// Queue bytes.
     Send,
@@ -133,6 +133,12 @@ pub enum Verb {
     PauseReading,
     /// Read again.
     ResumeReading,
+}
+
+impl Verb {
+    pub(crate) fn is_about_reading(self) -> bool {
+        matches!(self, Verb::PauseReading | Verb::ResumeReading)
+    }
 }
 
 /// What failed without ending an established connection.
@@ -169,8 +175,8 @@ pub enum Fault {
         /// The listener.
         listener: ListenerId,
     },
-    /// A verb named a connection that is gone, or a send one that is closing. At most 64 a turn are told;
-    /// `Stats::stale_verbs` counts each.
+    /// A verb named a connection that is gone, or a send one that is closing. At most 64 a turn are told, together
+    /// with `SendRefused`; `Stats::stale_verbs` counts each.
     #[error("{verb:?} for {conn}, which is gone or closing")]
     Stale {
         /// The stale id.
@@ -178,7 +184,9 @@ pub enum Fault {
         /// What was asked.
         verb: Verb,
     },
-    /// A send given to [`Io`] for another worker's connection was refused there.
+    /// A send given to [`Io`] for another worker's connection was refused there. At most 64 a turn are told, together
+    /// with `Stale`; `Stats::refused_busy` counts each. Who must hear of every one sends through the
+    /// [`Handle`](crate::Handle).
     #[error("send to {conn}: {refused}")]
     SendRefused {
         /// The other worker's connection.

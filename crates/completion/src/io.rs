@@ -36,7 +36,7 @@ impl<'a> Io<'a> {
 
     fn send_elsewhere(&mut self, conn: ConnId, payload: Payload) {
         if let Err(refused) = self.state.handle.send(conn, payload) {
-            self.state.faults.push(Fault::SendRefused { conn, refused });
+            self.state.push_fault(Fault::SendRefused { conn, refused });
         }
     }
 
