@@ -85,8 +85,8 @@ impl Handle {
         self.act(conn, Verb::Abort);
     }
 
-    /// As [`Io::pause_reading`](crate::Io::pause_reading); a little may still be received before it takes
-    /// effect.
+    /// As [`Io::pause_reading`](crate::Io::pause_reading), from when the worker hears of it; what it reads until
+    /// then is received as ever.
     pub fn pause_reading(&self, conn: ConnId) {
         self.act(conn, Verb::PauseReading);
     }

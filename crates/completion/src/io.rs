@@ -51,7 +51,11 @@ impl<'a> Io<'a> {
         self.act(conn, Verb::Abort);
     }
 
-    /// No `received` any more; what arrives stays in the kernel, and then at the peer.
+    /// What arrives stays in the kernel, and then at the peer. What was read before this takes effect is still
+    /// `received`, the peer's end too. On mio that is nothing if the connection's own `received` asks for it, else
+    /// one chunk at most. On io_uring the kernel hears of it when the next turn begins, and what it has filled until
+    /// then comes in this turn and that one: in each at most the buffers posted ahead, which are 256 or the worker's
+    /// share of `receive_buffers_max` if that is less. After the next turn nothing comes.
     pub fn pause_reading(&mut self, conn: ConnId) {
         self.act(conn, Verb::PauseReading);
     }

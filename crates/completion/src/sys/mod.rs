@@ -1,18 +1,18 @@
 //! The boundary to the kernel: what a backend must do.
 //!
 //! A backend turns posted operations into completions and calls [`Core`] with them from `deliver`. Checklist:
-//!
 //! 1. `wait` waits for completions, a wake or the timeout, and nothing else does; never with work in hand.
 //! 2. `open` and `connect` attach a socket to an id; `receive`, `send`, `finish_sending` post; `release` ends.
-//! 3. Receiving is a standing order (`Receive`). A hook may change it: whoever could read on asks `new_order` first;
-//!    what the kernel has filled already is delivered. `Off` holds no buffer. The peer's end is delivered once, after all bytes.
+//! 3. Receiving is a standing order (`Receive`); `Off` holds no buffer. A hook may change it: whoever could read on asks
+//!    `new_order` first, and what the kernel fills until it hears of it (at most what is posted ahead; once the next
+//!    turn is over, nothing) is delivered. The peer's end comes once, after all bytes.
 //! 4. One send is under way at most. It takes from the front of the queue what it sends: at once (`Took`), or what
 //!    it owns until it is complete (`Pending`, then `Core::sent` or `Core::refused`). After `Refused` and
 //!    `Core::refused` comes `Core::writable` when the socket takes bytes again.
 //! 5. An error is delivered once, after the bytes that came before it, and even while receiving is off.
 //! 6. After `release` nothing is delivered for that id, whatever is still in flight: compare the generation.
-//! 7. No receive buffer free: remember who starves, and say so to the stock at the end of `deliver` (`await_one`). The
-//!    turn that follows when there is one goes on with them, longest first.
+//! 7. No receive buffer free: remember who starves, and end `deliver` with `Stock::await_one`, so that there is a turn
+//!    when there is one; go on then, longest first.
 //! 8. One connection must not hold up the others: bounded work each, then the next one's turn.
 //! 9. Dropping the backend cancels what is in flight and gives every buffer back.
 //!
