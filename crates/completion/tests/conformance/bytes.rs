@@ -296,7 +296,7 @@ fn whoever_starves_is_counted_once_however_long_it_takes() {
     for config in configs() {
         let config = Config { workers: 1, receive_buffers_max: 1, ..config };
         let station = Station::start_with(config, &nothing(), Extras { buffers: true, ..Extras::default() });
-        let (first, second) = (station.client(), station.client());
+        let ((first, _), (second, _)) = (station.pair(), station.pair());
         write(&first, b"1");
         let held = station.find_chunk();
         write(&second, b"2");
