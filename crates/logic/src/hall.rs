@@ -279,6 +279,7 @@ impl Machine for Hall {
             Input::Drain => self.front.drain(),
             Input::Answer { .. }
             | Input::Timeout
+            | Input::Revoke { .. }
             | Input::Dialed { .. }
             | Input::DialFailed { .. }
             | Input::HandedOver { .. }

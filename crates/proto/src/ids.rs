@@ -138,6 +138,16 @@ pub struct Identity {
     pub generation: Generation,
 }
 
+impl Generation {
+    /// Its lowest bits are random: two logins in one millisecond differ.
+    pub const RANDOM_BITS: u32 = 16;
+
+    /// The first that a login at `unix_ms` may have.
+    pub fn first_at(unix_ms: u64) -> Self {
+        Self(unix_ms << Self::RANDOM_BITS)
+    }
+}
+
 impl Identity {
     /// Whether this login came after `other` of the same account.
     pub fn is_newer_than(&self, other: &Self) -> bool {

@@ -159,6 +159,11 @@ pub enum Input<N> {
     Timeout,
     /// The operator wants this server empty: admit nobody new, let what runs come to its end.
     Drain,
+    /// The operator wants every login of this account so far out of every room, and none of them in again.
+    Revoke {
+        /// The account.
+        account: AccountId,
+    },
 }
 
 /// Why an outgoing connection did not come about.

@@ -1,28 +1,31 @@
-//! The admin port: `/healthz`, `/readyz`, `/metrics`, and on a manager `/api/cluster`.
+//! The admin port: `/healthz`, `/readyz`, `/metrics`, and on a manager `/api/cluster` and `POST /api/evict/{account}`.
 //!
 //! Why: operators, load balancers and tests ask a server how it is, on a port that players never see.
 //! Owns: one thread with a single-threaded tokio runtime; the only one in a server.
 //! Invariants: loopback unless the config says otherwise; a request whose `Host` is not this listener's own
-//! name or whose `Origin` is another page's is refused, so that no web page can read it from a browser.
+//! name or whose `Origin` is another page's is refused, so that no web page can read it from a browser. Off loopback
+//! nothing is changed without the token of `server.admin_token_file`.
 //! Limits: the answers are small and made when asked for.
 //! Read next: [`crate::metrics`].
 
 use crate::metrics::{Shown, render};
 use crate::process;
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use axum::extract::{Path, Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use subtle::ConstantTimeEq;
 use usher_hpserver::{Metrics, Remote, Service, completion};
 use usher_proto::machine::{ClusterView, ServerView};
-use usher_proto::{NodeConfig, ServerKind};
+use usher_proto::{AccountId, NodeConfig, ServerKind};
+use zeroize::Zeroizing;
 
 /// What the pages are made from.
 pub struct AdminState {
@@ -34,6 +37,10 @@ pub struct AdminState {
     pub node: Option<NodeConfig>,
     /// Set while the server is being emptied.
     pub draining: AtomicBool,
+    /// Ends every login of an account; false: there is too much to do now. A manager's alone.
+    pub revoke: Option<Box<dyn Fn(AccountId) -> bool + Send + Sync>>,
+    /// What a POST must show, if this port is not loopback's alone.
+    pub token: Option<Zeroizing<String>>,
 }
 
 impl AdminState {
@@ -45,6 +52,8 @@ impl AdminState {
             shown: Arc::clone(shown),
             node,
             draining: AtomicBool::new(false),
+            revoke: None,
+            token: None,
         }
     }
 
@@ -106,7 +115,9 @@ fn pages(state: Arc<AdminState>, bound: SocketAddr) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics));
     if state.is_manager() {
-        pages = pages.route("/api/cluster", get(cluster));
+        let evict =
+            post(evict).layer(middleware::from_fn_with_state((Arc::clone(&state), bound), only_with_token));
+        pages = pages.route("/api/cluster", get(cluster)).route("/api/evict/{account}", evict);
     }
     pages
         .with_state(state)
@@ -139,6 +150,36 @@ async fn cluster(State(state): State<Arc<AdminState>>) -> Response {
         Ok(json) => ([(CONTENT_TYPE, "application/json")], json).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
+}
+
+/// By its number, as `usher account list` shows it.
+async fn evict(State(state): State<Arc<AdminState>>, Path(account): Path<u64>) -> Response {
+    match state.revoke.as_ref().map(|revoke| revoke(AccountId(account))) {
+        Some(true) => {
+            tracing::info!(account, "every login of this account is over");
+            "evicted\n".into_response()
+        }
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "too much to do, ask again\n").into_response(),
+    }
+}
+
+/// Whoever reaches loopback is on this machine; everybody else shows the token.
+async fn only_with_token(
+    State((state, bound)): State<(Arc<AdminState>, SocketAddr)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let shown = request.headers().get(AUTHORIZATION).and_then(|it| it.as_bytes().strip_prefix(b"Bearer "));
+    let is_known = match (&state.token, shown) {
+        (Some(token), Some(shown)) => bool::from(token.as_bytes().ct_eq(shown)),
+        (Some(_), None) => false,
+        (None, _) => bound.ip().is_loopback(),
+    };
+    if is_known {
+        return next.run(request).await;
+    }
+    let why = "show the token of server.admin_token_file: Authorization: Bearer TOKEN\n";
+    (StatusCode::UNAUTHORIZED, why).into_response()
 }
 
 /// Refuses what a page of another origin could have sent through somebody's browser.

@@ -66,6 +66,8 @@ pub struct Common {
     pub link_file: PathBuf,
     /// The manager's link listener, looked up.
     pub manager: Option<SocketAddr>,
+    /// Where the token of the admin port is.
+    pub admin_token_file: Option<PathBuf>,
     /// Networks whose addresses are not limited.
     pub exempt: Vec<Network>,
 }
@@ -169,6 +171,7 @@ impl ConfigFile {
             world: WorldId(sections.cluster.world),
             key_file: self.relative(&sections.cluster.key_file),
             link_file: self.relative(&link_file(&sections)),
+            admin_token_file: sections.server.admin_token_file.as_ref().map(|path| self.relative(path)),
             manager,
             exempt,
             sections,

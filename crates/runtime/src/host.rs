@@ -25,7 +25,7 @@ use usher_hpserver::{
 use usher_proto::first_frame::{FirstFrame, Role};
 use usher_proto::machine::{DialFailure, Hello, Peer, Question};
 use usher_proto::message::Closing;
-use usher_proto::{Address, ConnId, Input, Machine, Message, Outbox, Output, ShardId};
+use usher_proto::{AccountId, Address, ConnId, Input, Machine, Message, Outbox, Output, ShardId};
 use usher_secure::{LinkKey, Ticket};
 
 /// Encoded messages remembered, so that a directory is encoded once and not for each visitor.
@@ -44,6 +44,8 @@ pub enum HostNote<N> {
     Start,
     /// The operator wants the server empty.
     Drain,
+    /// The operator wants an account out.
+    Revoke(AccountId),
     /// The process slept: break the link and present anew.
     Woke,
 }
@@ -290,6 +292,7 @@ impl<M: Machine + Send + 'static> Host<M> {
             }
             HostNote::Start => self.deadline(actions),
             HostNote::Drain => self.step(Input::Drain, actions),
+            HostNote::Revoke(account) => self.step(Input::Revoke { account }, actions),
             HostNote::Woke => {
                 if let Some(conn) = self.link.as_ref().and_then(Link::conn) {
                     actions.abort(socket(conn));

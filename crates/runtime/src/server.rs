@@ -23,7 +23,7 @@ use crate::signals::{self, StopRequested};
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
@@ -34,7 +34,8 @@ use usher_hpserver::{
 use usher_proto::first_frame::Role;
 use usher_proto::message::Renew;
 use usher_proto::{Address, Machine, NodeConfig, ShardId};
-use usher_secure::{LinkKey, TicketPolicy};
+use usher_secure::{LinkKey, TicketPolicy, private_file};
+use zeroize::Zeroizing;
 
 /// How often the lease is renewed while it runs.
 const RENEWALS_PER_LEASE: u32 = 4;
@@ -109,7 +110,13 @@ impl<M: Machine + Send + 'static> Running<M> {
         .context("cannot start layer 2")?;
         server.listen_on(DOOR, listener)?;
         let remote = server.remote();
-        let admin = Arc::new(AdminState::of(&remote, &shown, Some(node.clone())));
+        let mut admin = AdminState::of(&remote, &shown, Some(node.clone()));
+        admin.token = common.admin_token_file.as_deref().map(admin_token).transpose()?;
+        admin.revoke = Some(Box::new({
+            let remote = remote.clone();
+            move |account| remote.tell(0, HostNote::Revoke(account)).is_ok()
+        }));
+        let admin = Arc::new(admin);
         let admin_address = admin::start(sections.server.admin, Arc::clone(&admin))
             .with_context(|| format!("cannot listen on {} (server.admin)", sections.server.admin))?;
         Ok(Self { common, server, remote, seals, shown, admin, admin_address, node, shards })
@@ -257,6 +264,12 @@ fn seals(common: &Common) -> anyhow::Result<Seals> {
         ticket_ttl: Duration::from_secs(cluster.ticket_ttl_s),
         session_max: Duration::from_secs(cluster.session_max_s),
     })
+}
+
+fn admin_token(path: &Path) -> anyhow::Result<Zeroizing<String>> {
+    let text = Zeroizing::new(private_file::read(path).context("server.admin_token_file")?);
+    anyhow::ensure!(!text.trim().is_empty(), "{}: holds no token (server.admin_token_file)", path.display());
+    Ok(Zeroizing::new(text.trim().to_owned()))
 }
 
 /// What every shard of a process begins with.

@@ -14,8 +14,6 @@ use usher_proto::{Generation, SessionId};
 
 /// A session key, in bytes.
 pub const SESSION_KEY_BYTES: usize = 32;
-/// The random bits below a generation's milliseconds.
-const GENERATION_RANDOM_BITS: u32 = 16;
 
 /// The numbers of a fresh login.
 #[derive(Clone, PartialEq, Eq)]
@@ -42,17 +40,17 @@ impl fmt::Debug for Session {
 pub fn fresh_session(now_unix_ms: u64, rng: &mut impl CryptoRng) -> Session {
     let mut key = [0; SESSION_KEY_BYTES];
     rng.fill_bytes(&mut key);
-    let random = u64::from(rng.next_u32() >> (u32::BITS - GENERATION_RANDOM_BITS));
+    let random = u64::from(rng.next_u32() >> (u32::BITS - Generation::RANDOM_BITS));
     Session {
         id: SessionId(rng.next_u64()),
-        generation: Generation(now_unix_ms << GENERATION_RANDOM_BITS | random),
+        generation: Generation(Generation::first_at(now_unix_ms).0 | random),
         key,
     }
 }
 
 /// When the login of that generation was, unix milliseconds.
 pub fn started_unix_ms(generation: Generation) -> u64 {
-    generation.0 >> GENERATION_RANDOM_BITS
+    generation.0 >> Generation::RANDOM_BITS
 }
 
 /// The operating system's generator. Panics if the system has none, which no server outlives anyway.

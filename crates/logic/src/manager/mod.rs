@@ -40,7 +40,10 @@ use usher_proto::message::{
     Arbitrate, Arbitrated, Claim, Claimed, CloseReason, Closing, Load, Locate, Located, Message, Present,
     Redeemed, Register, RegisterDenial, RegisterDenied, Registered, Release, Released, Verdict,
 };
-use usher_proto::{ConnId, Input, Machine, Outbox, Output, ServerKind, ServerName, Time};
+use usher_proto::{
+    AccountId, ConnId, Generation, Identity, Input, Machine, Outbox, Output, ServerKind, ServerName,
+    SessionId, Time, WorldId,
+};
 
 /// One shard, so nothing is ever told or handed over.
 type Out = Outbox<Infallible>;
@@ -65,6 +68,7 @@ struct Counts {
     claims_superseded: u64,
     claims_elsewhere: u64,
     claims_full: u64,
+    revocations: u64,
     evictions: u64,
     evictions_acknowledged: u64,
 }
@@ -363,6 +367,19 @@ impl Manager {
     }
 
     /// A server without a link is told nothing: it is judged by what it presents when it comes back.
+    /// In each world that has servers here. The mark lies above whatever a login server whose clock is fast has given.
+    fn revoke(&mut self, account: AccountId, out: &mut Out) {
+        self.counts.revocations += 1;
+        let skew_ms = self.config.clock_skew_max.as_millis() as u64;
+        let generation = Generation::first_at(self.unix_ms() + skew_ms + 1);
+        let worlds: BTreeSet<WorldId> = self.registry.iter().map(|(_, server)| server.facts.world).collect();
+        for world in worlds {
+            let revoked = Identity { world, account, session: SessionId(0), generation };
+            let evictions = self.presence.revoke(self.now, &self.registry, &revoked);
+            self.evict(&evictions, out);
+        }
+    }
+
     fn evict(&mut self, evictions: &[Eviction], out: &mut Out) {
         for (id, order) in evictions {
             let Some(conn) = self.registry.get(*id).and_then(|server| server.conn) else { continue };
@@ -422,6 +439,7 @@ impl Machine for Manager {
             Input::Timeout => self.presence.sweep_shelf(now, &self.registry),
             // Nobody is to be drained here: servers come back to the next manager.
             Input::Drain => out.push(Output::Drained),
+            Input::Revoke { account } => self.revoke(account, out),
             // A link is worth nothing before it registers, and the manager itself links, dials and tells nobody.
             _ => {}
         }

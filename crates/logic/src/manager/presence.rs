@@ -283,6 +283,16 @@ impl Presence {
         })
     }
 
+    /// Every login of this account up to that one is over.
+    pub(super) fn revoke(&mut self, now: Time, registry: &Registry, revoked: &Identity) -> Vec<Eviction> {
+        let Some(mut player) = self.take(registry, revoked) else { return Vec::new() };
+        let older_generation = player.identity.generation;
+        let left = player.advance(revoked);
+        let evictions = evictions(registry, &left, player.eviction(older_generation));
+        self.put(now, player);
+        evictions
+    }
+
     /// Where this login still has a seat that it can go back to.
     pub(super) fn locate(&self, registry: &Registry, identity: &Identity) -> Vec<SeatKept> {
         if self.newest(identity) != Some(*identity) {

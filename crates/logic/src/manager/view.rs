@@ -83,6 +83,7 @@ pub(super) fn figures(manager: &Manager, visit: &mut dyn FnMut(&'static str, u64
     visit("usher_claims_total{verdict=\"superseded\"}", counts.claims_superseded);
     visit("usher_claims_total{verdict=\"elsewhere\"}", counts.claims_elsewhere);
     visit("usher_claims_total{verdict=\"full\"}", counts.claims_full);
+    visit("usher_revocations_total", counts.revocations);
     visit("usher_evictions_total", counts.evictions);
     visit("usher_evictions_acknowledged_total", counts.evictions_acknowledged);
 }

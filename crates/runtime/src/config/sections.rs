@@ -24,6 +24,9 @@ pub struct ServerSection {
     /// The admin port.
     #[serde(default = "defaults::admin")]
     pub admin: SocketAddr,
+    /// What a POST there must show, in a file that only its owner may read; needed where the port is not loopback's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin_token_file: Option<PathBuf>,
 }
 
 /// `[cluster]`: facts that must agree everywhere.

@@ -2,9 +2,9 @@
 //!
 //! Read next: `usher_logic::back_off`, `usher_secure::scram`.
 
-use crate::cluster::{ACCOUNTS_WITHOUT_HALL, Cluster, Folder, ROOMS, usher};
+use crate::cluster::{ACCOUNTS_WITHOUT_HALL, Cluster, Folder, Process, ROOMS, usher};
 use crate::page::{PATIENCE, metric, until};
-use crate::wire::{Wire, log_in_as, prove, try_log_in};
+use crate::wire::{Wire, enter, log_in_as, prove, try_log_in};
 use rustix::process::Signal;
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use usher_proto::ServerKind;
 use usher_proto::first_frame::Role;
-use usher_proto::message::{Credentials, LogInDenial};
+use usher_proto::message::{CloseReason, Credentials, LogInDenial};
 use usher_secure::private_file;
 
 /// A login that knows the accounts of this folder.
@@ -271,4 +271,51 @@ fn simulated_players_log_in_with_cached_keys() {
     let too_many = sim("13");
     assert_eq!(too_many.status.code(), Some(2));
     assert!(text(&too_many.stderr).contains("has 12 accounts, 13 players need one each"));
+}
+
+#[test]
+fn a_disabled_account_is_shown_out_of_its_room_and_its_ticket_opens_none() {
+    let folder = Folder::new();
+    let database = folder.write_accounts(&["ada", "bob"]);
+    let mut cluster = Cluster::in_folder(folder);
+    cluster.add_all(&[
+        (ServerKind::Manager, "manager", ""),
+        (ServerKind::Room, "room", ROOMS),
+        (ServerKind::Login, "login", ACCOUNTS_WITHOUT_HALL),
+    ]);
+    for name in ["manager", "room", "login"] {
+        let admin = cluster.admin(name);
+        until("every server ready", || (crate::page::get(admin, "/readyz")?.0 == 200).then_some(()));
+    }
+    let [ada, bob] = ["ada", "bob"].map(|name| log_in_as(cluster.address("login"), name));
+    let room = cluster.address("room");
+    let (mut ada_at_table, _) = enter(room, &ada.ticket, None).unwrap();
+    let (mut bob_at_table, _) = enter(room, &bob.ticket, None).unwrap();
+    ada_at_table.sit();
+    let manager = cluster.admin("manager").to_string();
+    done(&["disable", "ada", "--manager-admin", &manager], &database, "");
+    assert_eq!(ada_at_table.last_word(), Some(CloseReason::Evicted));
+    assert!(enter(room, &ada.ticket, None).is_err(), "the ticket is good, the login is over");
+    bob_at_table.chat("I am still here");
+    until("it is counted", || {
+        (metric(cluster.admin("manager"), "usher_revocations_total")? == 1).then_some(())
+    });
+}
+
+#[test]
+fn nothing_is_changed_by_a_page_of_another_origin_or_without_the_token() {
+    let folder = Folder::new();
+    private_file::write(&folder.0.join("admin.token"), "seven times seven\n").unwrap();
+    let text = crate::cluster::config(ServerKind::Manager, "manager", "127.0.0.1:0", "", "");
+    let text = text.replace("[cluster]", "admin_token_file = \"admin.token\"\n[cluster]");
+    let manager = Process::start(ServerKind::Manager, &folder.write("manager.toml", &text));
+    let post = |header: &str, value: &str| {
+        let url = format!("http://{}/api/evict/7", manager.ready.admin);
+        let request = ureq::post(url).header(header, value).config().http_status_as_error(false).build();
+        request.send_empty().unwrap().status().as_u16()
+    };
+    assert_eq!(post("Accept", "*/*"), 401);
+    assert_eq!(post("Authorization", "Bearer seven times eight"), 401);
+    assert_eq!(post("Origin", "http://evil.example"), 403);
+    assert_eq!(post("Authorization", "Bearer seven times seven"), 200);
 }

@@ -444,3 +444,22 @@ fn an_account_of_another_world_is_another_account() {
     let there = Identity { world: WorldId(2), ..player(1, 1) };
     assert_eq!(cluster.claim(two, there, 0), Verdict::Granted);
 }
+
+#[test]
+fn every_login_of_a_revoked_account_so_far_is_over_and_a_later_one_is_not() {
+    let mut cluster = Cluster::new();
+    let [one, two] = ["room-1", "room-2"].map(|name| cluster.room(name));
+    cluster.claim(one, player(1, 1), 0);
+    cluster.claim(two, player(2, 1), 0);
+    cluster.step(Input::Revoke { account: AccountId(1) });
+    cluster.step(Input::Revoke { account: AccountId(3) });
+    let told = cluster.evictions(one);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].account == AccountId(1) && told[0].below > player(1, 1).generation, "{told:?}");
+    assert!(cluster.evictions(two).is_empty(), "nobody else is");
+    assert_eq!(cluster.claim(two, player(1, 1), 0), Verdict::Superseded);
+    assert_eq!(cluster.claim(two, player(3, 1), 0), Verdict::Superseded, "one that was nowhere, too");
+    let later = Identity { generation: told[0].below, ..player(1, 1) };
+    assert_eq!(cluster.claim(two, later, 0), Verdict::Granted);
+    assert_eq!(cluster.figure("usher_revocations_total"), 2);
+}

@@ -111,7 +111,11 @@ impl Door {
             Input::HandedOver { conn, note } => self.handed_back(now, conn, note, out),
             Input::Told { note, .. } => self.told(note, out),
             Input::Drain => self.drain(out),
-            Input::Timeout | Input::Answer { .. } | Input::Dialed { .. } | Input::DialFailed { .. } => {}
+            Input::Timeout
+            | Input::Answer { .. }
+            | Input::Dialed { .. }
+            | Input::DialFailed { .. }
+            | Input::Revoke { .. } => {}
         }
         self.give_up_claims(now, out);
         self.show_idle_out(now, out);
