@@ -92,6 +92,8 @@ pub(crate) enum Purpose {
     Dial(u64),
     /// A server's link to its manager.
     Link,
+    /// A recorded first frame: nothing follows it, for who sends it has no key.
+    Replay,
 }
 
 #[derive(Debug)]

@@ -30,6 +30,8 @@ pub enum Fault {
     CutLink(ServerName),
     /// So many of a thousand players' connections to the server end, on both sides; who they hit is chance.
     CutPlayers(ServerName, u32),
+    /// Somebody who recorded players' first frames at room servers sends so many of them to the server, again.
+    Replay(ServerName, u32),
 }
 
 /// One process of the plan.

@@ -5,14 +5,14 @@
 //! Owns: the loop, the faults, the trace. What arrives is in `arrivals.rs`, what machines cause in
 //! `outputs.rs`. Does not own: what must hold between machines (`shadow.rs`).
 //! Invariants: everything random comes from the scenario's seed; outputs are carried out in order.
-//! Limits: [`SPINS_MAX`] timeouts of a machine at one instant, then it spins and the run fails.
+//! Limits: [`SPINS_MAX`] timeouts of a machine at one instant, then it spins and the run fails; [`RECORDED_MAX`].
 //! Read next: `arrivals.rs`, `outputs.rs`.
 
 mod arrivals;
 mod outputs;
 
 use crate::machine::{AnyMachine, In};
-use crate::network::{Network, Packet, State, across, delay, is_caller};
+use crate::network::{Network, Packet, Purpose, State, across, delay, is_caller};
 use crate::process::{Place, Process, ProcessId};
 use crate::scenario::{Fault, Plan, Scenario};
 use crate::schedule::{Event, Schedule};
@@ -20,14 +20,17 @@ use crate::shadow::Shadow;
 use crate::vault::Vault;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use usher_player::{Crowd, Tally};
-use usher_proto::machine::{ClusterView, Peer};
+use usher_proto::machine::{ClusterView, Hello, Peer};
 use usher_proto::message::Renew;
 use usher_proto::{ConnId, Input, Message, RoomNo, ServerKind, ShardId, Time};
 
 const SPINS_MAX: u32 = 10_000;
+/// First frames that an attacker has.
+const RECORDED_MAX: usize = 256;
 const RENEW_INTERVAL: Duration = Duration::from_secs(1);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -42,6 +45,8 @@ pub struct World {
     network: Network,
     vault: Vault,
     shadow: Shadow,
+    /// The last first frames that players said to room servers.
+    recorded: VecDeque<Hello>,
     steps: u64,
     trace: u64,
 }
@@ -56,6 +61,7 @@ impl World {
             network: Network::default(),
             vault: Vault::new(scenario.seed),
             shadow: Shadow::default(),
+            recorded: VecDeque::new(),
             steps: 0,
             trace: TRACE_START,
             scenario,
@@ -266,6 +272,11 @@ impl World {
                     self.cut_players(id, per_mille);
                 }
             }
+            Fault::Replay(name, count) => {
+                if let Some(id) = self.alive(|process| process.name == name) {
+                    self.replay(id, count);
+                }
+            }
         }
     }
 
@@ -281,6 +292,17 @@ impl World {
                 self.send(conn, Packet::Closed);
                 self.send(across(conn), Packet::Closed);
             }
+        }
+    }
+
+    /// By an attacker on the way; his end is drawn at the server's own door, and no machine hears of it.
+    fn replay(&mut self, id: ProcessId, count: u32) {
+        let door = Place { process: id, shard: ShardId(0) };
+        let count = if self.recorded.is_empty() { 0 } else { count };
+        for _ in 0..count {
+            let hello = self.recorded[self.dice.next_u32() as usize % self.recorded.len()].clone();
+            let conn = self.network.call(door, door, Purpose::Replay);
+            self.send(across(conn), Packet::Hello(hello));
         }
     }
 

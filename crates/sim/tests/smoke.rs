@@ -164,6 +164,32 @@ fn two_hundred_players_with_every_step_checked() {
     }
 }
 
+/// Somebody sends recorded first frames again, to the server they were for and to the other, while all play.
+#[test]
+fn recorded_first_frames_get_nobody_in_and_nobody_out() {
+    for seed in seeds(200..204) {
+        let replay = |name: &str| Fault::Replay(name.into(), 1000);
+        let mut world = cluster(seed)
+            .crowd(crowd(200, Play::Gomoku, seed))
+            .fault(CRASH_AT, replay("room-1"))
+            .fault(CRASH_AT, replay("room-2"))
+            .build();
+        let claims =
+            |world: &World| world.figure(ServerKind::Manager, "usher_claims_total{verdict=\"granted\"}");
+        world.run_until(BEFORE_CRASH);
+        assert_eq!((in_seat(&world), claims(&world)), (200, 200));
+        world.run_until(BEFORE_LATECOMERS);
+        assert_eq!((in_seat(&world), claims(&world)), (200, 200), "no claim reached the manager");
+        let shown_out = ["usher_replaced_total", "usher_idle_closed_total"];
+        let shown_out: u64 = shown_out.iter().map(|name| world.figure(ServerKind::Room, name)).sum();
+        assert!(shown_out >= 100, "{shown_out} of 2000 replays came as far as the door");
+        world.run_to_end();
+        check_the_end(&world);
+        let tally = tallies(&world).next().expect("a crowd");
+        assert!(tally.drops.is_empty() && tally.reconnects == 0, "{tally:?}");
+    }
+}
+
 #[test]
 fn one_seed_is_one_run() {
     for seed in seeds(7..8) {

@@ -6,7 +6,7 @@
 //! arrives at an end that its machine has closed is read and thrown away.
 //! Read next: `outputs.rs`.
 
-use super::World;
+use super::{RECORDED_MAX, World};
 use crate::network::{Packet, Purpose, State, across, is_caller};
 use crate::process::{Place, ProcessId};
 use crate::schedule::Event;
@@ -92,6 +92,9 @@ impl World {
     }
 
     fn admitted(&mut self, conn: ConnId) {
+        if self.network.wire(conn).purpose == Purpose::Replay {
+            return; // nothing that could follow would prove him
+        }
         let end = self.network.end(conn);
         end.state = State::Open;
         let at = end.place();
@@ -102,6 +105,7 @@ impl World {
                 self.processes[at.process.0].link = Some(conn);
                 self.step(at, Input::LinkUp { conn });
             }
+            Purpose::Replay => {}
         }
     }
 
@@ -114,6 +118,7 @@ impl World {
         match self.network.wire(conn).purpose {
             Purpose::Dial(token) => self.step(at, Input::DialFailed { token, why }),
             Purpose::Link => self.call_manager_later(at.process),
+            Purpose::Replay => {}
         }
     }
 
@@ -142,6 +147,10 @@ impl World {
                 .schedule
                 .plan(at, Event::Unreachable { at: from, token, why: DialFailure::Unreachable });
         };
+        if hello.role == Role::Room {
+            self.recorded.truncate(RECORDED_MAX - 1);
+            self.recorded.push_front(hello.clone());
+        }
         let door = Place { process, shard: ShardId(0) };
         let conn = self.network.call(from, door, Purpose::Dial(token));
         self.send(across(conn), Packet::Hello(hello));
