@@ -178,6 +178,21 @@ impl Report {
         self.failed == 0 && self.seated == self.players && self.errors.is_empty() && self.is_delivered_whole()
     }
 
+    /// What to do about a run that met servers it could not talk to; `has_login_key`: one was given.
+    pub fn advice(&self, has_login_key: bool) -> Option<&'static str> {
+        let met = |reason: &str| self.errors.contains_key(reason);
+        match has_login_key {
+            false if met("wrong_channel") => Some(
+                "the servers want an encrypted channel: give --login-key FILE, such as deploy/local/login.pub",
+            ),
+            true if met("wrong_channel") => Some("the servers speak in clear: leave out --login-key"),
+            true if met("handshake_failed") => Some(
+                "the login servers have another key: give --login-key the file made beside theirs, login.pub",
+            ),
+            _ => None,
+        }
+    }
+
     /// The report for people.
     pub fn table(&self) -> String {
         let mut text = String::new();
@@ -277,6 +292,18 @@ mod tests {
         assert!((999..=1001).contains(&report.steps["journey"].p50), "{:?}", report.steps["journey"]);
         assert!(report.steps.contains_key("login") && report.steps["login"].count == 0);
         assert!(report.table().contains("3.00 s"), "{}", report.table());
+    }
+
+    #[test]
+    fn who_cannot_talk_to_the_servers_is_told_what_to_do() {
+        let advice = |reason: &str, has_login_key| {
+            let failures = BTreeMap::from([(reason.into(), 2)]);
+            Report::new(&Outcome { failures, ..outcome() }, 1, Vec::new()).advice(has_login_key)
+        };
+        assert!(advice("wrong_channel", false).unwrap().contains("give --login-key FILE"));
+        assert!(advice("wrong_channel", true).unwrap().contains("leave out --login-key"));
+        assert!(advice("handshake_failed", true).unwrap().contains("another key"));
+        assert_eq!((advice("busy", false), advice("busy", true)), (None, None));
     }
 
     #[test]

@@ -98,6 +98,9 @@ fn finish(args: &SimArgs, report: &Report) -> anyhow::Result<bool> {
     if !args.quiet {
         println!("{}", report.table());
     }
+    if let Some(advice) = report.advice(!args.login_key.is_empty()) {
+        eprintln!("  {advice}");
+    }
     Ok(report.is_good())
 }
 

@@ -148,6 +148,7 @@ impl Player {
             CloseReason::NoTicket | CloseReason::TicketExpired | CloseReason::TicketInvalid => {
                 self.log_in_again(turn, reason);
             }
+            CloseReason::HandshakeFailed if kind == ServerKind::Login => self.not_proven(turn, reason),
             CloseReason::Finished
             | CloseReason::Idle
             | CloseReason::ConnectionsFull
@@ -157,6 +158,14 @@ impl Player {
             | CloseReason::ServerStopping => self.turned_away(turn, kind, reason),
             _ => self.fail(turn, reason.as_str()),
         }
+    }
+
+    /// That login server has another key than the one believed in; whoever dials knows others perhaps.
+    fn not_proven<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, reason: CloseReason) {
+        if !self.may_try_again(turn, ServerKind::Login) {
+            return self.fail(turn, reason.as_str());
+        }
+        self.wait(turn, NEXT_ADDRESS_WAIT, Next::Try(ServerKind::Login));
     }
 
     fn turned_away<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, kind: ServerKind, reason: CloseReason) {

@@ -3,7 +3,8 @@
 //! Why: a link to the manager and a simulated player begin alike; what differs is what they know of the other end.
 //! Owns: the handshake from this side, and which login key of several is believed now.
 //! Invariants: with something known, nothing but a welcome that proves it opens the connection: it is never continued
-//! in clear. A login key that a server did not prove makes place for the next one of the list.
+//! in clear. A login key that a server does not have makes place for the next one of the list; a server that is full
+//! says nothing of its key.
 //! Read next: [`crate::door`], the other side; `usher_secure::noise`.
 
 use crate::sealed::{framed, keys};
@@ -11,7 +12,10 @@ use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use usher_hpserver::{Answer, BadFrame, Offer};
+use usher_proto::Message;
+use usher_proto::codec::{self, Unfinished};
 use usher_proto::first_frame::{ANSWER_WELCOME, FirstFrame};
+use usher_proto::message::{CloseReason, Closing};
 use usher_secure::noise::{Initiator, Known};
 use usher_secure::{LinkKey, LoginPublicKey};
 
@@ -106,7 +110,9 @@ impl Offer for Call {
 
     fn answered(mut self: Box<Self>, frame: &[u8]) -> Result<Answer, BadFrame> {
         let Some((&ANSWER_WELCOME, message)) = frame.split_first() else {
-            self.was_not_proven();
+            if is_handshake_failed(frame) {
+                self.was_not_proven();
+            }
             return Ok(Answer::Refused);
         };
         match self.begun.take() {
@@ -117,5 +123,48 @@ impl Offer for Call {
                 Ok(Answer::Welcome(Some(keys(split))))
             }
         }
+    }
+}
+
+fn is_handshake_failed(frame: &[u8]) -> bool {
+    let said = codec::decode(|_| true, &mut Unfinished::default(), frame);
+    said == Ok(Some(Message::Closing(Closing { reason: CloseReason::HandshakeFailed })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use usher_proto::first_frame::Role;
+    use usher_proto::message::Busy;
+    use usher_secure::LoginKey;
+
+    fn packet(message: &Message) -> Vec<u8> {
+        let mut packet = Vec::new();
+        codec::encode(message, |header, body| packet = [&header[..], body].concat()).unwrap();
+        packet
+    }
+
+    #[test]
+    fn a_login_key_makes_place_where_a_server_does_not_have_it_and_not_where_one_is_full() {
+        let keys = [[1; 32], [2; 32]].map(|key| LoginKey::from_private(key).public());
+        let keys = Arc::new(LoginKeys::new(keys.to_vec()));
+        let frame = FirstFrame { role: Role::Login, ticket: b"", reservation: b"", noise: b"" };
+        let begun = || {
+            let mut call = Box::new(Call::new(&frame, Knowing::LoginKeys(Arc::clone(&keys))));
+            call.hello();
+            call
+        };
+        let failed = packet(&Closing { reason: CloseReason::HandshakeFailed }.into());
+        let busy = packet(&Busy { retry_after_ms: 1 }.into());
+        let answered = |call: Box<Call>, frame: &[u8]| {
+            assert!(matches!(call.answered(frame), Ok(Answer::Refused)));
+            keys.now().unwrap().0
+        };
+        assert_eq!(answered(begun(), &busy), 0);
+        let at_the_same_time = begun();
+        assert_eq!(answered(begun(), &failed), 1);
+        assert_eq!(answered(at_the_same_time, &failed), 1, "it knew no better");
+        assert_eq!(answered(begun(), &busy), 1);
+        assert_eq!(answered(begun(), &failed), 0, "and round");
     }
 }

@@ -109,7 +109,7 @@ impl TicketKeys {
         self.keys.iter().find(|it| it.id.as_bytes() == id)
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, KeyFileError> {
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, KeyFileError> {
         let mut keys: Vec<TicketKey> = Vec::new();
         for (at, line) in text.lines().enumerate() {
             let line = line.trim();

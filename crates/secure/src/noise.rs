@@ -136,3 +136,5 @@ fn params(suite: &str) -> NoiseParams {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;

@@ -68,9 +68,10 @@ fn an_answer_after_the_step_timeout_is_stale() {
 #[test]
 fn redirects_and_misses_are_bounded() {
     type Answer = fn(&mut Stage, &Dial);
-    let table: [(&str, Answer); 2] = [
+    let table: [(&str, Answer); 3] = [
         ("redirects", |stage, dial| stage.refuse(dial, redirect("login-9"))),
         ("login_unreachable", |stage, dial| stage.miss(dial)),
+        ("handshake_failed", |stage, dial| stage.refuse(dial, closing(CloseReason::HandshakeFailed))),
     ];
     for (reason, answer) in table {
         let mut stage = Stage::new(one_player(Play::Idle));
