@@ -19,7 +19,7 @@ fn one_ticket_does_not_fill_a_server() {
             house.knock(ConnId(conn), Peer::Player(who(1, 1)));
         }
         house.settle();
-        let knocked = if conn % 2 == 0 { 0 } else { 1 };
+        let knocked = u64::from(conn % 2 != 0);
         assert_eq!(house.figure("usher_serving"), knocked + conn.min(2) / 2);
     }
     assert!((1..100).all(|conn| house.reason(conn) == Some(CloseReason::Replaced)));
