@@ -109,7 +109,8 @@ impl TicketKeys {
         self.keys.iter().find(|it| it.id.as_bytes() == id)
     }
 
-    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, KeyFileError> {
+    /// The keys in the text of a key file; errors name `path`, which is not read.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, KeyFileError> {
         let mut keys: Vec<TicketKey> = Vec::new();
         for (at, line) in text.lines().enumerate() {
             let line = line.trim();

@@ -10,14 +10,14 @@
 
 mod demo;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
-use crate::cargo::{Workspace, succeed};
-use crate::tidy;
+use crate::cargo::{Workspace, now, succeed};
+use crate::{fuzz, tidy};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -44,6 +44,7 @@ const STEPS: &[Step] = &[
     Step { name: "build", what: "the binaries, as they are released", run: build },
     Step { name: "demo", what: "the real binaries seat a thousand players", run: demo::run },
     Step { name: "sim", what: "the machines in virtual time, with a crash", run: sim },
+    Step { name: "fuzz", what: "strangers' bytes, for seconds", run: fuzz::smoke },
 ];
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
@@ -109,8 +110,9 @@ fn doc(workspace: &Workspace) -> Result<()> {
 }
 
 fn build(workspace: &Workspace) -> Result<()> {
-    let arguments = ["build", "--release", "--workspace", "--bins", "--exclude", "usher-xtask"];
-    succeed(&mut workspace.cargo(&arguments))
+    let arguments = ["build", "--release", "--workspace", "--bins"];
+    let own = ["--exclude", "usher-xtask", "--exclude", "usher-fuzz"];
+    succeed(workspace.cargo(&arguments).args(own))
 }
 
 fn sim(workspace: &Workspace) -> Result<()> {
@@ -121,20 +123,14 @@ fn sim(workspace: &Workspace) -> Result<()> {
     succeed(&mut workspace.cargo(&["test", "--release", "--package", "usher-sim", "--test", "smoke"]))
 }
 
-/// The clock is read to time steps, and for the demo's deadline; nothing is decided by it but that.
-#[allow(clippy::disallowed_methods)]
-fn now() -> Instant {
-    Instant::now()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_partial_run_does_not_look_whole() {
-        assert_eq!(verdict(STEPS.len()), "ci: all 8 steps passed");
-        assert_eq!(verdict(1), "ci: 1 of 8 steps were run and passed; the others were not run");
+        assert_eq!(verdict(STEPS.len()), "ci: all 9 steps passed");
+        assert_eq!(verdict(1), "ci: 1 of 9 steps were run and passed; the others were not run");
     }
 
     #[test]
