@@ -1,10 +1,11 @@
-//! Cargo as these commands use it: where the workspace is, and runs that must succeed.
+//! Cargo and its compiler as these commands use them: where the workspace is, and runs that must succeed.
 //!
 //! - Owns: the choice of cargo (the one that started us) and the folder it runs in.
 //! - Invariant: the target folder is the one cargo names, wherever config or environment put it.
 //!
 //! Read next: `ci.rs`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
@@ -48,6 +49,25 @@ pub(crate) fn succeed(command: &mut Command) -> Result<()> {
         bail!("{command:?}: {status}");
     }
     Ok(())
+}
+
+/// The target this machine's compiler builds for by itself.
+pub(crate) fn host() -> Result<String> {
+    let version = ask_rustc(&["-vV"])?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).context("rustc -vV names no host")
+}
+
+/// What the compiler prints.
+pub(crate) fn ask_rustc(arguments: &[&str]) -> Result<String> {
+    let output = Command::new(rustc()).args(arguments).output().context("starting rustc")?;
+    ensure!(output.status.success(), "rustc {arguments:?}: {}", output.status);
+    String::from_utf8(output.stdout).context("what rustc printed")
+}
+
+/// The compiler that cargo would take.
+pub(crate) fn rustc() -> OsString {
+    std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
 }
 
 /// The clock is read to time steps, for progress and for the demo's deadline; nothing is decided by it but that.

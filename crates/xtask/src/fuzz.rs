@@ -108,7 +108,7 @@ fn fuzz(workspace: &Workspace, fuzzer: &Fuzzer, targets: &[Target], seconds: u32
     if !crashed.is_empty() {
         bail!("fuzz: {} of {} targets crashed: {}", crashed.len(), targets.len(), crashed.join(", "));
     }
-    println!("fuzz: {} targets, {seconds} s each, and nothing was found", targets.len());
+    println!("fuzz: nothing was found in {seconds} s of each target ({})", targets.len());
     Ok(())
 }
 

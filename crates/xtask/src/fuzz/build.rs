@@ -6,13 +6,12 @@
 //!
 //! Read next: `crates/fuzz/src/main.rs`.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 
-use crate::cargo::{Workspace, succeed};
+use crate::cargo::{Workspace, ask_rustc, host, succeed};
 
 /// Edges as counters, their places in the code, and what values are compared with.
 const COVERAGE: &[&str] = &[
@@ -34,11 +33,10 @@ pub(super) struct Fuzzer {
 impl Fuzzer {
     pub(super) fn build(workspace: &Workspace) -> Result<Self> {
         check_cxx()?;
-        let host = ask(&["--print", "host-tuple"])?;
-        let host = host.trim();
+        let host = host()?;
         let folder = workspace.target.join("fuzz");
         let mut flags = COVERAGE.to_vec();
-        if brings_sanitizer(Path::new(ask(&["--print", "target-libdir"])?.trim()))? {
+        if brings_sanitizer(Path::new(ask_rustc(&["--print", "target-libdir"])?.trim()))? {
             flags.push(ADDRESSES);
         } else {
             println!(
@@ -48,7 +46,7 @@ impl Fuzzer {
         // With the target named, the flags are not for build scripts.
         let mut command =
             workspace.cargo(&["build", "--package", "usher-fuzz", "--bins", "--profile", "fuzz"]);
-        command.args(["--target", host, "--target-dir"]).arg(&folder);
+        command.args(["--target", &host, "--target-dir"]).arg(&folder);
         command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}")).env("RUSTC_BOOTSTRAP", "1");
         succeed(&mut command).context("building the fuzzer")?;
         Ok(Self { program: folder.join(host).join("fuzz/usher-fuzz"), folder })
@@ -72,11 +70,4 @@ fn check_cxx() -> Result<()> {
 fn brings_sanitizer(libraries: &Path) -> Result<bool> {
     let entries = std::fs::read_dir(libraries).with_context(|| format!("reading {}", libraries.display()))?;
     Ok(entries.flatten().any(|entry| entry.file_name().to_string_lossy().ends_with("_rt.asan.a")))
-}
-
-fn ask(arguments: &[&str]) -> Result<String> {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc"));
-    let output = Command::new(rustc).args(arguments).output().context("starting rustc")?;
-    ensure!(output.status.success(), "rustc {arguments:?}: {}", output.status);
-    String::from_utf8(output.stdout).context("what rustc printed")
 }

@@ -41,9 +41,14 @@ impl Outcome {
 
     /// Takes the figures of a line that has some: `#512 NEW cov: 120 ft: 300 corp: 9/2Kb ...`; false: it has none.
     fn take(&mut self, line: &str) -> bool {
-        let mut words = line.split_whitespace();
-        let Some(runs) = words.next().and_then(|word| word.strip_prefix('#')) else { return false };
-        let Ok(runs) = runs.parse() else { return false };
+        if let Some(runs) = line.strip_prefix("stat::number_of_executed_units:") {
+            self.runs = runs.trim().parse().unwrap_or(self.runs);
+            return true;
+        }
+        // A frame of a stack begins with a number too, but never a line.
+        let Some(rest) = line.strip_prefix('#') else { return false };
+        let mut words = rest.split_whitespace();
+        let Some(Ok(runs)) = words.next().map(str::parse) else { return false };
         self.runs = runs;
         while let Some(word) = words.next() {
             let figure = match word {
@@ -97,11 +102,11 @@ mod tests {
     fn figures_are_told_from_what_a_crash_says() {
         let said = "INFO: Seed: 1\n#2\tINITED cov: 11 ft: 12 corp: 1/1b exec/s: 0 rss: 40Mb\n\
             #4096\tpulse  cov: 345 ft: 901 corp: 27/1024b lim: 43 exec/s: 2048 rss: 41Mb\n\
-            thread panicked\nartifact_prefix='x/'; Test unit written to x/crash-1\n";
+            thread panicked\n    #0 0x5 in main\nstat::number_of_executed_units: 4100\nartifact_prefix='x/'; Test unit written to x/crash-1\n";
         let outcome = follow("a", 1, said.as_bytes()).unwrap();
-        assert_eq!((outcome.runs, outcome.edges, outcome.inputs), (4096, 345, 27));
+        assert_eq!((outcome.runs, outcome.edges, outcome.inputs), (4100, 345, 27));
         assert_eq!(outcome.artifact.as_deref(), Some("x/crash-1"));
-        assert_eq!(outcome.said, "INFO: Seed: 1\nthread panicked");
+        assert_eq!(outcome.said, "INFO: Seed: 1\nthread panicked\n    #0 0x5 in main");
     }
 
     #[test]

@@ -7,13 +7,12 @@
 //!
 //! Read next: `../../tsan/seams.rs`.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::cargo::succeed;
+use crate::cargo::{ask_rustc, host, rustc, succeed};
 
 /// A function of `tsan/seams.rs` and the one it stands for, as its mangled name ends.
 const SEAMS: &[(&str, &str)] = &[
@@ -96,7 +95,7 @@ struct Library {
 
 impl Library {
     fn read(host: &str) -> Result<Self> {
-        let folder = PathBuf::from(ask(&["--print", "target-libdir"])?.trim());
+        let folder = PathBuf::from(ask_rustc(&["--print", "target-libdir"])?.trim());
         let entries = std::fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))?;
         let names: Vec<String> =
             entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
@@ -141,22 +140,6 @@ fn symbol_ending(table: &[u8], ending: &str) -> Option<String> {
 
 fn is_of_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
-}
-
-fn host() -> Result<String> {
-    let version = ask(&["-vV"])?;
-    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    host.map(str::to_owned).context("rustc -vV names no host")
-}
-
-fn ask(arguments: &[&str]) -> Result<String> {
-    let output = Command::new(rustc()).args(arguments).output().context("starting rustc")?;
-    ensure!(output.status.success(), "rustc {arguments:?}: {}", output.status);
-    String::from_utf8(output.stdout).context("what rustc printed")
-}
-
-fn rustc() -> OsString {
-    std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
 }
 
 #[cfg(test)]
