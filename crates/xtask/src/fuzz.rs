@@ -45,9 +45,6 @@ const INPUT_BYTES_MAX: u32 = 8192;
 const INPUT_S_MAX: u32 = 10;
 const MEMORY_MB_MAX: u32 = 1024;
 
-/// What a check of a submission can afford, for each target.
-const SMOKE_SECONDS: u32 = 3;
-
 struct Target {
     name: String,
     /// The first line of its head.
@@ -74,12 +71,6 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Some(file) => replay(&fuzzer, &targets[0].name, file),
         None => fuzz(workspace, &fuzzer, &targets, options.seconds),
     }
-}
-
-/// Every target over its corpus, and on from there for as long as a check of a submission can afford.
-pub(crate) fn smoke(workspace: &Workspace) -> Result<()> {
-    let targets = targets(workspace)?;
-    fuzz(workspace, &Fuzzer::build(workspace)?, &targets, SMOKE_SECONDS)
 }
 
 fn targets(workspace: &Workspace) -> Result<Vec<Target>> {
