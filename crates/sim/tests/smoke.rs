@@ -169,8 +169,9 @@ fn two_hundred_players_with_every_step_checked() {
 fn recorded_first_frames_get_nobody_in_and_nobody_out() {
     for seed in seeds(200..204) {
         let replay = |name: &str| Fault::Replay(name.into(), 1000);
+        let steady = Config { reconnect_per_mille: 0, ..crowd(200, Play::Gomoku, seed) };
         let mut world = cluster(seed)
-            .crowd(crowd(200, Play::Gomoku, seed))
+            .crowd(steady)
             .fault(CRASH_AT, replay("room-1"))
             .fault(CRASH_AT, replay("room-2"))
             .build();
