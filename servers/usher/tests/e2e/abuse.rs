@@ -2,7 +2,7 @@
 //!
 //! Read next: `usher_hpserver`, whose limits these are.
 
-use crate::cluster::{Cluster, GUESTS, GUESTS_WITHOUT_HALL, Process, ROOMS, config};
+use crate::cluster::{Cluster, GUESTS_WITHOUT_HALL, Process, config};
 use crate::page::{closed, connections, until};
 use crate::wire::{Heard, Wire, first_frame, framed, greet, seat_guest};
 use std::net::SocketAddr;
@@ -16,17 +16,6 @@ use usher_runtime::process::raise_file_limit;
 const SILENT: usize = 2_000;
 /// What a server may have grown by when they are gone.
 const GROWTH_MAX_KIB: u64 = 16 * 1024;
-const SHORT_DEADLINE: &str = "[limits]\nfirst_message_deadline_ms = 1000\n";
-
-/// A cluster whose listeners wait a second for a first message.
-fn start() -> Cluster {
-    Cluster::start(&[
-        (ServerKind::Manager, "manager", SHORT_DEADLINE),
-        (ServerKind::Room, "room", &(SHORT_DEADLINE.to_string() + ROOMS)),
-        (ServerKind::Hall, "hall", SHORT_DEADLINE),
-        (ServerKind::Login, "login", &(SHORT_DEADLINE.to_string() + GUESTS)),
-    ])
-}
 
 /// Every listener: its server, what metrics call it, what it is.
 const LISTENERS: [(&str, &str, Role); 4] = [
@@ -57,7 +46,7 @@ fn until_calm(admin: SocketAddr, listener: &str, before: u64) {
 
 #[test]
 fn rubbish_and_half_frames_get_their_stated_answer_on_every_listener() {
-    let cluster = start();
+    let cluster = Cluster::impatient();
     let refused = || Message::from(Refused { versions: vec![PROTOCOL_VERSION] });
     for (name, listener, role) in LISTENERS {
         let before = if listener == "links" { 3 } else { 0 };
@@ -94,7 +83,7 @@ fn rubbish_and_half_frames_get_their_stated_answer_on_every_listener() {
 
 #[test]
 fn bytes_of_any_kind_never_take_a_server_down() {
-    let cluster = start();
+    let cluster = Cluster::impatient();
     for (name, _, role) in LISTENERS {
         for seed in 0..50 {
             let mut wire = Wire::connect(cluster.address(name));
@@ -110,7 +99,7 @@ fn bytes_of_any_kind_never_take_a_server_down() {
 
 #[test]
 fn a_stranger_who_is_let_in_and_says_nothing_is_closed_too() {
-    let cluster = start();
+    let cluster = Cluster::impatient();
     let mut silent = greet(cluster.address("login"), Role::Login, b"").unwrap();
     assert_eq!(silent.last_word(), Some(CloseReason::FirstMessageDeadline));
     let mut pinging = greet(cluster.address("login"), Role::Login, b"").unwrap();
@@ -123,7 +112,7 @@ fn a_stranger_who_is_let_in_and_says_nothing_is_closed_too() {
 #[test]
 fn two_thousand_that_never_speak_are_closed_and_nobody_else_notices() {
     raise_file_limit();
-    let mut cluster = start();
+    let mut cluster = Cluster::impatient();
     let login = cluster.address("login").to_string();
     let mut resident = seat_guest(&login);
     for (name, listener, _) in LISTENERS {

@@ -36,6 +36,8 @@ pub(crate) const PUSH: &str = "kind = \"push\"\n[server]\nname = \"push\"\n[term
     [controllers]\nlisten = \"127.0.0.1:0\"\n[administrators]\nlisten = \"127.0.0.1:0\"\n";
 /// Nobody on loopback is limited by address.
 pub(crate) const EXEMPT: &str = "[addresses]\nexempt = [\"127.0.0.0/8\"]\n";
+/// Listeners that wait a second for a first message.
+const SHORT_DEADLINE: &str = "[limits]\nfirst_message_deadline_ms = 1000\n";
 /// Lets guests in.
 pub(crate) const GUESTS: &str = "[login]\nguests = true\n";
 /// Lets in who has an account, in a cluster without a hall.
@@ -199,6 +201,17 @@ impl Cluster {
             (ServerKind::Room, "room", ROOMS),
             (ServerKind::Hall, "hall", ""),
             (ServerKind::Login, "login", GUESTS),
+        ])
+    }
+
+    /// The same, but their listeners wait a second for a first message.
+    pub(crate) fn impatient() -> Self {
+        let [room, login] = [ROOMS, GUESTS].map(|sections| SHORT_DEADLINE.to_owned() + sections);
+        Self::start(&[
+            (ServerKind::Manager, "manager", SHORT_DEADLINE),
+            (ServerKind::Room, "room", &room),
+            (ServerKind::Hall, "hall", SHORT_DEADLINE),
+            (ServerKind::Login, "login", &login),
         ])
     }
 

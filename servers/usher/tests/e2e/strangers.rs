@@ -2,15 +2,14 @@
 //!
 //! Read next: `usher_proto::codec`, which reads what a bomb says; `abuse`, for rubbish and half frames.
 
-use crate::cluster::{Cluster, GUESTS, ROOMS};
+use crate::cluster::Cluster;
 use crate::page::{connections, until};
 use crate::wire::{Wire, first_frame, framed, greet, log_in, visit_hall};
 use std::time::Duration;
+use usher_proto::Message;
 use usher_proto::first_frame::Role;
 use usher_proto::message::{CloseReason, Closing, Credentials, SPECS, Speaker};
-use usher_proto::{Message, ServerKind};
 
-const SHORT_DEADLINE: &str = "[limits]\nfirst_message_deadline_ms = 1000\n";
 /// From one byte of a slow one to the next; the deadline is over long before its frame is.
 const DRIP: Duration = Duration::from_millis(50);
 
@@ -21,15 +20,6 @@ const LISTENERS: [(&str, &str, Role, Speaker); 4] = [
     ("room", "players", Role::Room, Speaker::Client),
     ("manager", "links", Role::Link, Speaker::Node),
 ];
-
-fn start() -> Cluster {
-    Cluster::start(&[
-        (ServerKind::Manager, "manager", SHORT_DEADLINE),
-        (ServerKind::Room, "room", &(SHORT_DEADLINE.to_string() + ROOMS)),
-        (ServerKind::Hall, "hall", SHORT_DEADLINE),
-        (ServerKind::Login, "login", &(SHORT_DEADLINE.to_string() + GUESTS)),
-    ])
-}
 
 /// A ticket of a guest.
 fn ticket(cluster: &Cluster) -> Vec<u8> {
@@ -63,7 +53,7 @@ fn end_well(mut cluster: Cluster) {
 
 #[test]
 fn slow_ones_are_closed_wherever_they_stop() {
-    let cluster = start();
+    let cluster = Cluster::impatient();
     for (name, _, role, _) in LISTENERS {
         // Each a guest of its own: of one session the newer connection would replace the older.
         let let_in = || greet(cluster.address(name), role, credential(role, &ticket(&cluster))).unwrap();
@@ -107,7 +97,7 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
 
 #[test]
 fn bombs_are_bad_frames_on_every_listener() {
-    let cluster = start();
+    let cluster = Cluster::impatient();
     let ticket = ticket(&cluster);
     for (name, _, role, speaker) in LISTENERS {
         for spec in SPECS.iter().filter(|spec| spec.speaker == speaker) {
@@ -126,7 +116,7 @@ fn bombs_are_bad_frames_on_every_listener() {
 
 #[test]
 fn a_first_frame_for_another_kind_of_server_is_told_so() {
-    let cluster = start();
+    let cluster = Cluster::impatient();
     let ticket = ticket(&cluster);
     for (name, _, role, _) in LISTENERS {
         for (_, _, other, _) in LISTENERS.into_iter().filter(|(_, _, other, _)| *other != role) {
