@@ -30,7 +30,7 @@ impl<S: Service> Desk<S> {
             return;
         }
         let rates = &fabric.listeners[stream.listener.index()].rates;
-        if !stream.meter.bytes(rates, self.now_ns(), chunk.len()) {
+        if !stream.meter.bytes(rates, self.now_ns, chunk.len()) {
             return self.end(stream, CloseReason::RateLimited, fabric);
         }
         let mut rest = chunk;
@@ -118,7 +118,7 @@ impl<S: Service> Desk<S> {
             return false;
         }
         let rates = &fabric.listeners[stream.listener.index()].rates;
-        if !stream.meter.message(rates, self.now_ns()) {
+        if !stream.meter.message(rates, self.now_ns) {
             self.credit[stream.route].put_back(stream.class);
             self.end(stream, CloseReason::RateLimited, fabric);
             return true;

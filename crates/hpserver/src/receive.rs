@@ -97,6 +97,8 @@ pub(crate) struct Desk<S: Service> {
     pub(crate) index: usize,
     start: Instant,
     now: Instant,
+    /// `now` on the lane's own clock, for rates.
+    pub(crate) now_ns: u64,
     /// Key exchanges that this run may still do, and who waits for the next.
     pub(crate) handshakes_left: usize,
     pub(crate) shaking: VecDeque<ConnId>,
@@ -133,6 +135,7 @@ impl<S: Service> Receiver<S> {
             index,
             start: now,
             now,
+            now_ns: 0,
             handshakes_left: 0,
             shaking: VecDeque::new(),
             clear: Vec::new(),
@@ -155,6 +158,8 @@ impl<S: Service> Receiver<S> {
         mut io: Option<&mut Io<'_>>,
     ) -> Outcome {
         self.desk.now = now();
+        let since_start = self.desk.now - self.desk.start;
+        self.desk.now_ns = u64::try_from(since_start.as_nanos()).unwrap_or(u64::MAX);
         self.desk.handshakes_left = fabric.handshakes_per_turn_max;
         fabric.take(&fabric.receive[self.desk.index], &mut self.batch);
         while let Some(item) = self.batch.pop_front() {
@@ -265,11 +270,6 @@ impl<S: Service> Receiver<S> {
 }
 
 impl<S: Service> Desk<S> {
-    /// This run's time on the lane's own clock.
-    pub(crate) fn now_ns(&self) -> u64 {
-        u64::try_from((self.now - self.start).as_nanos()).unwrap_or(u64::MAX)
-    }
-
     fn connected(&mut self, arrival: Arrival, fabric: &Fabric<S>) -> Stream {
         let Arrival { conn, listener, peer, dial } = arrival;
         let config = &fabric.listeners[listener.index()];

@@ -7,7 +7,6 @@
 //! which the oldest is forgotten early.
 //! Read next: [`crate::front`].
 
-use crate::household::household;
 use alloc::collections::{BTreeMap, VecDeque};
 use core::net::IpAddr;
 use core::time::Duration;
@@ -39,7 +38,6 @@ impl AskedFor {
         while self.ends.front().is_some_and(|(end, _)| *end <= now) || self.ends.len() >= ASKED_MAX {
             self.forget_oldest();
         }
-        let address = household(address);
         let asked = self.by_address.entry(address).or_default();
         if *asked >= self.per_address_max {
             return false;

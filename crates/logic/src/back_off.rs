@@ -11,7 +11,6 @@
 //! Limits: [`BackOffConfig`]; a full table forgets its stalest entry.
 //! Read next: [`crate::login`].
 
-use crate::household::household;
 use crate::recent::Recent;
 use core::net::IpAddr;
 use core::time::Duration;
@@ -100,14 +99,14 @@ impl BackOff {
 
     /// Whether this address has to wait, and how long yet.
     pub fn address_wait(&self, now: Time, address: Option<IpAddr>) -> Option<(Holder, Duration)> {
-        let failures = self.addresses.get(&household(address?))?;
+        let failures = self.addresses.get(&address?)?;
         remaining(now, failures).map(|wait| (Holder::Address, wait))
     }
 
     /// Whether who names this account from this address has to wait, and how long yet.
     pub fn wait(&self, now: Time, account: AccountId, address: Option<IpAddr>) -> Option<(Holder, Duration)> {
         let by_address = self.address_wait(now, address);
-        let is_home = address.is_some_and(|address| self.homes.get(&account) == Some(&household(address)));
+        let is_home = address.is_some_and(|address| self.homes.get(&account) == Some(&address));
         if by_address.is_some() || is_home {
             return by_address;
         }
@@ -121,14 +120,14 @@ impl BackOff {
         let BackOffConfig { account: account_waits, address: address_waits, .. } = self.config;
         count(&mut self.accounts, now, account, account_waits, forget_after);
         if let Some(address) = address {
-            count(&mut self.addresses, now, household(address), address_waits, forget_after);
+            count(&mut self.addresses, now, address, address_waits, forget_after);
         }
     }
 
     /// The password was right.
     pub fn succeeded(&mut self, now: Time, account: AccountId, address: Option<IpAddr>) {
         if let Some(address) = address {
-            self.homes.put(now, account, household(address));
+            self.homes.put(now, account, address);
         }
     }
 

@@ -42,7 +42,7 @@ impl Default for ArbitrationConfig {
 pub(crate) struct Caller {
     pub(crate) conn: ConnId,
     pub(crate) session: Option<SessionId>,
-    /// Where from; none: limits by address do not hold.
+    /// Where from, as its host counts it (a /64 of IPv6 is one); none: limits by address do not hold.
     pub(crate) address: Option<IpAddr>,
     pub(crate) reservation: Option<Reservation>,
 }

@@ -22,7 +22,6 @@ pub mod back_off;
 mod bench;
 pub mod front;
 pub mod hall;
-mod household;
 pub mod login;
 pub mod manager;
 mod pending;

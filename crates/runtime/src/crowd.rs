@@ -82,7 +82,6 @@ impl<M: Machine + Send + 'static> RunningCrowd<M> {
                 shard: ShardId(0),
                 dials: ListenerId(0),
                 link: None,
-                is_plain: login_keys.is_empty(),
                 login_keys: Arc::clone(login_keys),
                 says_why: false,
                 keeps_tickets: false,

@@ -75,10 +75,8 @@ pub struct HostParts<M: Machine> {
     pub dials: ListenerId,
     /// The link to the manager; first shard only.
     pub link: Option<LinkParts>,
-    /// Whom it believes to be a login server, if it dials any.
+    /// Whom it believes to be a login server, if it dials any; without any, it speaks to everybody in clear.
     pub login_keys: Arc<LoginKeys>,
-    /// Whether it dials halls and rooms in clear.
-    pub is_plain: bool,
     /// Whether this end says why it closes; players just leave.
     pub says_why: bool,
     /// Whether tickets are kept for [`Question::RenewTicket`].
@@ -194,7 +192,7 @@ impl<M: Machine + Send + 'static> Host<M> {
         let Hello { role, ticket, reservation, session_key } = hello;
         let frame = FirstFrame { role: *role, ticket, reservation, noise: b"" };
         let knowing = match role {
-            _ if self.parts.is_plain => Knowing::Nothing,
+            _ if self.parts.login_keys.is_empty() => Knowing::Nothing,
             Role::Login => Knowing::LoginKeys(Arc::clone(&self.parts.login_keys)),
             _ => Knowing::Session(*session_key),
         };

@@ -301,7 +301,6 @@ fn host_parts<M: Machine>(
             key: begins.link.clone(),
         }),
         login_keys: Arc::new(LoginKeys::new(Vec::new())), // servers dial no login
-        is_plain: true,
         says_why: true,
         keeps_tickets: plan.role == Role::Hall,
         exempt: plan.common.exempt.clone(),
