@@ -18,11 +18,15 @@ pub fn get(admin: SocketAddr, path: &str) -> Result<String, ureq::Error> {
     agent.get(format!("http://{admin}{path}")).call()?.body_mut().read_to_string()
 }
 
-/// Has the server do what `path` is for, with nothing to say beside it.
-pub fn post(admin: SocketAddr, path: &str) -> Result<String, ureq::Error> {
+/// Has the server do what `path` is for, with nothing to say beside it but the token, where one is asked for.
+pub fn post(admin: SocketAddr, path: &str, token: Option<&str>) -> Result<String, ureq::Error> {
     let config = ureq::Agent::config_builder().timeout_global(Some(ANSWER_MAX)).build();
     let agent = ureq::Agent::new_with_config(config);
-    agent.post(format!("http://{admin}{path}")).send_empty()?.body_mut().read_to_string()
+    let mut request = agent.post(format!("http://{admin}{path}"));
+    if let Some(token) = token {
+        request = request.header("Authorization", format!("Bearer {token}"));
+    }
+    request.send_empty()?.body_mut().read_to_string()
 }
 
 /// What `/api/cluster` says of each server; the rest of it is for others.

@@ -131,6 +131,7 @@ impl Hall {
     fn knock(&mut self, now: Time, peer: &Peer, mut caller: Caller, out: &mut Outbox<()>) {
         let (conn, serving) = (caller.conn, self.serving());
         let refusal = match *peer {
+            Peer::Player(who) if self.front.uplink.is_over(&who) => CloseReason::Evicted,
             Peer::Player(who) if who.world == self.front.node().world => {
                 caller.session = Some(who.session);
                 if self.front.knock(now, &caller, serving, out) {
@@ -174,6 +175,7 @@ impl Hall {
             Message::RoomsGone(said) => self.directory.remove(&said.server),
             Message::RegisterDenied(_) => self.link_down(now, out),
             Message::DrainOrder(_) => self.front.drain(),
+            Message::Revoked(said) => self.front.uplink.revoked(now, &said),
             Message::Registered(_) | Message::Closing(_) => {}
             _ => out.close(conn, CloseReason::Unexpected),
         }

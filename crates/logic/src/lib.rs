@@ -26,5 +26,6 @@ pub mod login;
 pub mod manager;
 mod pending;
 mod recent;
+pub mod revocations;
 pub mod room;
 pub mod uplink;

@@ -188,7 +188,7 @@ impl Login {
 
     fn heard(&mut self, now: Time, conn: ConnId, message: Message, out: &mut Outbox<()>) {
         if self.front.uplink.is_link(conn) {
-            return self.heard_from_manager(conn, message, out);
+            return self.heard_from_manager(now, conn, message, out);
         }
         match (self.take_step(conn), message) {
             (Step::Leaving, _) => {}
@@ -216,7 +216,7 @@ impl Login {
         self.visits.get(&conn).and_then(|visit| visit.address)
     }
 
-    fn heard_from_manager(&mut self, conn: ConnId, message: Message, out: &mut Outbox<()>) {
+    fn heard_from_manager(&mut self, now: Time, conn: ConnId, message: Message, out: &mut Outbox<()>) {
         match message {
             Message::Arbitrated(answer) => self.front.arbitrated(answer, out),
             Message::Halls(halls) => {
@@ -225,6 +225,8 @@ impl Login {
             }
             Message::RegisterDenied(_) => self.front.link_down(out),
             Message::DrainOrder(_) => self.front.drain(),
+            // Whoever logs in here logs in anew; it is kept for a manager that forgot.
+            Message::Revoked(said) => self.front.uplink.revoked(now, &said),
             Message::Registered(_) | Message::Closing(_) => {}
             _ => out.close(conn, CloseReason::Unexpected),
         }

@@ -29,6 +29,11 @@ impl<K: Copy + Ord + Hash, V> Recent<K, V> {
         self.entries.get(key).map(|(_, value)| value)
     }
 
+    /// The stalest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.by_time.iter().filter_map(|(_, key)| Some((key, self.get(key)?)))
+    }
+
     /// Writes an entry and touches it.
     pub(crate) fn put(&mut self, now: Time, key: K, value: V) {
         if let Some((touched, _)) = self.entries.insert(key, (now, value)) {

@@ -2,18 +2,20 @@
 //!
 //! Why: login, hall and room hold the same conversation with the manager; what is special to each (claims,
 //! arbitration) it sends itself through [`Uplink::send`].
-//! Owns: whether the link is up, the request counter, what was last reported and when to report again.
+//! Owns: whether the link is up, the request counter, what was last reported and when to report again, and which
+//! logins are over.
 //! Does not own: lease renewals, which are the transport's timer, so that a busy machine keeps its lease.
 //! Invariants: request numbers are never repeated while this process lives; `Register` is a link's first
 //! message; load is reported each [`REPORT_INTERVAL`], and at once when it changed by a twentieth.
 //! Read next: `manager`, the other side.
 
 use crate::admission::Admission;
+use crate::revocations::Revocations;
 use alloc::vec::Vec;
 use core::time::Duration;
 use usher_proto::NodeConfig;
-use usher_proto::message::{Load, Redeemed, Register};
-use usher_proto::{ConnId, Message, Outbox, RoomNo, Time};
+use usher_proto::message::{Load, Redeemed, Register, Revoked};
+use usher_proto::{ConnId, Identity, Message, Outbox, RoomNo, Time};
 
 /// Load is reported this often even when nothing changed.
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -29,6 +31,7 @@ pub struct Uplink {
     rate_change: u32,
     reported: Reported,
     report_at: Time,
+    revocations: Revocations,
 }
 
 #[derive(Debug, Default)]
@@ -48,15 +51,31 @@ impl Uplink {
             rate_change: (config.serve_per_second_max / CHANGE_PART).max(1),
             reported: Reported::default(),
             report_at: Time(0),
+            revocations: Revocations::new(config.started_unix_ms),
         }
     }
 
-    /// On `LinkUp`: presents this server. What depends on it (players present, open requests) is sent after.
+    /// On `LinkUp`: presents this server, and says whose logins are over. What depends on it (players present, open requests) is sent after.
     pub fn up<N>(&mut self, now: Time, conn: ConnId, register: Register, out: &mut Outbox<N>) {
         self.conn = Some(conn);
         self.reported = Reported::default();
         self.report_at = now;
         out.send(conn, register);
+        for revoked in self.revocations.messages() {
+            out.send(conn, revoked);
+        }
+    }
+
+    /// The manager says whose logins are over.
+    pub fn revoked(&mut self, now: Time, said: &Revoked) {
+        for (account, below) in &said.logins {
+            self.revocations.add(now, *account, *below);
+        }
+    }
+
+    /// Whether an operator has ended this login.
+    pub fn is_over(&self, login: &Identity) -> bool {
+        self.revocations.is_over(login)
     }
 
     /// On `LinkDown`, on the link's `Disconnected`, and on `RegisterDenied`: as if there were no link.

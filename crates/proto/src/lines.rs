@@ -162,10 +162,10 @@ mod tests {
 
     #[test]
     fn every_list_of_names_fits_its_message() {
-        use Speaker::{Administrator, Anyone, Client, Controller, Node, Terminal};
+        use Speaker::{Administrator, Anyone, Client, Controller, Linked, Node, Terminal};
         let sides: [fn(Speaker) -> bool; 5] = [
             |speaker| matches!(speaker, Anyone | Client),
-            |speaker| matches!(speaker, Anyone | Node),
+            |speaker| matches!(speaker, Anyone | Node | Linked),
             |speaker| matches!(speaker, Anyone | Terminal),
             |speaker| matches!(speaker, Anyone | Controller),
             |speaker| matches!(speaker, Anyone | Administrator),

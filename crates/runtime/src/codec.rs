@@ -46,8 +46,10 @@ impl Side {
         match self {
             Self::Server => |speaker| matches!(speaker, Speaker::Anyone | Speaker::Client),
             Self::Client => |speaker| matches!(speaker, Speaker::Anyone | Speaker::Server),
-            Self::Manager => |speaker| matches!(speaker, Speaker::Anyone | Speaker::Node),
-            Self::Node => |speaker| matches!(speaker, Speaker::Anyone | Speaker::Manager | Speaker::Server),
+            Self::Manager => |speaker| matches!(speaker, Speaker::Anyone | Speaker::Node | Speaker::Linked),
+            Self::Node => |speaker| {
+                matches!(speaker, Speaker::Anyone | Speaker::Manager | Speaker::Linked | Speaker::Server)
+            },
             Self::ToTerminals => |speaker| matches!(speaker, Speaker::Anyone | Speaker::Terminal),
             Self::ToControllers => |speaker| matches!(speaker, Speaker::Anyone | Speaker::Controller),
             Self::ToAdministrators => |speaker| matches!(speaker, Speaker::Anyone | Speaker::Administrator),

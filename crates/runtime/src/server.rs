@@ -33,7 +33,7 @@ use usher_hpserver::{
 };
 use usher_proto::first_frame::Role;
 use usher_proto::message::Renew;
-use usher_proto::{Address, Machine, NodeConfig, ShardId};
+use usher_proto::{Address, Machine, NodeConfig, ServerKind, ShardId};
 use usher_secure::{LinkKey, TicketPolicy, private_file};
 use zeroize::Zeroizing;
 
@@ -114,10 +114,10 @@ impl<M: Machine + Send + 'static> Running<M> {
         let remote = server.remote();
         let mut admin = AdminState::of(&remote, &shown, Some(node.clone()));
         admin.token = common.admin_token_file.as_deref().map(admin_token).transpose()?;
-        admin.revoke = Some(Box::new({
+        if node.kind == ServerKind::Manager {
             let remote = remote.clone();
-            move |account| remote.tell(0, HostNote::Revoke(account)).is_ok()
-        }));
+            admin.revoke = Some(Box::new(move |account| remote.tell(0, HostNote::Revoke(account)).is_ok()));
+        }
         let admin = Arc::new(admin);
         let admin_address = admin::start(sections.server.admin, Arc::clone(&admin))
             .with_context(|| format!("cannot listen on {} (server.admin)", sections.server.admin))?;

@@ -16,15 +16,16 @@ use import::ImportArgs;
 use password::PasswordArgs;
 use std::io::{ErrorKind, Write, stdout};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use usher_client_sim::admin;
 use usher_login::Login;
 use usher_runtime::config::ConfigFile;
 use usher_runtime::{App, clock};
-use usher_secure::os_rng;
 use usher_secure::scram::{ITERATIONS_DEFAULT, Verifier};
+use usher_secure::{os_rng, private_file};
 use usher_store::{Change, Database, Writer, number};
+use zeroize::Zeroizing;
 
 /// What `account` is told.
 #[derive(Args, Clone, Debug)]
@@ -56,6 +57,9 @@ enum Command {
         /// The manager's admin address: the account is evicted from where it is now
         #[arg(long, value_name = "ADDR")]
         manager_admin: Option<SocketAddr>,
+        /// The file with the manager's token, where it asks for one
+        #[arg(long, value_name = "FILE", requires = "manager_admin")]
+        admin_token_file: Option<PathBuf>,
     },
     /// Let a disabled account log in again
     Enable {
@@ -124,7 +128,9 @@ pub(crate) fn run(args: &AccountArgs) -> ExitCode {
     let ended = match &args.command {
         Command::Add { account, password } => add(account, password),
         Command::Passwd { account, password } => passwd(account, password),
-        Command::Disable { account, manager_admin } => disable(account, *manager_admin),
+        Command::Disable { account, manager_admin, admin_token_file } => {
+            disable(account, *manager_admin, admin_token_file.as_deref())
+        }
         Command::Enable { account } => set_disabled(account, false),
         Command::List { database } => list(database),
         Command::Import(args) => import::run(args),
@@ -156,7 +162,7 @@ impl DatabaseArgs {
 }
 
 /// The database that a login server's config names, which may not be there yet.
-fn accounts_of(config: &std::path::Path) -> anyhow::Result<PathBuf> {
+fn accounts_of(config: &Path) -> anyhow::Result<PathBuf> {
     let file = ConfigFile::read(config)?;
     let (_, section) = file.load::<usher_login::Section>(Login::KIND)?;
     match section.accounts {
@@ -195,17 +201,20 @@ fn set_disabled(args: &NamedArgs, disabled: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn disable(args: &NamedArgs, manager: Option<SocketAddr>) -> anyhow::Result<()> {
+fn disable(args: &NamedArgs, manager: Option<SocketAddr>, token: Option<&Path>) -> anyhow::Result<()> {
+    let token = token.map(private_file::read).transpose()?.map(Zeroizing::new);
     set_disabled(args, true)?;
     let Some(manager) = manager else {
         println!("who is logged in stays so until its session ends; --manager-admin ADDR ends it now");
         return Ok(());
     };
     let id = number(&args.name);
-    admin::post(manager, &format!("/api/evict/{}", id.0)).with_context(|| {
+    let token = token.as_ref().map(|text| text.trim());
+    admin::post(manager, &format!("/api/evict/{}", id.0), token).with_context(|| {
         format!(
             "the account is disabled, but the manager at {manager} could not be told to evict number {}: \
-             who is logged in stays so until its session ends",
+             who is logged in stays so until its session ends (a manager with server.admin_token_file wants \
+             --admin-token-file)",
             id.0
         )
     })?;
@@ -238,7 +247,7 @@ fn list(args: &DatabaseArgs) -> anyhow::Result<()> {
 }
 
 /// Refuses a file that is there already.
-fn check_absent(path: &std::path::Path) -> anyhow::Result<()> {
+fn check_absent(path: &Path) -> anyhow::Result<()> {
     if path.exists() {
         bail!(usage(anyhow::anyhow!("{}: is there already; name another file", path.display())));
     }

@@ -5,8 +5,8 @@ use crate::bench::{Bench, LINK};
 use alloc::sync::Arc;
 use alloc::vec;
 use usher_proto::message::{
-    Arbitrate, Arbitrated, Directory as DirectoryAnswer, Load, Located, Redirect, RoomReport, RoomsGone,
-    RoomsOf,
+    Arbitrate, Arbitrated, Directory as DirectoryAnswer, Load, Located, Redirect, Revoked, RoomReport,
+    RoomsGone, RoomsOf,
 };
 use usher_proto::{AccountId, Generation, RoomNo, SessionId, WorldId};
 
@@ -324,6 +324,23 @@ fn refresh_times_are_spread_by_a_tenth() {
         .collect();
     assert!(times.iter().all(|it| (1_620..=1_980).contains(it)), "{times:?}");
     assert!(times.iter().any(|it| *it < 1_690) && times.iter().any(|it| *it > 1_910), "{times:?}");
+}
+
+#[test]
+fn a_login_that_an_operator_ended_is_shown_out_and_a_new_manager_told() {
+    let mut bench = linked();
+    let logins = vec![(AccountId(1), Generation(8))];
+    bench.manager_says(Revoked { logins: logins.clone() });
+    let evicted = Some(Closing { reason: CloseReason::Evicted }.into());
+    assert_eq!(bench.knock(1, player(1), None).refused(1), evicted);
+    assert!(bench.knock(2, player(2), None).admitted(2));
+    let later = Peer::Player(Identity { generation: Generation(8), ..who(1) });
+    assert!(bench.knock(3, later, None).admitted(3));
+    bench.step(Input::LinkDown);
+    assert_eq!(bench.knock(4, player(1), None).refused(4), evicted, "without a manager, too");
+    let told = bench.link_up().to_manager();
+    assert!(matches!(told[..], [Message::Register(_), Message::Revoked(_), ..]), "{told:?}");
+    assert!(told.contains(&Revoked { logins }.into()));
 }
 
 #[test]

@@ -24,7 +24,9 @@ mod view;
 
 pub use config::{Config, HallsOrder};
 
+use crate::revocations::Revocations;
 use alloc::collections::BTreeSet;
+use alloc::vec;
 use alloc::vec::Vec;
 use arbitration::Arbiter;
 use core::convert::Infallible;
@@ -37,8 +39,9 @@ use registry::{Arrival, Registry, Server, ServerId};
 use usher_proto::limits::{ADDRESS_BYTES_MAX, NAME_BYTES_MAX, PRESENT_PLAYERS_MAX, ROOMS_MAX};
 use usher_proto::machine::{Answer, Peer, Question};
 use usher_proto::message::{
-    Arbitrate, Arbitrated, Claim, Claimed, CloseReason, Closing, Load, Locate, Located, Message, Present,
-    Redeemed, Register, RegisterDenial, RegisterDenied, Registered, Release, Released, Verdict,
+    Arbitrate, Arbitrated, Claim, Claimed, CloseReason, Closing, Evict, Load, Locate, Located, Message,
+    Present, Redeemed, Register, RegisterDenial, RegisterDenied, Registered, Release, Released, Revoked,
+    Verdict,
 };
 use usher_proto::{
     AccountId, ConnId, Generation, Identity, Input, Machine, Outbox, Output, ServerKind, ServerName,
@@ -89,6 +92,7 @@ pub struct Manager {
     presence: Presence,
     arbiter: Arbiter,
     directory: Directory,
+    revocations: Revocations,
     counts: Counts,
 }
 
@@ -116,6 +120,7 @@ impl Manager {
             presence: Presence::new(presence, seed),
             arbiter: Arbiter::new(arbitration, seed),
             directory: Directory::new(config.halls_order),
+            revocations: Revocations::new(seed),
             counts: Counts::default(),
             config,
         }
@@ -237,6 +242,7 @@ impl Manager {
             Message::Claim(claim) => self.claim(id, conn, &claim, out),
             Message::Release(release) => self.release(id, conn, &release, out),
             Message::Evicted(_) => self.counts.evictions_acknowledged += 1,
+            Message::Revoked(Revoked { logins }) => self.revoked(logins, out),
             Message::Locate(Locate { request, identity }) => {
                 let seats = self.presence.locate(&self.registry, &identity);
                 out.send(conn, Located { request, seats });
@@ -272,6 +278,9 @@ impl Manager {
         self.counts.registrations += 1;
         let lease_ms = u32::try_from(self.config.lease.as_millis()).unwrap_or(u32::MAX);
         out.send(conn, Registered { lease_ms });
+        for revoked in self.revocations.messages() {
+            out.send(conn, revoked);
+        }
         if let Some(id) = self.registry.named(name).filter(|_| players == 0) {
             self.presented(id, 0, out);
         }
@@ -296,6 +305,11 @@ impl Manager {
 
     fn present(&mut self, id: ServerId, present: &Present, out: &mut Out) {
         for player in &present.players {
+            let Identity { world, account, .. } = player.identity;
+            if let Some(below) = self.revocations.ended_below(&player.identity) {
+                self.evict(&[(id, Evict { world, account, below })], out);
+                continue;
+            }
             let evictions = self.presence.present(self.now, &self.registry, id, player);
             self.evict(&evictions, out);
         }
@@ -346,6 +360,10 @@ impl Manager {
     }
 
     fn claim(&mut self, id: ServerId, conn: ConnId, claim: &Claim, out: &mut Out) {
+        if self.revocations.is_over(&claim.identity) {
+            self.counts.claims_superseded += 1;
+            return out.send(conn, Claimed { request: claim.request, verdict: Verdict::Superseded });
+        }
         let ruling = self.presence.claim(self.now, &self.registry, id, claim);
         let Some(ruling) = ruling else {
             self.counts.claims_full += 1;
@@ -363,23 +381,34 @@ impl Manager {
     fn release(&mut self, id: ServerId, conn: ConnId, release: &Release, out: &mut Out) {
         let order = self.presence.release(self.now, &self.registry, id, release);
         out.send(conn, Released { request: release.request });
-        self.evict(&order.map_or_else(Vec::new, |order| alloc::vec![(id, order)]), out);
+        self.evict(&order.map_or_else(Vec::new, |order| vec![(id, order)]), out);
     }
 
-    /// A server without a link is told nothing: it is judged by what it presents when it comes back.
-    /// In each world that has servers here. The mark lies above whatever a login server whose clock is fast has given.
+    /// An operator's word. The mark lies above whatever a login server whose clock is fast has given.
     fn revoke(&mut self, account: AccountId, out: &mut Out) {
-        self.counts.revocations += 1;
         let skew_ms = self.config.clock_skew_max.as_millis() as u64;
-        let generation = Generation::first_at(self.unix_ms() + skew_ms + 1);
+        self.revoked(vec![(account, Generation::first_at(self.unix_ms() + skew_ms + 1))], out);
+    }
+
+    /// What of it is news is carried out in each world that has servers here, and handed on to every server.
+    fn revoked(&mut self, mut logins: Vec<(AccountId, Generation)>, out: &mut Out) {
+        logins.retain(|(account, below)| self.revocations.add(self.now, *account, *below));
         let worlds: BTreeSet<WorldId> = self.registry.iter().map(|(_, server)| server.facts.world).collect();
-        for world in worlds {
-            let revoked = Identity { world, account, session: SessionId(0), generation };
-            let evictions = self.presence.revoke(self.now, &self.registry, &revoked);
-            self.evict(&evictions, out);
+        for &(account, generation) in &logins {
+            self.counts.revocations += 1;
+            for &world in &worlds {
+                let revoked = Identity { world, account, session: SessionId(0), generation };
+                let evictions = self.presence.revoke(self.now, &self.registry, &revoked);
+                self.evict(&evictions, out);
+            }
+        }
+        for conn in self.registry.iter().filter_map(|(_, server)| server.conn).filter(|_| !logins.is_empty())
+        {
+            out.send(conn, Revoked { logins: logins.clone() });
         }
     }
 
+    /// A server without a link is told nothing: it is judged by what it presents when it comes back.
     fn evict(&mut self, evictions: &[Eviction], out: &mut Out) {
         for (id, order) in evictions {
             let Some(conn) = self.registry.get(*id).and_then(|server| server.conn) else { continue };
@@ -394,7 +423,7 @@ fn is_expected(server: &Server, message: &Message) -> bool {
     let facts = &server.facts;
     let is_room = facts.kind == ServerKind::Room;
     match message {
-        Message::Renew(_) | Message::Load(_) | Message::Redeemed(_) => true,
+        Message::Renew(_) | Message::Load(_) | Message::Redeemed(_) | Message::Revoked(_) => true,
         Message::Arbitrate(_) => matches!(facts.kind, ServerKind::Login | ServerKind::Hall),
         Message::Locate(locate) => facts.kind == ServerKind::Hall && locate.identity.world == facts.world,
         Message::Claim(claim) => {

@@ -93,7 +93,7 @@ pub enum CloseReason {
     RateLimited,
     /// This server has all the connections it may have.
     ConnectionsFull,
-    /// The same account logged in again, elsewhere or here.
+    /// The same account logged in again, elsewhere or here, or an operator ended this login.
     Evicted,
     /// The same session came back on another connection.
     Replaced,

@@ -200,6 +200,7 @@ fn manager() -> Vec<Message> {
         RoomsGone { server: name() }.into(),
         Halls { addresses: vec![address(); HALLS_MAX] }.into(),
         DrainOrder {}.into(),
+        Revoked { logins: vec![(ACCOUNT, GENERATION); REVOKED_MAX] }.into(),
     ]
 }
 

@@ -3,7 +3,8 @@
 //! Why: load, presence and the directory flow up, arbitration and eviction flow down.
 //! Invariants: requests carry an id and may be repeated; counts are sent as they are, never as differences;
 //! a manager that has lost everything is rebuilt from [`Register`] and [`Present`].
-//! Limits: [`crate::limits::PRESENT_PLAYERS_MAX`] and [`crate::limits::REDEEMED_MAX`] entries a message.
+//! Limits: [`crate::limits::PRESENT_PLAYERS_MAX`], [`crate::limits::REDEEMED_MAX`] and [`crate::limits::REVOKED_MAX`]
+//! entries a message.
 //! Read next: `usher-logic`'s `manager`.
 
 use super::hall::SeatKept;
@@ -242,6 +243,14 @@ pub struct Evicted {
     pub account: AccountId,
     /// That generation.
     pub below: Generation,
+}
+
+/// Every login of these accounts so far is over, by an operator's word. The manager says so when it hears of it, and
+/// all of it to whoever registers; a server after [`Register`], to a manager that may know nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revoked {
+    /// Account, and the first generation that is good again; at most [`crate::limits::REVOKED_MAX`].
+    pub logins: Vec<(AccountId, Generation)>,
 }
 
 /// Where does this player still have a seat?

@@ -47,6 +47,8 @@ pub enum Speaker {
     Node,
     /// The manager, to a server.
     Manager,
+    /// Either end of a link.
+    Linked,
     /// A terminal, to a push server.
     Terminal,
     /// A controller, to a push server.
@@ -199,6 +201,7 @@ messages! {
     0x1013 RoomsGone         Map   128     Manager;
     0x1014 Halls             Map   2048    Manager;
     0x1015 DrainOrder        Map   16      Manager;
+    0x1016 Revoked           Map   20_480  Linked;
     // push: terminals
     0x2001 TerminalHello     Map   128     Terminal;
     0x2002 HelloDenied       Map   64      Push;

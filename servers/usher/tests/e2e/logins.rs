@@ -2,9 +2,9 @@
 //!
 //! Read next: `usher_logic::back_off`, `usher_secure::scram`.
 
-use crate::cluster::{ACCOUNTS_WITHOUT_HALL, Cluster, Folder, Process, ROOMS, usher};
+use crate::cluster::{ACCOUNTS_WITHOUT_HALL, Cluster, Folder, Process, ROOMS, free_address, usher};
 use crate::page::{PATIENCE, metric, until};
-use crate::wire::{Wire, enter, log_in_as, prove, try_log_in};
+use crate::wire::{Wire, enter, greet, log_in_as, prove, try_log_in, visit_hall};
 use rustix::process::Signal;
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
@@ -13,9 +13,9 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Output, Stdio};
-use usher_proto::ServerKind;
 use usher_proto::first_frame::Role;
-use usher_proto::message::{CloseReason, Credentials, LogInDenial};
+use usher_proto::message::{CloseReason, Closing, Credentials, LogInDenial};
+use usher_proto::{Message, ServerKind};
 use usher_secure::private_file;
 
 /// A login that knows the accounts of this folder.
@@ -141,7 +141,7 @@ fn guests_are_let_in_only_where_the_config_says_so() {
     let world = usher_proto::WorldId(1);
     wire.say(usher_proto::message::LogIn { world, credentials: Credentials::Guest });
     let denied = wire.await_said("a denial", |message| match message {
-        usher_proto::Message::LogInDenied(denied) => Some(denied.reason),
+        Message::LogInDenied(denied) => Some(denied.reason),
         _ => None,
     });
     assert_eq!(denied, LogInDenial::NoGuests);
@@ -278,15 +278,13 @@ fn a_disabled_account_is_shown_out_of_its_room_and_its_ticket_opens_none() {
     let folder = Folder::new();
     let database = folder.write_accounts(&["ada", "bob"]);
     let mut cluster = Cluster::in_folder(folder);
+    cluster.add(ServerKind::Manager, "manager", &free_address(), "");
     cluster.add_all(&[
-        (ServerKind::Manager, "manager", ""),
         (ServerKind::Room, "room", ROOMS),
-        (ServerKind::Login, "login", ACCOUNTS_WITHOUT_HALL),
+        (ServerKind::Hall, "hall", ""),
+        (ServerKind::Login, "login", "[login]\naccounts = \"accounts.db\"\nguests = true\n"),
     ]);
-    for name in ["manager", "room", "login"] {
-        let admin = cluster.admin(name);
-        until("every server ready", || (crate::page::get(admin, "/readyz")?.0 == 200).then_some(()));
-    }
+    cluster.until_whole();
     let [ada, bob] = ["ada", "bob"].map(|name| log_in_as(cluster.address("login"), name));
     let room = cluster.address("room");
     let (mut ada_at_table, _) = enter(room, &ada.ticket, None).unwrap();
@@ -295,17 +293,39 @@ fn a_disabled_account_is_shown_out_of_its_room_and_its_ticket_opens_none() {
     let manager = cluster.admin("manager").to_string();
     done(&["disable", "ada", "--manager-admin", &manager], &database, "");
     assert_eq!(ada_at_table.last_word(), Some(CloseReason::Evicted));
-    assert!(enter(room, &ada.ticket, None).is_err(), "the ticket is good, the login is over");
-    bob_at_table.chat("I am still here");
     until("it is counted", || {
         (metric(cluster.admin("manager"), "usher_revocations_total")? == 1).then_some(())
     });
+    let hall = cluster.address("hall").to_string();
+    let room = room.to_string();
+    let is_out = || {
+        let evicted = Some(Message::from(Closing { reason: CloseReason::Evicted }));
+        assert_eq!(
+            greet(&hall, Role::Hall, &ada.ticket).err(),
+            evicted,
+            "the ticket is good, the login is over"
+        );
+        assert_eq!(greet(&room, Role::Room, &ada.ticket).err(), evicted);
+    };
+    is_out();
+    cluster.server("manager").kill();
+    is_out();
+    cluster.restart(ServerKind::Manager, "manager");
+    cluster.until_whole();
+    until("the new manager knows of it", || {
+        (metric(cluster.admin("manager"), "usher_revocations_total")? == 1).then_some(())
+    });
+    is_out();
+    visit_hall(&hall, &bob.ticket);
+    bob_at_table.chat("I am still here");
 }
 
 #[test]
 fn nothing_is_changed_by_a_page_of_another_origin_or_without_the_token() {
     let folder = Folder::new();
-    private_file::write(&folder.0.join("admin.token"), "seven times seven\n").unwrap();
+    let database = folder.write_accounts(&["ada"]);
+    let token = folder.0.join("admin.token");
+    private_file::write(&token, "seven times seven\n").unwrap();
     let text = crate::cluster::config(ServerKind::Manager, "manager", "127.0.0.1:0", "", "");
     let text = text.replace("[cluster]", "admin_token_file = \"admin.token\"\n[cluster]");
     let manager = Process::start(ServerKind::Manager, &folder.write("manager.toml", &text));
@@ -318,4 +338,12 @@ fn nothing_is_changed_by_a_page_of_another_origin_or_without_the_token() {
     assert_eq!(post("Authorization", "Bearer seven times eight"), 401);
     assert_eq!(post("Origin", "http://evil.example"), 403);
     assert_eq!(post("Authorization", "Bearer seven times seven"), 200);
+
+    let admin = manager.ready.admin.to_string();
+    let disable = ["disable", "ada", "--manager-admin", &admin];
+    let said = refused(&disable, &database, "", 1);
+    assert!(said.contains("the account is disabled, but") && said.contains("--admin-token-file"), "{said}");
+    let with_token = [&disable[..], &["--admin-token-file", token.to_str().unwrap()]].concat();
+    assert!(done(&with_token, &database, "").contains("ada: evicted"));
+    refused(&["disable", "ada", "--admin-token-file", "admin.token"], &database, "", 2);
 }

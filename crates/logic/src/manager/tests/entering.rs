@@ -3,7 +3,7 @@
 //! Read next: [`super::super::presence`].
 
 use super::*;
-use usher_proto::message::{Evicted, Locate, Located, SeatKept};
+use usher_proto::message::{Evicted, Locate, Located, Revoked, SeatKept};
 
 #[test]
 fn a_an_older_login_is_denied() {
@@ -462,4 +462,36 @@ fn every_login_of_a_revoked_account_so_far_is_over_and_a_later_one_is_not() {
     let later = Identity { generation: told[0].below, ..player(1, 1) };
     assert_eq!(cluster.claim(two, later, 0), Verdict::Granted);
     assert_eq!(cluster.figure("usher_revocations_total"), 2);
+}
+
+#[test]
+fn every_server_keeps_what_was_revoked_for_a_manager_that_forgot() {
+    let revoked = |told: Vec<Message>| -> Vec<_> {
+        let logins = |message| if let Message::Revoked(said) = message { Some(said.logins) } else { None };
+        told.into_iter().filter_map(logins).flatten().collect()
+    };
+    let mut cluster = Cluster::new();
+    let (hall, room) = (cluster.server(ServerKind::Hall, "hall-1"), cluster.room("room-1"));
+    cluster.claim(room, player(1, 1), 0);
+    cluster.step(Input::Revoke { account: AccountId(1) });
+    let said = revoked(cluster.heard(hall));
+    assert_eq!(said[..], revoked(cluster.heard(room))[..]);
+    let [(AccountId(1), below)] = said[..] else { panic!("{said:?}") };
+    let late = cluster.server(ServerKind::Hall, "hall-2");
+    assert_eq!(revoked(cluster.heard(late)), said, "who comes later is told, too");
+
+    cluster.restart();
+    let present = present(player(1, 1), 0, 5);
+    let room = cluster.room_with("room-1", vec![present]);
+    assert_eq!(cluster.evictions(room), [], "this manager has heard of nothing yet");
+    let hall = cluster.server(ServerKind::Hall, "hall-1");
+    cluster.say(hall, Revoked { logins: said.clone() });
+    let told = cluster.heard(room);
+    assert!(told.contains(&Evict { below, ..evict(player(1, 1)) }.into()), "{told:?}");
+    assert_eq!(revoked(told), said);
+    cluster.say(hall, Revoked { logins: said });
+    assert_eq!(revoked(cluster.heard(room)), [], "said again it is no news");
+    assert_eq!(cluster.claim(room, player(1, 1), 0), Verdict::Superseded);
+    let back = cluster.room_with("room-2", vec![present]);
+    assert_eq!(cluster.evictions(back), [Evict { below, ..evict(player(1, 1)) }], "nor by presenting it");
 }

@@ -58,6 +58,7 @@ impl Door {
                 }
             }
             Message::DrainOrder(_) => self.drain(out),
+            Message::Revoked(said) => self.uplink.revoked(now, &said),
             _ => {
                 if let Some(conn) = self.uplink.conn() {
                     out.close(conn, CloseReason::Unexpected);

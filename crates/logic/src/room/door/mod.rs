@@ -158,6 +158,9 @@ impl Door {
         if identity.world != node.world {
             return Err(Closing { reason: CloseReason::WrongWorld }.into());
         }
+        if self.uplink.is_over(identity) {
+            return Err(Closing { reason: CloseReason::Evicted }.into());
+        }
         let serving = self.guests.len();
         if serving < node.connections_max && self.places.residences(identity.account).next().is_some() {
             return Ok(());
