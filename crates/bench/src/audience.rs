@@ -12,6 +12,7 @@
 //!
 //! Read next: `orders.rs`, `audience/room.rs`.
 
+mod channel;
 mod member;
 mod protocol;
 mod room;
@@ -22,6 +23,7 @@ use std::net::SocketAddr;
 use anyhow::Result;
 use clap::Parser;
 
+pub use self::channel::ROOM_KEY;
 pub(crate) use self::protocol::Protocol;
 use self::room::Room;
 use crate::{files, orders};
@@ -36,7 +38,8 @@ pub struct Audience {
     /// The server.
     #[arg(value_name = "ADDR")]
     address: SocketAddr,
-    /// How they speak: `framed` (what one says, all hear), `redis` or `nats` (publish and subscribe).
+    /// How they speak: `framed` (what one says, all hear), `sealed` (the same, encrypted), `redis` or `nats` (publish
+    /// and subscribe).
     #[arg(long, value_enum, value_name = "PROTOCOL", default_value_t = Protocol::Framed)]
     protocol: Protocol,
     /// Connections that hear. The first of them speaks; with redis, one more does.
@@ -48,8 +51,9 @@ pub struct Audience {
     /// Messages on their way to who has heard least, if there is no rate.
     #[arg(long, value_name = "W", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
     window: u16,
-    /// Bytes of a message, without what its protocol adds.
-    #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = clap::value_parser!(u16).range(16..))]
+    /// Bytes of a message, without what its protocol adds; sealing adds 16 to a frame.
+    #[arg(long, value_name = "BYTES", default_value_t = 100)]
+    #[arg(value_parser = clap::value_parser!(u16).range(16..=65_519))]
     size: u16,
 }
 

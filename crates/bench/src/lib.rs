@@ -7,7 +7,7 @@
 //! - Owns: the loads, the reading of `/proc`, the pairing and its arithmetic, the tables. The peers are the binaries
 //!   of this crate, and brokers as they are packaged.
 //! - Does not own: the stations; they are examples of the layers, or servers as they are delivered, and know nothing
-//!   of this.
+//!   of this. (`sealed_room` is a binary of this crate, because layer 2 knows no cipher.)
 //! - Invariants: a process started here ends with its handle; no wait is without a deadline.
 //! - Limit: Linux only (`/proc`, `io_uring`).
 //!

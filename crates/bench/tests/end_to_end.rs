@@ -3,7 +3,7 @@
 //! Read next: `src/load.rs`.
 #![forbid(unsafe_code)]
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -287,15 +287,14 @@ fn pass_on(mut stream: TcpStream, room: &Mutex<(u64, Vec<TcpStream>)>, wrong: Wr
     }
 }
 
-fn audience(address: &str, pace: &[&str]) -> Child {
-    ready(env!("CARGO_BIN_EXE_audience"), &[&[address, "--members", "10"], pace].concat())
+fn audience(address: &str, protocol: &str, pace: &[&str]) -> Child {
+    let words = [address, "--members", "10", "--protocol", protocol];
+    ready(env!("CARGO_BIN_EXE_audience"), &[&words, pace].concat())
 }
 
-#[test]
-fn a_broadcast_is_heard_by_all() {
-    let address = broadcaster(Wrong::Nothing);
+fn all_hear(address: &str, protocol: &str) {
     for pace in [&["--rate", "1000"][..], &[]] {
-        let mut audience = audience(&address, pace);
+        let mut audience = audience(address, protocol, pace);
         let slice = count(&mut audience, 100);
         assert_eq!((slice.messages, slice.drained), (1_000, 0));
         assert!(slice.p50_us > 0.0 && slice.p50_us <= slice.p99_us, "{slice:?}");
@@ -305,12 +304,69 @@ fn a_broadcast_is_heard_by_all() {
 }
 
 #[test]
+fn a_broadcast_is_heard_by_all() {
+    all_hear(&broadcaster(Wrong::Nothing), "framed");
+}
+
+fn something_is_noticed(address: &str, protocol: &str, pace: &[&str]) {
+    let mut audience = audience(address, protocol, pace);
+    audience.say("count 1000").unwrap();
+    assert!(!audience.end(SOON).unwrap().success());
+}
+
+#[test]
 fn what_a_member_should_not_have_heard_is_noticed() {
     for wrong in [Wrong::Twice, Wrong::Never, Wrong::Altered, Wrong::Closed] {
         for pace in [&["--rate", "5000"][..], &[]] {
-            let mut audience = audience(&broadcaster(wrong), pace);
-            audience.say("count 1000").unwrap();
-            assert!(!audience.end(SOON).unwrap().success());
+            something_is_noticed(&broadcaster(wrong), "framed", pace);
         }
     }
+}
+
+/// The room behind the encrypted channel, and its address.
+fn sealed_room() -> (Child, String) {
+    let words = ["--listen", "127.0.0.1:0", "--workers", "1", "--for", "120"];
+    let mut server = start(env!("CARGO_BIN_EXE_sealed_room"), &words);
+    let address = server.line(SOON).unwrap();
+    (server, address)
+}
+
+/// Passes on what is said between a server and whoever connects, and alters one byte of what the fourth of them hears:
+/// it is in the middle of a message, should that have 100 bytes and its frame be sealed.
+fn forger(server: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let serve = move || {
+        for (index, mut member) in listener.incoming().map_while(Result::ok).enumerate() {
+            let mut there = TcpStream::connect(&server).unwrap();
+            member.set_nodelay(true).unwrap();
+            there.set_nodelay(true).unwrap();
+            let (hearing, heard) = (there.try_clone().unwrap(), member.try_clone().unwrap());
+            thread("said", move || drop(io::copy(&mut member, &mut there)));
+            let altered_at = if index == 3 { 10_000 } else { u64::MAX };
+            thread("heard", move || drop(pass_on_altered(hearing, heard, altered_at)));
+        }
+    };
+    thread("forger", serve);
+    address
+}
+
+fn pass_on_altered(mut from: TcpStream, mut to: TcpStream, altered_at: u64) -> io::Result<()> {
+    io::copy(&mut (&from).take(altered_at), &mut to)?;
+    let mut byte = [0];
+    from.read_exact(&mut byte)?;
+    to.write_all(&[byte[0] ^ 1])?;
+    io::copy(&mut from, &mut to).map(drop)
+}
+
+#[test]
+fn a_sealed_broadcast_is_heard_by_all() {
+    let (_server, address) = sealed_room();
+    all_hear(&address, "sealed");
+}
+
+#[test]
+fn what_was_altered_under_its_seal_is_noticed() {
+    let (_server, address) = sealed_room();
+    something_is_noticed(&forger(address), "sealed", &["--rate", "5000"]);
 }

@@ -27,7 +27,7 @@ pub mod link;
 pub mod logs;
 pub mod metrics;
 pub mod process;
-mod sealed;
+pub mod sealed;
 pub mod server;
 pub mod signals;
 

@@ -15,12 +15,12 @@ struct Sealer(Sealing);
 struct Opener(Opening);
 
 /// The two halves of an open channel, for the stages that use them.
-pub(crate) fn keys(split: Split) -> Keys {
+pub fn keys(split: Split) -> Keys {
     Keys { seal: Box::new(Sealer(split.sealing)), open: Box::new(Opener(split.opening)) }
 }
 
-/// A body as a native frame, in clear.
-pub(crate) fn framed(body: &[u8]) -> BytesMut {
+/// A body of at most 65,535 bytes as a native frame, in clear.
+pub fn framed(body: &[u8]) -> BytesMut {
     let mut frame = BytesMut::with_capacity(2 + body.len());
     frame.put_u16(body.len() as u16);
     frame.put_slice(body);

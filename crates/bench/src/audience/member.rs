@@ -1,9 +1,10 @@
 //! One connection: its place on the tape of what it must hear, and what it still has to say.
 //!
-//! - Invariant: a byte that is not the tape's next one is an error, but for the ping of nats between two messages.
+//! - Invariant: a byte that, in clear, is not the tape's next one is an error, but for the ping of nats between two
+//!   messages.
 //! - Limit: none on what it has to say; whoever speaks is bounded by the window.
 //!
-//! Read next: `tape.rs`, `room.rs`.
+//! Read next: `tape.rs`, `channel.rs`, `room.rs`.
 
 use std::io::{ErrorKind, Read, Write};
 use std::ops::Range;
@@ -13,7 +14,8 @@ use anyhow::{Context, Result, bail, ensure};
 use mio::net::TcpStream;
 use mio::{Interest, Poll, Token};
 
-use super::protocol::{PING, PONG};
+use super::channel::Channel;
+use super::protocol::{PING, PONG, Protocol};
 use super::tape::Tape;
 
 const JOIN_MAX: Duration = Duration::from_secs(30);
@@ -23,6 +25,7 @@ const SHOWN_BYTES: usize = 80;
 
 pub(super) struct Member {
     stream: TcpStream,
+    channel: Channel,
     place: u64,
     unsent: Vec<u8>,
     /// How many bytes of a ping it has heard.
@@ -31,12 +34,18 @@ pub(super) struct Member {
 
 impl Member {
     /// Everything after this place is to be heard on this connection.
-    pub(super) fn new(stream: std::net::TcpStream, place: u64, token: Token, poll: &Poll) -> Result<Self> {
+    pub(super) fn new(
+        stream: std::net::TcpStream,
+        channel: Channel,
+        place: u64,
+        token: Token,
+        poll: &Poll,
+    ) -> Result<Self> {
         stream.set_nonblocking(true)?;
         let mut stream = TcpStream::from_std(stream);
         // Edge-triggered, to be told of room to write costs nothing while there is room.
         poll.registry().register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Self { stream, place, unsent: Vec::new(), pinged: 0 })
+        Ok(Self { stream, channel, place, unsent: Vec::new(), pinged: 0 })
     }
 
     pub(super) fn place(&self) -> u64 {
@@ -45,7 +54,7 @@ impl Member {
 
     /// Says this, and whatever waits before it.
     pub(super) fn say(&mut self, bytes: &[u8]) -> Result<()> {
-        self.unsent.extend_from_slice(bytes);
+        self.unsent.extend_from_slice(&self.channel.seal(bytes)?);
         self.flush()
     }
 
@@ -57,7 +66,8 @@ impl Member {
             match self.stream.read(buffer) {
                 Ok(0) => bail!("the server closed the connection"),
                 Ok(length) => {
-                    self.hear(&buffer[..length], tape)?;
+                    let clear = self.channel.open(&buffer[..length])?;
+                    self.hear(&clear, tape)?;
                     // A short read emptied the socket; what comes later is a new event.
                     if length < buffer.len() && !ending {
                         break;
@@ -114,16 +124,21 @@ impl Member {
 }
 
 /// Says the greeting and waits for its answer, of which only the end need be known.
-pub(super) fn greet(stream: &mut std::net::TcpStream, [greeting, answer]: [Vec<u8>; 2]) -> Result<()> {
+pub(super) fn greet(
+    stream: &mut std::net::TcpStream,
+    protocol: Protocol,
+    [greeting, answer]: [Vec<u8>; 2],
+) -> Result<Channel> {
     stream.set_read_timeout(Some(JOIN_MAX))?;
-    stream.write_all(&greeting)?;
+    let mut channel = protocol.channel(stream)?;
+    stream.write_all(&channel.seal(&greeting)?)?;
     let (mut heard, mut chunk) = (Vec::new(), [0; CHUNK_BYTES]);
     while !heard.ends_with(&answer) {
         let length = stream.read(&mut chunk).context("waiting for the answer to a greeting")?;
         ensure!(length > 0, "the server closed the connection: {:?}", String::from_utf8_lossy(&heard));
-        heard.extend_from_slice(&chunk[..length]);
+        heard.extend_from_slice(&channel.open(&chunk[..length])?);
     }
-    Ok(())
+    Ok(channel)
 }
 
 /// How many bytes are the same from the start.
@@ -138,14 +153,21 @@ fn same(some: &[u8], others: &[u8]) -> usize {
 mod tests {
     use std::net::{TcpListener, TcpStream};
 
+    use bytes::BytesMut;
+
     use super::*;
+    use crate::audience::channel::pair;
 
     const MESSAGE: &[u8] = b"MSG room 1 2\r\nhi\r\n";
 
     fn member(poll: &Poll) -> (Member, TcpStream) {
+        member_behind(Channel::Clear, poll)
+    }
+
+    fn member_behind(channel: Channel, poll: &Poll) -> (Member, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        (Member::new(stream, 0, Token(0), poll).unwrap(), listener.accept().unwrap().0)
+        (Member::new(stream, channel, 0, Token(0), poll).unwrap(), listener.accept().unwrap().0)
     }
 
     fn tape() -> Tape {
@@ -205,5 +227,26 @@ mod tests {
             }
         };
         assert_eq!(error, "the server closed the connection");
+    }
+
+    #[test]
+    fn what_was_sealed_is_compared_like_anything() {
+        let (poll, mut tape) = (Poll::new().unwrap(), Tape::new(4));
+        tape.append(b"\0\x02hi", 1);
+        tape.append(b"\0\x02ho", 2);
+        let (channel, mut there) = pair();
+        let (mut member, mut server) = member_behind(channel, &poll);
+        let mut hear = |frames: &[u8], place: u64| {
+            let mut sealed = BytesMut::new();
+            there.seal.seal(frames, &mut sealed).unwrap();
+            server.write_all(&sealed).unwrap();
+            while member.place() < place {
+                member.ready(false, &tape, &mut [0; 64])?;
+            }
+            anyhow::Ok(member.place())
+        };
+        assert_eq!(hear(b"\0\x02hi", 4).unwrap(), 4);
+        let error = hear(b"\0\x02hi", 8).unwrap_err().to_string();
+        assert!(error.starts_with("heard something else"), "{error}");
     }
 }

@@ -1,21 +1,27 @@
-//! Three ways to say the same thing: what joins, what is said, and what each member then hears.
+//! Four ways to say the same thing: what joins, what is said, and what each member then hears.
 //!
 //! What is heard of a message is known to the byte before it is said, the server's own header included. So nothing
-//! is parsed: a stream is compared with what it must be, wherever reads cut it.
+//! is parsed: a stream is compared with what it must be, wherever reads cut it. (Of a sealed one, what it says.)
 //!
 //! - Limits: what redis and nats may say besides is not known here, but for the ping of nats; it is an error.
 //!
-//! Read next: `tape.rs`, `member.rs`.
+//! Read next: `tape.rs`, `channel.rs`, `member.rs`.
 
 use std::fmt;
+use std::net::TcpStream;
 
+use anyhow::Result;
 use clap::ValueEnum;
+
+use super::channel::Channel;
 
 /// The protocol of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Protocol {
     /// `u16` length, big-endian, then that many bytes. Who is connected has joined.
     Framed,
+    /// The same frames, sealed one by one after a handshake.
+    Sealed,
     /// RESP2: SUBSCRIBE and PUBLISH, which a subscriber may not do, and whose reply says how many heard it.
     Redis,
     /// CONNECT, SUB, PUB and MSG; PING and PONG.
@@ -27,13 +33,18 @@ pub(super) const PING: &[u8] = b"PING\r\n";
 pub(super) const PONG: &[u8] = b"PONG\r\n";
 
 impl Protocol {
+    /// What all that is said on this connection goes through, once both ends agree.
+    pub(super) fn channel(self, stream: &mut TcpStream) -> Result<Channel> {
+        if self == Self::Sealed { Channel::sealed(stream) } else { Ok(Channel::Clear) }
+    }
+
     /// What a newcomer says, and what it has heard last when it hears everything from then on.
     ///
-    /// Framed: the message itself, which the others hear, too.
+    /// Framed or sealed: the message itself, which the others hear, too.
     pub(super) fn greeting(self, message: &[u8]) -> [Vec<u8>; 2] {
         let bytes = |text: &str| text.as_bytes().to_vec();
         match self {
-            Self::Framed => [self.said(message), self.heard(message)],
+            Self::Framed | Self::Sealed => [self.said(message), self.heard(message)],
             Self::Redis => [
                 bytes("*2\r\n$9\r\nSUBSCRIBE\r\n$4\r\nroom\r\n"),
                 bytes("*3\r\n$9\r\nsubscribe\r\n$4\r\nroom\r\n:1\r\n"),
@@ -47,14 +58,14 @@ impl Protocol {
 
     /// Whether who joins is heard by those who are there.
     pub(super) fn greets_all(self) -> bool {
-        self == Self::Framed
+        matches!(self, Self::Framed | Self::Sealed)
     }
 
-    /// The bytes that say a message.
+    /// The bytes that say a message, in clear.
     pub(super) fn said(self, message: &[u8]) -> Vec<u8> {
         let length = message.len();
         match self {
-            Self::Framed => framed(message),
+            Self::Framed | Self::Sealed => framed(message),
             Self::Redis => {
                 wrapped(&format!("*3\r\n$7\r\nPUBLISH\r\n$4\r\nroom\r\n${length}\r\n"), message, "\r\n")
             }
@@ -62,11 +73,11 @@ impl Protocol {
         }
     }
 
-    /// The bytes in which each member hears it.
+    /// The bytes in which each member hears it, in clear.
     pub(super) fn heard(self, message: &[u8]) -> Vec<u8> {
         let length = message.len();
         match self {
-            Self::Framed => framed(message),
+            Self::Framed | Self::Sealed => framed(message),
             Self::Redis => {
                 wrapped(&format!("*3\r\n$7\r\nmessage\r\n$4\r\nroom\r\n${length}\r\n"), message, "\r\n")
             }
@@ -93,6 +104,7 @@ impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Framed => "framed",
+            Self::Sealed => "sealed",
             Self::Redis => "redis",
             Self::Nats => "nats",
         })

@@ -14,6 +14,7 @@ use anyhow::{Context, Result, ensure};
 use mio::{Events, Poll, Token};
 
 use super::Audience;
+use super::channel::Channel;
 use super::member::{Member, greet};
 use super::tape::Tape;
 use crate::account::{Account, Limit, SILENCE_MAX};
@@ -83,9 +84,9 @@ impl Room {
             self.tape.append(&greeting[1], self.account.now());
             self.account.in_flight += self.members.len() as u64;
         }
-        greet(&mut stream, greeting)?;
+        let channel = greet(&mut stream, self.audience.protocol, greeting)?;
         let token = Token(self.members.len());
-        self.members.push(Member::new(stream, self.tape.end(), token, &self.poll)?);
+        self.members.push(Member::new(stream, channel, self.tape.end(), token, &self.poll)?);
         Ok(())
     }
 
@@ -201,7 +202,7 @@ impl Speaker {
     fn new(audience: &Audience, poll: &Poll) -> Result<Option<Self>> {
         let Some(reply) = audience.protocol.reply(audience.members.into()) else { return Ok(None) };
         let stream = dial(audience.address, None)?;
-        let member = Member::new(stream, 0, SPEAKER, poll)?;
+        let member = Member::new(stream, Channel::Clear, 0, SPEAKER, poll)?;
         let replies = Tape::new(reply.len());
         Ok(Some(Self { member, reply, replies }))
     }
