@@ -117,6 +117,8 @@ pub(crate) enum Station {
     FramedEcho(Framed),
     /// What one says goes to all.
     FramedBroadcast(Framed),
+    /// The same behind the encrypted channel.
+    SealedBroadcast(Framed),
     /// `raw_echo` with a choice of ways, on mio, one thread.
     Buffers(Way),
     /// The push server, as it is delivered.
@@ -133,7 +135,9 @@ impl Station {
     pub(crate) fn arrangement(self) -> String {
         match self {
             Self::RawEcho(engine, workers) => format!("{engine}-{workers}"),
-            Self::FramedEcho(framed) | Self::FramedBroadcast(framed) => framed.to_string(),
+            Self::FramedEcho(framed) | Self::FramedBroadcast(framed) | Self::SealedBroadcast(framed) => {
+                framed.to_string()
+            }
             Self::Push(engine, _) => engine.to_string(),
             other => other.to_string(),
         }
@@ -143,7 +147,9 @@ impl Station {
     pub(crate) fn kind(self) -> &'static str {
         match self {
             Self::RawEcho(..) => "raw",
-            Self::FramedEcho(_) | Self::FramedBroadcast(_) => "framed",
+            Self::FramedEcho(_) => "framed",
+            Self::FramedBroadcast(_) => "plain",
+            Self::SealedBroadcast(_) => "sealed",
             Self::Buffers(_) => "buffers",
             Self::Push(_, Logs::Default) => "push",
             Self::Push(_, Logs::OfOne) => "log-1",
@@ -159,6 +165,7 @@ impl Station {
     /// How its clients speak, where there is a choice.
     pub(crate) fn protocol(self) -> Protocol {
         match self {
+            Self::SealedBroadcast(_) => Protocol::Sealed,
             Self::Broker(Broker::Redis) => Protocol::Redis,
             Self::Broker(Broker::Nats) => Protocol::Nats,
             _ => Protocol::Framed,
@@ -172,6 +179,7 @@ impl fmt::Display for Station {
             Self::RawEcho(engine, threads) => write!(f, "raw_echo-{engine}-{threads}"),
             Self::FramedEcho(framed) => write!(f, "framed_echo-{framed}"),
             Self::FramedBroadcast(framed) => write!(f, "framed_broadcast-{framed}"),
+            Self::SealedBroadcast(framed) => write!(f, "sealed_broadcast-{framed}"),
             Self::Buffers(way) => write!(f, "raw_echo-{way}"),
             Self::Push(engine, Logs::Default) => write!(f, "push-{engine}"),
             Self::Push(engine, Logs::OfOne) => write!(f, "push-{engine}-log-1"),
@@ -234,18 +242,15 @@ impl Programs {
         let peer = |name: &str, threads| {
             (self.folder.join(name), format!("{address} --with-parent --threads {threads}"))
         };
+        let layer2 = |framed: Framed| format!("--listen {address} --for {seconds} {}", framed.options());
         let (program, options) = match station {
             Station::RawEcho(engine, threads) => (
                 example("raw_echo"),
                 format!("{address} --engine {engine} --for {seconds} --workers {threads}"),
             ),
-            Station::FramedEcho(framed) => {
-                (example("framed_echo"), format!("--listen {address} --for {seconds} {}", framed.options()))
-            }
-            Station::FramedBroadcast(framed) => (
-                example("framed_echo"),
-                format!("--listen {address} --for {seconds} {} --broadcast", framed.options()),
-            ),
+            Station::FramedEcho(framed) => (example("framed_echo"), layer2(framed)),
+            Station::FramedBroadcast(framed) => (example("framed_echo"), layer2(framed) + " --broadcast"),
+            Station::SealedBroadcast(framed) => (self.folder.join("sealed_room"), layer2(framed)),
             Station::Buffers(way) => {
                 (self.ways(), format!("{address} --buffers {way} --engine mio --for {seconds} --workers 1"))
             }
@@ -337,13 +342,13 @@ mod tests {
             words(Station::RawEcho(Engine::Uring, 2)),
             "/t/release/examples/raw_echo 127.0.0.1:0 --engine uring --for 9 --workers 2"
         );
-        let framed = "/t/release/examples/framed_echo --listen 127.0.0.1:0 --for 9 --engine mio --workers 1 \
-                      --receive-threads 1 --logic-threads 0 --send-threads 2";
-        assert_eq!(words(Station::FramedEcho(Framed::on(Engine::Mio, STAGES))), framed);
-        assert_eq!(
-            words(Station::FramedBroadcast(Framed::on(Engine::Mio, STAGES))),
-            format!("{framed} --broadcast")
-        );
+        let options = "--listen 127.0.0.1:0 --for 9 --engine mio --workers 1 \
+                       --receive-threads 1 --logic-threads 0 --send-threads 2";
+        let framed = Framed::on(Engine::Mio, STAGES);
+        let echo = format!("/t/release/examples/framed_echo {options}");
+        assert_eq!(words(Station::FramedEcho(framed)), echo);
+        assert_eq!(words(Station::FramedBroadcast(framed)), format!("{echo} --broadcast"));
+        assert_eq!(words(Station::SealedBroadcast(framed)), format!("/t/release/sealed_room {options}"));
         assert_eq!(
             words(Station::Buffers(Way::Operation)),
             "/t/ways/release/examples/raw_echo 127.0.0.1:0 --buffers operation --engine mio --for 9 --workers 1"
@@ -365,6 +370,7 @@ mod tests {
             (Station::TokioStages(2), "tokio_stages-2"),
             (Station::FramedEcho(framed), "framed_echo-uring-1/1-0-2"),
             (Station::FramedBroadcast(framed), "framed_broadcast-uring-1/1-0-2"),
+            (Station::SealedBroadcast(framed), "sealed_broadcast-uring-1/1-0-2"),
             (Station::Broker(Broker::Nats), "nats-server"),
         ] {
             assert_eq!(station.to_string(), name);
