@@ -48,6 +48,13 @@ impl GameKind {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
+    /// The version of its rules: records of hands name it, and it grows when the same moves may come to something else.
+    pub const fn rules(self) -> u16 {
+        match self {
+            Self::Gomoku => 1,
+        }
+    }
+
     /// Seats at a table. A hand needs all of them taken.
     pub const fn seats(self) -> u8 {
         match self {

@@ -9,8 +9,12 @@
 //! Read next: `usher-logic` for the machines, `usher-runtime` and `usher-sim` for the two worlds.
 
 use crate::first_frame::Role;
-use crate::ids::{AccountId, Address, ConnId, GroupId, Identity, Reservation, ServerName, ShardId, WorldId};
+use crate::hand::{HandRecord, Seed};
+use crate::ids::{
+    AccountId, Address, ConnId, GameId, GroupId, Identity, Reservation, ServerName, ShardId, WorldId,
+};
 use crate::message::{CloseReason, LogInDenial, Message};
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -302,6 +306,17 @@ pub enum Question {
         /// How long it is good for.
         ttl: Duration,
     },
+    /// The chance of a hand: bits that nobody can guess.
+    HandSeed,
+    /// Write down a hand that is over, and count it once.
+    RecordHand(Box<HandRecord>),
+    /// What an account has won and lost so far.
+    Score {
+        /// Whose.
+        account: AccountId,
+        /// At which game.
+        game: GameId,
+    },
 }
 
 /// What the world answers.
@@ -319,6 +334,13 @@ pub enum Answer {
     Ticket(Option<Vec<u8>>),
     /// To [`Question::SealReservation`].
     Reservation(Vec<u8>),
+    /// To [`Question::HandSeed`].
+    HandSeed(Seed),
+    /// To [`Question::RecordHand`], once it cannot be lost any more: the score of each of its seats from then on; nothing
+    /// if it could not be written down.
+    HandRecorded(Option<Vec<i64>>),
+    /// To [`Question::Score`]; nothing where no scores are kept.
+    Score(Option<i64>),
 }
 
 /// A SCRAM exchange so far. Its texts are no secrets, so a machine may keep them, and then the world need not.

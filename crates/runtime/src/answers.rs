@@ -156,6 +156,13 @@ impl World for Answers {
                     &self.seals.keys.load(),
                 )))
             }
+            Question::HandSeed => {
+                let mut seed = [0; 32];
+                os_rng().fill_bytes(&mut seed);
+                Answer::HandSeed(seed)
+            }
+            Question::RecordHand(_) => Answer::HandRecorded(None),
+            Question::Score { .. } => Answer::Score(None),
             // A server logs in nowhere.
             Question::ClientFirst { .. } => Answer::ClientFirst(None),
             Question::ClientFinal { .. } => Answer::ClientFinal(None),

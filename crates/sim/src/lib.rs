@@ -13,6 +13,7 @@
 mod machine;
 mod network;
 mod process;
+mod results;
 mod scenario;
 mod schedule;
 mod shadow;

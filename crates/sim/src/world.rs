@@ -14,6 +14,7 @@ mod outputs;
 use crate::machine::{AnyMachine, In};
 use crate::network::{Network, Packet, Purpose, State, across, delay, is_caller};
 use crate::process::{Place, Process, ProcessId};
+use crate::results::Results;
 use crate::scenario::{Fault, Plan, Scenario};
 use crate::schedule::{Event, Schedule};
 use crate::shadow::Shadow;
@@ -44,6 +45,7 @@ pub struct World {
     processes: Vec<Process>,
     network: Network,
     vault: Vault,
+    results: Results,
     shadow: Shadow,
     /// The last first frames that players said to room servers.
     recorded: VecDeque<Hello>,
@@ -60,6 +62,7 @@ impl World {
             processes: Vec::new(),
             network: Network::default(),
             vault: Vault::new(scenario.seed),
+            results: Results::default(),
             shadow: Shadow::default(),
             recorded: VecDeque::new(),
             steps: 0,
@@ -94,6 +97,11 @@ impl World {
     /// How often everything was quiet and had to agree.
     pub fn quiet_sweeps(&self) -> u64 {
         self.shadow.quiet_sweeps
+    }
+
+    /// Hands that were played to their end and written down.
+    pub fn hands(&self) -> usize {
+        self.results.len()
     }
 
     /// Runs until then.

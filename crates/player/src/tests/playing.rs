@@ -242,6 +242,7 @@ fn a_hand_is_played_from_what_the_seat_sees() {
             to_act: to_act(&*hand),
             turn_left_ms: 30_000,
             view: hand.view(Some(Seat(1))).into(),
+            scores: vec![],
         },
     );
     while let Some(seat) = to_act(&*hand) {
@@ -261,7 +262,16 @@ fn a_hand_is_played_from_what_the_seat_sees() {
         }
     }
     let outcome = hand.outcome().expect("the hand is over");
-    stage.say(conn, HandEnded { hand: 1, scores: outcome.scores, reason: outcome.reason.name().into() });
+    stage.say(
+        conn,
+        HandEnded {
+            hand: 1,
+            scores: outcome.scores,
+            reason: outcome.reason.name().into(),
+            totals: vec![],
+            seed: vec![].into(),
+        },
+    );
     assert!(moves > 3);
     assert_eq!(stage.tally().steps[&crate::Step::Action], moves);
     assert_eq!(stage.failure(), None);

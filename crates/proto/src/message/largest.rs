@@ -122,6 +122,7 @@ fn table() -> Vec<Message> {
         to_act,
         turn_left_ms: u32::MAX,
         view: bytes(VIEW_BYTES_MAX),
+        scores: vec![Some(i64::MIN); SEATS_MAX],
     };
     let illegal = ActDenial::Illegal(text(GAME_TEXT_BYTES_MAX));
     let (scores, reason) = (vec![i32::MIN; SEATS_MAX], text(GAME_TEXT_BYTES_MAX));
@@ -135,9 +136,10 @@ fn table() -> Vec<Message> {
         Act { hand, turn, action: bytes(ACTION_BYTES_MAX) }.into(),
         Acted { hand, turn, seat: u8::MAX, action: bytes(EVENT_BYTES_MAX), to_act }.into(),
         ActDenied { hand, turn, reason: illegal }.into(),
-        HandEnded { hand, scores, reason }.into(),
+        HandEnded { hand, scores, reason, totals: vec![i64::MIN; SEATS_MAX], seed: bytes(32) }.into(),
         PlayerSat { at: AT, account: ACCOUNT }.into(),
         PlayerStood { at: AT, account: ACCOUNT }.into(),
+        Scored { at: AT, score: i64::MIN }.into(),
     ]
 }
 

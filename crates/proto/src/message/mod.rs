@@ -176,9 +176,10 @@ messages! {
     0x0407 Act               Array 128     Client;
     0x0408 Acted             Array 320     Server;
     0x0409 ActDenied         Map   256     Server;
-    0x040a HandEnded         Map   256     Server;
+    0x040a HandEnded         Map   384     Server;
     0x040b PlayerSat         Array 64      Server;
     0x040c PlayerStood       Array 64      Server;
+    0x040d Scored            Map   64      Server;
     // link: servers and their manager
     0x1001 Register          Map   131_072  Node;
     0x1002 Registered        Map   64      Manager;

@@ -83,6 +83,9 @@ pub struct TableState {
     pub turn_left_ms: u32,
     /// The game as this seat may see it, in the game's own layout.
     pub view: ByteBuf,
+    /// What each of those who sit there has won and lost at this game so far, where that is known.
+    #[serde(default)]
+    pub scores: Vec<Option<i64>>,
 }
 
 /// I do this.
@@ -145,6 +148,21 @@ pub struct HandEnded {
     pub scores: Vec<i32>,
     /// Why it ended, in the game's own words.
     pub reason: alloc::string::String,
+    /// What each seat has won and lost at this game so far, this hand included, if that is kept.
+    #[serde(default)]
+    pub totals: Vec<i64>,
+    /// Its chance, 32 bytes: what was dealt can be checked now.
+    #[serde(default)]
+    pub seed: ByteBuf,
+}
+
+/// What somebody at your table has won and lost at this game so far. Said when it is known, after sitting down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scored {
+    /// Who sits there.
+    pub at: SeatNo,
+    /// The points.
+    pub score: i64,
 }
 
 /// Somebody sat down at your table.

@@ -10,6 +10,7 @@ use super::arrivals::last_word;
 use crate::machine::Out;
 use crate::network::{Packet, State, across, is_caller};
 use crate::process::Place;
+use crate::results;
 use crate::scenario::unix_ms;
 use crate::schedule::Event;
 use crate::vault;
@@ -154,6 +155,9 @@ impl World {
             Question::SealReservation { reservation, ttl } => {
                 Answer::Reservation(self.vault.seal_reservation(now + ttl, reservation, dice))
             }
+            Question::HandSeed => Answer::HandSeed(results::seed(dice)),
+            Question::RecordHand(record) => Answer::HandRecorded(Some(self.results.record(&record))),
+            Question::Score { account, game } => Answer::Score(Some(self.results.score(account, game))),
         };
         self.schedule.plan(now, Event::Answered { at, id, answer });
     }

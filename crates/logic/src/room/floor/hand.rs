@@ -2,7 +2,8 @@
 //!
 //! Why: a game's rules may have a bug, and a panic there must end that hand and nothing else; so nobody but
 //! this file calls a game, and always through the guard.
-//! Owns: the game's state. Does not own seats' occupants or clocks.
+//! Owns: the game's state, and what was done so far, so that the hand can be played back. Does not own seats'
+//! occupants or clocks.
 //! Invariants: `turn`, `to_act` and `outcome` are what the game said after its last change.
 //! After a [`Fault`] the hand is in an unknown state: it is dropped.
 //! Read next: [`super::table`].
@@ -11,6 +12,7 @@ use super::super::Guard;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use usher_games::{Event, Game, GameKind, Illegal, Outcome, Seat, Seats};
+use usher_proto::hand::{Move, Seed};
 
 /// The game panicked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,14 +26,20 @@ pub(super) struct Hand {
     turn: u32,
     to_act: Seats,
     outcome: Option<Outcome>,
+    moves: Vec<Move>,
 }
 
 impl Hand {
-    pub(super) fn new(kind: GameKind, seed: [u8; 32], guard: Guard) -> Result<Self, Fault> {
+    pub(super) fn new(kind: GameKind, seed: Seed, guard: Guard) -> Result<Self, Fault> {
         let game = guarded(guard, || kind.new_hand(seed))?;
-        let mut hand = Self { game, guard, turn: 0, to_act: Seats::NONE, outcome: None };
+        let mut hand = Self { game, guard, turn: 0, to_act: Seats::NONE, outcome: None, moves: Vec::new() };
         hand.change(|_| ())?;
         Ok(hand)
+    }
+
+    /// All that was done; after a fault, the last of it is what the game failed at.
+    pub(super) fn into_moves(self) -> Vec<Move> {
+        self.moves
     }
 
     /// Actions, timeouts and abandonments so far.
@@ -53,14 +61,21 @@ impl Hand {
     }
 
     pub(super) fn act(&mut self, seat: Seat, action: &[u8]) -> Result<Result<Vec<Event>, Illegal>, Fault> {
-        self.change(|game| game.act(seat, action))
+        self.moves.push(Move::Act { seat: seat.0, action: action.to_vec() });
+        let done = self.change(|game| game.act(seat, action))?;
+        if done.is_err() {
+            self.moves.pop(); // refused: nothing was done
+        }
+        Ok(done)
     }
 
     pub(super) fn timeout(&mut self) -> Result<Vec<Event>, Fault> {
+        self.moves.push(Move::Timeout);
         self.change(|game| game.timeout())
     }
 
     pub(super) fn abandon(&mut self, seat: Seat) -> Result<Vec<Event>, Fault> {
+        self.moves.push(Move::Abandon { seat: seat.0 });
         self.change(|game| game.abandon(seat))
     }
 

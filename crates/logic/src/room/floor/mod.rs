@@ -8,11 +8,13 @@
 //! player is not in the room by it any more (replaced, evicted) changes nothing; what is due is done before
 //! the input that finds it due.
 //! Limits: the door's; a floor never has more people than its rooms have capacity.
-//! Read next: [`room`], then `table.rs` and `hand.rs`.
+//! Read next: [`room`], then `table.rs`, `play.rs` and `hand.rs`.
 
 mod alarms;
+mod asks;
 mod chat;
 mod hand;
+mod play;
 mod room;
 mod step;
 mod table;
@@ -22,12 +24,12 @@ use super::{DOOR, Guard, RoomConfig, RoomNote};
 use alarms::{Alarm, Alarms};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use asks::{Asker, Asks};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use rand_chacha::ChaCha8Rng;
-use rand_core::SeedableRng;
 use room::Room;
 use step::{Counts, Step};
+use usher_proto::machine::Answer;
 use usher_proto::message::{CloseReason, EnterDenial, EnterDenied};
 use usher_proto::{AccountId, ConnId, Input, Message, Outbox, Output, RoomNo, ShardId, Time};
 
@@ -47,7 +49,7 @@ pub struct Floor {
 struct Shared {
     config: Arc<RoomConfig>,
     alarms: Alarms,
-    chance: ChaCha8Rng,
+    asks: Asks,
     counts: Counts,
     guard: Guard,
     draining: bool,
@@ -55,8 +57,6 @@ struct Shared {
 
 impl Floor {
     pub(super) fn new(config: &Arc<RoomConfig>, shard: ShardId, seed: u64, guard: Guard) -> Self {
-        let mut chance = ChaCha8Rng::seed_from_u64(seed);
-        chance.set_stream(u64::from(shard.0));
         let room = |(no, spec)| (no, Room::new(no, spec, config.replay_max, seed));
         Self {
             rooms: config.rooms_of(shard).map(room).collect(),
@@ -64,7 +64,7 @@ impl Floor {
             shared: Shared {
                 config: Arc::clone(config),
                 alarms: Alarms::default(),
-                chance,
+                asks: Asks::default(),
                 counts: Counts::default(),
                 guard,
                 draining: false,
@@ -85,6 +85,7 @@ impl Floor {
                 self.with(room, now, out, |room, step| room.evict(account, below, step));
             }
             Input::Told { note: RoomNote::Drain, .. } | Input::Drain => self.drain(now, out),
+            Input::Answer { id, answer } => self.answered(now, id, answer, out),
             _ => {}
         }
     }
@@ -103,6 +104,20 @@ impl Floor {
                     self.with(room, now, out, |room, step| room.grace_over(account, step));
                 }
             }
+        }
+    }
+
+    fn answered(&mut self, now: Time, id: u64, answer: Answer, out: &mut Out) {
+        match self.shared.asks.close(id) {
+            Some(Asker::Table(room, table)) => {
+                self.with(room, now, out, |room, step| room.table_answered(table, id, answer, step));
+            }
+            Some(Asker::Player(room, account)) => {
+                if let Answer::Score(Some(score)) = answer {
+                    self.with(room, now, out, |room, step| room.scored(account, score, step));
+                }
+            }
+            None => {}
         }
     }
 
@@ -181,6 +196,7 @@ impl Floor {
         visit("usher_chats_total", counts.chats);
         visit("usher_hands_started_total", counts.hands_started);
         visit("usher_hands_ended_total", counts.hands_ended);
+        visit("usher_hands_unrecorded_total", counts.hands_unrecorded);
         visit("usher_game_faults_total", counts.faults);
         visit("usher_evicted_total", counts.evicted);
         visit("usher_replaced_total", counts.replaced);
@@ -194,7 +210,7 @@ impl Shared {
             now,
             out,
             alarms: &mut self.alarms,
-            chance: &mut self.chance,
+            asks: &mut self.asks,
             counts: &mut self.counts,
             config: &self.config,
             rules: room.rules,

@@ -11,16 +11,18 @@
 //! Read next: [`super::tables`].
 
 use super::alarms::{Alarm, Alarms};
+use super::asks::Asker;
 use super::chat::ChatLog;
 use super::step::{Rules, Step};
 use super::tables::Tables;
-use crate::room::{DOOR, RoomNote, RoomSpec};
+use crate::room::{DOOR, RoomNote, RoomSpec, game_id};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use usher_proto::limits::CHAT_BYTES_MAX;
+use usher_proto::machine::{Answer, Question};
 use usher_proto::message::{
     Act, ActDenial, ActDenied, Chat, ChatAccepted, ChatDenial, ChatDenied, CloseReason, Entered, SeatNo, Sit,
     SitDenial, SitDenied, Stood,
@@ -149,6 +151,8 @@ impl Room {
         };
         self.set_seat(account, Some(at));
         self.at(at.table, step, |table, step| table.sit(at.seat, account, conn, step));
+        let game = game_id(self.rules.kind);
+        step.ask(Asker::Player(self.rules.room, account), Question::Score { account, game });
     }
 
     pub(super) fn stand(&mut self, account: AccountId, conn: ConnId, step: &mut Step<'_>) {
@@ -196,6 +200,17 @@ impl Room {
         if self.players.get(&account).is_some_and(|player| player.identity.generation < below) {
             step.counts.evicted += 1;
             self.end_stay(account, Some(CloseReason::Evicted), step);
+        }
+    }
+
+    pub(super) fn table_answered(&mut self, table: TableNo, id: u64, answer: Answer, step: &mut Step<'_>) {
+        self.at(table, step, |table, step| table.answered(id, answer, step));
+    }
+
+    /// A score is known, if its player still sits somewhere.
+    pub(super) fn scored(&mut self, account: AccountId, score: i64, step: &mut Step<'_>) {
+        if let Some(SeatNo { table, seat }) = self.seat_of(account) {
+            self.at(table, step, |table, step| table.scored(seat, score, step));
         }
     }
 

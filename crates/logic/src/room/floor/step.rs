@@ -1,16 +1,16 @@
-//! What a room needs of its floor during one step: time, outbox, alarms, chance, counters.
+//! What a room needs of its floor during one step: time, outbox, alarms, questions, counters.
 //!
 //! Why: one argument instead of eight, and rooms and tables own none of it.
 //! Invariants: made anew for each step, for one room.
 //! Read next: [`super::room`].
 
 use super::alarms::Alarms;
+use super::asks::{Asker, Asks};
 use crate::room::{Guard, RoomConfig, RoomNote};
 use core::time::Duration;
-use rand_chacha::ChaCha8Rng;
-use rand_core::Rng;
 use usher_games::GameKind;
-use usher_proto::{Outbox, RoomNo, Time};
+use usher_proto::machine::Question;
+use usher_proto::{Outbox, Output, RoomNo, Time};
 
 /// What is fixed about one room's play.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +29,7 @@ pub(super) struct Counts {
     pub(super) chats: u64,
     pub(super) hands_started: u64,
     pub(super) hands_ended: u64,
+    pub(super) hands_unrecorded: u64,
     pub(super) faults: u64,
     pub(super) evicted: u64,
     pub(super) replaced: u64,
@@ -41,7 +42,7 @@ pub(super) struct Step<'a> {
     pub(super) now: Time,
     pub(super) out: &'a mut Outbox<RoomNote>,
     pub(super) alarms: &'a mut Alarms,
-    pub(super) chance: &'a mut ChaCha8Rng,
+    pub(super) asks: &'a mut Asks,
     pub(super) counts: &'a mut Counts,
     pub(super) config: &'a RoomConfig,
     pub(super) rules: Rules,
@@ -50,10 +51,10 @@ pub(super) struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// A fresh seed for a hand.
-    pub(super) fn seed(&mut self) -> [u8; 32] {
-        let mut seed = [0; 32];
-        self.chance.fill_bytes(&mut seed);
-        seed
+    /// Asks the world; the number that the answer will have.
+    pub(super) fn ask(&mut self, asker: Asker, question: Question) -> u64 {
+        let id = self.asks.open(asker);
+        self.out.push(Output::Ask { id, question });
+        id
     }
 }

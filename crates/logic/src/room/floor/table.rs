@@ -1,4 +1,4 @@
-//! One table: who sits at it, the hand they play, and its one clock.
+//! One table: who sits at it, what they do, and its one clock.
 //!
 //! Why: everything a hand needs is here, so that a room only has to know which table somebody sits at.
 //! Rules: a hand starts when every seat is taken by somebody whose connection is there, at once, or when the
@@ -7,25 +7,18 @@
 //! What seats are told of a change is the game's events for them, in `Acted`: one message an event, an empty
 //! one if a seat may not know what happened but that something did.
 //! Invariants: a hand always has a deadline; between hands there is one only while a hand is about to start.
-//! Read next: [`super::hand`].
+//! Read next: [`super::play`], from one hand to the next.
 
 use super::alarms::Alarm;
 use super::hand::{Fault, Hand};
+use super::play::Stage;
 use super::step::Step;
-use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::vec::Vec;
-use core::time::Duration;
-use usher_games::{Audience, Event, Illegal, Outcome, Seat};
+use usher_games::{Illegal, Seat};
 use usher_proto::message::{
-    Act, ActDenial, ActDenied, Acted, HandEnded, PlayerSat, PlayerStood, SeatNo, Seated, TableState,
+    Act, ActDenial, ActDenied, PlayerSat, PlayerStood, Scored, SeatNo, Seated, TableState,
 };
 use usher_proto::{AccountId, ConnId, Message, TableNo, Time};
-
-/// Why a hand ended whose game panicked.
-pub(super) const FAULT: &str = "fault";
-/// The least rest after such a hand, so that a game that always panics does not keep the floor busy.
-const FAULT_REST: Duration = Duration::from_secs(1);
 
 /// Somebody in a seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +27,8 @@ pub(super) struct Sitter {
     pub(super) account: AccountId,
     /// Where messages go; nowhere while the seat is only kept.
     pub(super) conn: Option<ConnId>,
+    /// Won and lost so far, once that is known.
+    pub(super) score: Option<i64>,
 }
 
 /// How well a table suits somebody who wants to sit anywhere: the lower the better.
@@ -45,22 +40,31 @@ const ONLY_ABSENT: Rank = 200;
 /// A table.
 #[derive(Debug)]
 pub(super) struct Table {
-    no: TableNo,
-    seats: Vec<Option<Sitter>>,
-    hand_no: u64,
-    hand: Option<Box<Hand>>,
-    rest_until: Time,
+    pub(super) no: TableNo,
+    pub(super) seats: Vec<Option<Sitter>>,
+    pub(super) hand_no: u64,
+    pub(super) stage: Stage,
+    pub(super) rest_until: Time,
     alarm: Option<Time>,
 }
 
 impl Table {
     pub(super) fn new(no: TableNo, seats: u8) -> Self {
         let seats = alloc::vec![None; usize::from(seats)];
-        Self { no, seats, hand_no: 0, hand: None, rest_until: Time(0), alarm: None }
+        Self { no, seats, hand_no: 0, stage: Stage::Resting, rest_until: Time(0), alarm: None }
     }
 
+    /// Whether a hand is played, or not yet written down: nobody new sits down meanwhile.
     pub(super) fn is_playing(&self) -> bool {
-        self.hand.is_some()
+        matches!(self.stage, Stage::Playing(_) | Stage::Recording(_))
+    }
+
+    pub(super) fn hand(&self) -> Option<&Hand> {
+        if let Stage::Playing(playing) = &self.stage { Some(&playing.hand) } else { None }
+    }
+
+    fn hand_mut(&mut self) -> Option<&mut Hand> {
+        if let Stage::Playing(playing) = &mut self.stage { Some(&mut playing.hand) } else { None }
     }
 
     pub(super) fn sitters(&self) -> impl Iterator<Item = Sitter> {
@@ -94,14 +98,15 @@ impl Table {
     pub(super) fn sit(&mut self, seat: u8, account: AccountId, conn: ConnId, step: &mut Step<'_>) {
         let at = SeatNo { table: self.no, seat };
         self.tell(PlayerSat { at, account }, step);
-        self.seats[usize::from(seat)] = Some(Sitter { account, conn: Some(conn) });
+        self.seats[usize::from(seat)] = Some(Sitter { account, conn: Some(conn), score: None });
         step.out.send(conn, Seated { at });
-        self.start_or_show(seat, step);
+        self.start_if_ready(step);
+        self.show(seat, step);
     }
 
     /// Frees a seat, giving up the hand if one is played.
     pub(super) fn stand(&mut self, seat: u8, step: &mut Step<'_>) {
-        if let Some(hand) = &mut self.hand {
+        if let Some(hand) = self.hand_mut() {
             let (turn, done) = (hand.turn(), hand.abandon(Seat(seat)));
             self.went_on(turn, seat, done, step);
         }
@@ -120,11 +125,13 @@ impl Table {
     /// Whoever sits there has this connection from now on.
     pub(super) fn come_back(&mut self, seat: u8, conn: ConnId, step: &mut Step<'_>) {
         self.set_conn(seat, Some(conn));
-        self.start_or_show(seat, step);
+        self.start_if_ready(step);
+        self.show(seat, step);
     }
 
     pub(super) fn act(&mut self, seat: u8, act: &Act, step: &mut Step<'_>) {
-        let hand = self.hand.as_mut().filter(|hand| (self.hand_no, hand.turn()) == (act.hand, act.turn));
+        let hand_no = self.hand_no;
+        let hand = self.hand_mut().filter(|hand| (hand_no, hand.turn()) == (act.hand, act.turn));
         let Some(hand) = hand else {
             self.deny(seat, act, ActDenial::Stale, step);
             return self.show(seat, step);
@@ -143,7 +150,7 @@ impl Table {
     /// The alarm went off: a clock ran out, or the rest is over.
     pub(super) fn alarm(&mut self, step: &mut Step<'_>) {
         self.alarm = None;
-        if let Some(hand) = &mut self.hand {
+        if let Some(hand) = self.hand_mut() {
             let (turn, seat) = (hand.turn(), hand.first_to_act().unwrap_or(0));
             let done = hand.timeout();
             self.went_on(turn, seat, done, step);
@@ -151,80 +158,7 @@ impl Table {
         self.start_if_ready(step);
     }
 
-    fn start_or_show(&mut self, seat: u8, step: &mut Step<'_>) {
-        if !self.start_if_ready(step) {
-            self.show(seat, step);
-        }
-    }
-
-    /// Starts the next hand, or sees to it that it is started when the rest is over. True if it started.
-    fn start_if_ready(&mut self, step: &mut Step<'_>) -> bool {
-        if self.is_playing() {
-            return false;
-        }
-        let all_here = self.seats.iter().all(|sitter| sitter.is_some_and(|sitter| sitter.conn.is_some()));
-        let wanted = all_here && !step.draining;
-        let starts = wanted && step.now >= self.rest_until;
-        self.set_alarm((wanted && !starts).then_some(self.rest_until), step);
-        if !starts {
-            return false;
-        }
-        self.start(step);
-        // A hand that could not even begin is tried again after its rest.
-        self.is_playing() || self.start_if_ready(step)
-    }
-
-    fn start(&mut self, step: &mut Step<'_>) {
-        self.hand_no += 1;
-        step.counts.hands_started += 1;
-        match Hand::new(step.rules.kind, step.seed(), step.guard) {
-            Ok(hand) => {
-                self.hand = Some(Box::new(hand));
-                self.restart_clock(step);
-                for seat in 0..self.seats.len() as u8 {
-                    self.show(seat, step);
-                }
-            }
-            Err(Fault) => self.fault(step),
-        }
-    }
-
-    /// The hand changed: tells the seats, and starts the next clock or ends the hand.
-    fn went_on(&mut self, turn: u32, seat: u8, done: Result<Vec<Event>, Fault>, step: &mut Step<'_>) {
-        let (Some(hand), Ok(events)) = (&self.hand, done) else { return self.fault(step) };
-        for (sitter, to) in self.seats.iter().zip(0..) {
-            let Some(conn) = sitter.and_then(|sitter| sitter.conn) else { continue };
-            let to_act = hand.first_to_act();
-            for action in seen_by(Seat(to), &events) {
-                let action = action.to_vec().into();
-                step.out.send(conn, Acted { hand: self.hand_no, turn, seat, action, to_act });
-            }
-        }
-        match hand.outcome().cloned() {
-            Some(Outcome { scores, reason }) => self.end(scores, reason.name().into(), step),
-            None => self.restart_clock(step),
-        }
-    }
-
-    fn fault(&mut self, step: &mut Step<'_>) {
-        step.counts.faults += 1;
-        self.end(alloc::vec![0; self.seats.len()], FAULT.into(), step);
-        self.rest_until = self.rest_until.max(step.now + FAULT_REST);
-    }
-
-    fn end(&mut self, scores: Vec<i32>, reason: String, step: &mut Step<'_>) {
-        step.counts.hands_ended += 1;
-        self.hand = None;
-        self.rest_until = step.now + step.config.next_hand_delay;
-        self.set_alarm(None, step);
-        self.tell(HandEnded { hand: self.hand_no, scores, reason }, step);
-    }
-
-    fn restart_clock(&mut self, step: &mut Step<'_>) {
-        self.set_alarm(Some(step.now + step.rules.turn_time), step);
-    }
-
-    fn set_alarm(&mut self, at: Option<Time>, step: &mut Step<'_>) {
+    pub(super) fn set_alarm(&mut self, at: Option<Time>, step: &mut Step<'_>) {
         step.alarms.move_to(Alarm::Table(step.rules.room, self.no), self.alarm, at);
         self.alarm = at;
     }
@@ -234,12 +168,20 @@ impl Table {
         sitter.expect("invariant: only who sits there drops out and comes back").conn = conn;
     }
 
+    /// What somebody who sits here has won and lost so far.
+    pub(super) fn scored(&mut self, seat: u8, score: i64, step: &mut Step<'_>) {
+        if let Some(sitter) = &mut self.seats[usize::from(seat)] {
+            sitter.score = Some(score);
+            self.tell(Scored { at: SeatNo { table: self.no, seat }, score }, step);
+        }
+    }
+
     fn conn(&self, seat: u8) -> Option<ConnId> {
         self.seats[usize::from(seat)]?.conn
     }
 
     /// Sends a seat the table as it may see it.
-    fn show(&mut self, seat: u8, step: &mut Step<'_>) {
+    pub(super) fn show(&mut self, seat: u8, step: &mut Step<'_>) {
         let Some(conn) = self.conn(seat) else { return };
         if let Ok(state) = self.state(seat, step.now) {
             step.out.send(conn, state);
@@ -250,7 +192,7 @@ impl Table {
     }
 
     fn state(&self, seat: u8, now: Time) -> Result<TableState, Fault> {
-        let hand = self.hand.as_deref();
+        let hand = self.hand();
         let turn_left = self.alarm.filter(|_| hand.is_some()).map(|alarm| alarm - now);
         Ok(TableState {
             table: self.no,
@@ -261,6 +203,7 @@ impl Table {
             to_act: hand.and_then(Hand::first_to_act),
             turn_left_ms: turn_left.map_or(0, |left| left.as_millis() as u32),
             view: hand.map_or(Ok(Vec::new()), |hand| hand.view(Seat(seat)))?.into(),
+            scores: self.seats.iter().map(|sitter| sitter.and_then(|sitter| sitter.score)).collect(),
         })
     }
 
@@ -270,7 +213,7 @@ impl Table {
         }
     }
 
-    fn tell(&self, message: impl Into<Message>, step: &mut Step<'_>) {
+    pub(super) fn tell(&self, message: impl Into<Message>, step: &mut Step<'_>) {
         let message = message.into();
         for conn in self.sitters().filter_map(|sitter| sitter.conn) {
             step.out.send(conn, message.clone());
@@ -278,7 +221,7 @@ impl Table {
     }
 
     pub(super) fn check_invariants(&self, is_set: impl Fn(Alarm, Time) -> bool, room: usher_proto::RoomNo) {
-        if let Some(hand) = &self.hand {
+        if let Some(hand) = self.hand() {
             assert!(hand.outcome().is_none(), "a finished hand is still played at {}", self.no);
             assert!(self.alarm.is_some(), "nobody's clock runs at {}", self.no);
             assert!(!hand.to_act().is_empty());
@@ -296,36 +239,5 @@ impl Table {
     /// Who sits in a seat.
     pub(super) fn sitter(&self, seat: u8) -> Option<Sitter> {
         *self.seats.get(usize::from(seat))?
-    }
-}
-
-/// What a seat is told of a change: every event it may know, or nothing but that there was one.
-fn seen_by(seat: Seat, events: &[Event]) -> Vec<&[u8]> {
-    let may_know =
-        |event: &&Event| matches!(event.to, Audience::Everyone) || event.to == Audience::Only(seat);
-    let seen: Vec<_> = events.iter().filter(may_know).map(|event| &*event.bytes).collect();
-    if seen.is_empty() { alloc::vec![&[]] } else { seen }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::vec;
-
-    #[test]
-    fn a_seat_is_told_what_it_may_know_and_always_something() {
-        let public = Event::public(vec![1]);
-        let private = Event { to: Audience::Only(Seat(1)), bytes: vec![2] };
-        let events = [public, private];
-        let cases = [
-            (&events[..1], 0, vec![&[1][..]]),
-            (&events, 0, vec![&[1]]),
-            (&events, 1, vec![&[1], &[2]]),
-            (&events[1..], 0, vec![&[]]),
-            (&[], 0, vec![&[]]),
-        ];
-        for (events, seat, seen) in cases {
-            assert_eq!(seen_by(Seat(seat), events), seen);
-        }
     }
 }

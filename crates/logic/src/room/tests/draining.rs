@@ -25,6 +25,10 @@ fn busy() -> House {
 
 fn resign(house: &mut House) {
     for conn in 1..=2 {
+        // Who was shown out with the end of the hand has nothing more to say.
+        if house.reason(conn).is_some() {
+            return;
+        }
         house.say(conn, Act { hand: 1, turn: 0, action: vec![RESIGN].into() });
     }
 }

@@ -6,6 +6,7 @@
 //! Read next: `entering.rs`.
 
 use super::manager::Presence;
+use super::records::Records;
 use crate::room::{DOOR, Guard, RoomConfig, RoomNote, RoomServer, RoomSpec};
 use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -29,6 +30,8 @@ pub(super) enum Way {
     Client(ConnId),
     ToManager,
     FromManager,
+    /// What a shard's world answers it.
+    World(ShardId),
 }
 
 /// One thing on its way.
@@ -57,6 +60,7 @@ pub(super) struct House {
     told_manager: Vec<Message>,
     loads: Vec<Load>,
     pub(super) drained: usize,
+    pub(super) records: Records,
 }
 
 pub(super) fn config(rooms: usize, capacity: u32) -> RoomConfig {
@@ -108,6 +112,7 @@ impl House {
             told_manager: Vec::new(),
             loads: Vec::new(),
             drained: 0,
+            records: Records::default(),
         }
     }
 
@@ -306,6 +311,7 @@ impl House {
                 self.give(owner, Input::Disconnected { conn });
             }
             (Way::ToManager, Mail::Says(message)) => self.manager_hears(message),
+            (Way::World(shard), Mail::Note(input)) => self.give(shard, input),
             (Way::FromManager, Mail::Says(message)) => {
                 self.give(DOOR, Input::Message { conn: LINK, message });
             }
@@ -377,6 +383,10 @@ impl House {
                 self.send_by(Way::Shards(from, to), Mail::Note(Input::Told { from, note }));
             }
             Output::Drained => self.drained += 1,
+            Output::Ask { id, question } => {
+                let answer = self.records.answer(question);
+                self.send_by(Way::World(from), Mail::Note(Input::Answer { id, answer }));
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -11,5 +11,6 @@ mod idling;
 mod link;
 mod manager;
 mod play;
+mod records;
 mod returning;
 mod talking;

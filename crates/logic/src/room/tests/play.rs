@@ -1,18 +1,20 @@
 //! Sitting, hands, turns, clocks, standing up, and a game that panics.
 
-use super::house::{House, config, who};
+use super::house::{House, Way, config, who};
 use super::manager::Presence;
 use crate::room::RoomConfig;
+use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use usher_games::gomoku::{ABANDONED, RESIGN, TIMED_OUT};
+use usher_proto::hand::Move;
 use usher_proto::message::{
-    Act, ActDenial, ActDenied, Acted, HandEnded, Leave, PlayerSat, PlayerStood, SeatNo, Seated, Sit,
+    Act, ActDenial, ActDenied, Acted, HandEnded, Leave, PlayerSat, PlayerStood, Scored, SeatNo, Seated, Sit,
     SitDenial, SitDenied, Stand, Stood, TableState,
 };
-use usher_proto::{AccountId, Message, TableNo};
+use usher_proto::{AccountId, ConnId, Message, ShardId, TableNo};
 
 fn at(table: u16, seat: u8) -> SeatNo {
     SeatNo { table: TableNo(table), seat }
@@ -167,10 +169,16 @@ fn a_hand_ends_by_the_rules_and_the_next_begins_after_a_rest() {
     let (mut house, black, white) = two_at_a_table(config(1, 4));
     act(&mut house, black, 1, 0, RESIGN);
     let scores = if black == 1 { [-1, 1] } else { [1, -1] };
-    let over = HandEnded { hand: 1, scores: scores.into(), reason: "resigned".into() };
+    let record = house.records.hands[0].clone();
+    let totals = scores.map(i64::from).into();
+    let seed = record.seed.to_vec().into();
+    let over = HandEnded { hand: 1, scores: scores.into(), reason: "resigned".into(), totals, seed };
     let heard = house.heard(white);
     assert!(matches!(&heard[0], Message::Acted(acted) if acted.to_act.is_none()));
     assert_eq!(heard[1..], [over.into()]);
+    assert_eq!(record.id.to_string(), "room/0/0/0/1");
+    assert_eq!(record.seats, [AccountId(1), AccountId(2)]);
+    assert_eq!(record.moves, [Move::Act { seat: (black - 1) as u8, action: vec![RESIGN] }]);
     house.pass(2_999);
     assert_eq!(house.heard(white), []);
     let heard = act(&mut house, black, 1, 1, 5);
@@ -180,6 +188,66 @@ fn a_hand_ends_by_the_rules_and_the_next_begins_after_a_rest() {
     assert_eq!((next.hand, next.turn, next.playing), (2, 0, true));
     assert_eq!(house.figure("usher_hands_started_total"), 2);
     assert_eq!(house.figure("usher_hands_ended_total"), 1);
+}
+
+#[test]
+fn nothing_is_announced_before_it_is_written_down_and_a_full_disk_is_no_end() {
+    let (mut house, black, white) = two_at_a_table(config(1, 4));
+    house.records.is_full = true;
+    house.post(black, Act { hand: 1, turn: 0, action: vec![RESIGN].into() });
+    let floor = Way::World(ShardId(1));
+    while let Some(way) = house.ways().into_iter().find(|way| *way != floor) {
+        house.deliver(way);
+    }
+    let heard = house.heard(white);
+    assert!(matches!(heard[..], [Message::Acted(_)]), "{heard:?}");
+    house.arrive(3, who(3, 1), 0);
+    house.post(3, Sit { table: Some(TableNo(0)), seat: None });
+    house.deliver(Way::Client(ConnId(3)));
+    assert_eq!(house.heard(3), [SitDenied { reason: SitDenial::Taken }.into()]);
+    house.settle();
+    let over = ended(&house.heard(white));
+    assert_eq!((over.totals, over.seed.len()), (vec![], 32));
+    assert_eq!(house.figure("usher_hands_unrecorded_total"), 1);
+    house.pass(3_000);
+    assert!(is_playing(&house.heard(white)));
+}
+
+#[test]
+fn whoever_goes_before_the_cards_are_dealt_is_not_dealt_any() {
+    for drops in [false, true] {
+        let mut house = House::open(config(1, 4));
+        house.arrive(1, who(1, 1), 0);
+        house.arrive(2, who(2, 1), 0);
+        house.sit(1);
+        house.post(2, Sit { table: None, seat: None });
+        house.deliver(Way::Client(ConnId(2)));
+        if drops {
+            house.post_drop(2);
+        } else {
+            house.post(2, Stand {});
+        }
+        house.deliver(Way::Client(ConnId(2)));
+        house.settle();
+        let heard = house.heard(1);
+        assert!(!is_playing(&heard), "{heard:?}");
+        assert_eq!(house.figure("usher_hands_started_total"), 0);
+    }
+}
+
+#[test]
+fn the_score_of_whoever_sits_down_is_told_and_grows_with_each_hand() {
+    let (mut house, black, white) = two_at_a_table(config(1, 4));
+    act(&mut house, black, 1, 0, RESIGN);
+    let seat = (white - 1) as u8;
+    assert_eq!(ended(&house.heard(white)).totals[usize::from(seat)], 1);
+    house.say(white, Stand {});
+    house.heard(black);
+    house.sit(white);
+    assert!(house.heard(black).contains(&Scored { at: at(0, seat), score: 1 }.into()));
+    house.pass(3_000);
+    let scores = state(&house.heard(black)).scores;
+    assert_eq!((scores[usize::from(seat)], scores[usize::from(1 - seat)]), (Some(1), Some(-1)));
 }
 
 #[test]
@@ -215,10 +283,11 @@ fn standing_up_gives_the_hand_up() {
     house.say(black, Stand {});
     let heard = house.heard(black);
     assert!(matches!(&heard[0], Message::Acted(acted) if acted.action[..] == [seat, ABANDONED]));
-    assert_eq!(ended(&heard).reason, "abandoned");
     assert_eq!(heard.last(), Some(&Stood { from: Some(at(0, seat)) }.into()));
     let heard = house.heard(white);
-    assert_eq!(heard.last(), Some(&PlayerStood { at: at(0, seat), account: AccountId(black) }.into()));
+    assert!(heard.contains(&PlayerStood { at: at(0, seat), account: AccountId(black) }.into()));
+    assert_eq!(ended(&heard).reason, "abandoned");
+    assert_eq!(house.records.hands[0].moves, [Move::Abandon { seat }]);
     house.pass(10_000);
     assert!(!is_playing(&house.heard(white)), "nobody plays alone");
     house.say(black, Stand {});
@@ -230,10 +299,10 @@ fn standing_up_gives_the_hand_up() {
 fn leaving_gives_seat_and_hand_up() {
     let (mut house, black, white) = two_at_a_table(config(1, 4));
     house.say(black, Leave {});
-    let heard = house.heard(black);
+    assert!(matches!(house.heard(black).last(), Some(Message::Left(_))));
+    let heard = house.heard(white);
+    assert!(heard.iter().any(|it| matches!(it, Message::PlayerStood(_))));
     assert_eq!(ended(&heard).reason, "abandoned");
-    assert!(matches!(heard.last(), Some(Message::Left(_))));
-    assert!(house.heard(white).iter().any(|it| matches!(it, Message::PlayerStood(_))));
     assert_eq!((house.figure("usher_players"), house.figure("usher_hands_playing")), (1, 0));
 }
 
@@ -291,9 +360,12 @@ fn a_game_that_panics_ends_its_hand_and_nothing_else() {
     let black = u64::from(state(&house.heard(1)).to_act.expect("a hand begins")) + 1;
     BROKEN.store(true, Ordering::Relaxed);
     let heard = act(&mut house, black, 1, 0, 7);
-    let fault = HandEnded { hand: 1, scores: vec![0, 0], reason: "fault".into() };
-    assert_eq!(heard, [fault.clone().into()]);
+    let fault = ended(&heard);
+    assert_eq!((&*fault.reason, &fault.scores[..]), ("fault", &[0, 0][..]));
     assert!(house.heard(3 - black).contains(&fault.into()));
+    let record = &house.records.hands[0];
+    let last = Move::Act { seat: (black - 1) as u8, action: vec![7] };
+    assert_eq!((&*record.reason, &record.moves[..]), ("fault", &[last][..]), "what it failed at is kept");
     assert_eq!((house.figure("usher_game_faults_total"), house.figure("usher_hands_playing")), (1, 1));
     house.pass(3_000);
     assert!(house.figure("usher_game_faults_total") > 1, "it is tried again, and still broken");

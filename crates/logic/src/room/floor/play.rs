@@ -1,0 +1,249 @@
+//! From one hand to the next: dealt, played, written down, announced.
+//!
+//! Why: a hand begins with chance that the world gives and ends when the world has written it down, and in between
+//! anybody may stand up, drop out or come back.
+//! Order: everybody is here and the rest is over; the world is asked for a seed; the hand is played; its record is given
+//! to the world; what came of it is said, with the seed; rest.
+//! Invariants: nobody knows a seed before its hand is over. No outcome is announced that could still be lost, unless the
+//! world says that it cannot write; nobody new sits down before.
+//! Limits: one question at a time; a hand that could not begin, or whose game failed, is followed by a rest.
+//! Read next: [`super::hand`].
+
+use super::asks::Asker;
+use super::hand::{Fault, Hand};
+use super::step::Step;
+use super::table::Table;
+use crate::room::game_id;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+use usher_games::{Audience, Event, Outcome, Seat};
+use usher_proto::hand::{HandId, HandRecord, Move, Seed};
+use usher_proto::machine::{Answer, Question};
+use usher_proto::message::{Acted, HandEnded};
+use usher_proto::{AccountId, Time};
+
+/// Why a hand ended whose game panicked.
+pub(super) const FAULT: &str = "fault";
+/// The least rest after such a hand, so that a game that always panics does not keep the floor busy.
+const FAULT_REST: Duration = Duration::from_secs(1);
+
+/// What a table is at.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// No hand.
+    Resting,
+    /// The next one's chance was asked for, by this number.
+    Dealing(u64),
+    /// A hand.
+    Playing(Box<Playing>),
+    /// It is over, and being written down.
+    Recording(Box<Recording>),
+}
+
+/// A hand with what its record will say.
+#[derive(Debug)]
+pub(super) struct Playing {
+    pub(super) hand: Hand,
+    began: Began,
+}
+
+#[derive(Debug)]
+struct Began {
+    seed: Seed,
+    seats: Vec<AccountId>,
+    at: Time,
+}
+
+/// What is said once the hand is written down.
+#[derive(Debug)]
+pub(super) struct Recording {
+    ask: u64,
+    scores: Vec<i32>,
+    reason: String,
+    seed: Seed,
+}
+
+impl Table {
+    /// Asks for the next hand's chance, or sees to it that this is done when the rest is over.
+    pub(super) fn start_if_ready(&mut self, step: &mut Step<'_>) {
+        if !matches!(self.stage, Stage::Resting) {
+            return;
+        }
+        let wanted = self.is_complete() && !step.draining;
+        let starts = wanted && step.now >= self.rest_until;
+        self.set_alarm((wanted && !starts).then_some(self.rest_until), step);
+        if starts {
+            let asker = Asker::Table(step.rules.room, self.no);
+            self.stage = Stage::Dealing(step.ask(asker, Question::HandSeed));
+        }
+    }
+
+    /// Whether every seat is taken by somebody whose connection is there.
+    fn is_complete(&self) -> bool {
+        self.seats.iter().all(|sitter| sitter.is_some_and(|sitter| sitter.conn.is_some()))
+    }
+
+    /// The world has answered; what nobody waits for any more changes nothing.
+    pub(super) fn answered(&mut self, number: u64, answer: Answer, step: &mut Step<'_>) {
+        match (&self.stage, answer) {
+            (Stage::Dealing(ask), Answer::HandSeed(seed)) if *ask == number => self.deal(seed, step),
+            (Stage::Recording(recording), Answer::HandRecorded(totals)) if recording.ask == number => {
+                self.announce(totals, step);
+            }
+            _ => {}
+        }
+    }
+
+    /// Begins a hand, if everybody is still here.
+    fn deal(&mut self, seed: Seed, step: &mut Step<'_>) {
+        self.stage = Stage::Resting;
+        if !self.is_complete() || step.draining {
+            return self.start_if_ready(step);
+        }
+        self.hand_no += 1;
+        step.counts.hands_started += 1;
+        let seats = self.sitters().map(|sitter| sitter.account).collect();
+        let began = Began { seed, seats, at: step.now };
+        match Hand::new(step.rules.kind, seed, step.guard) {
+            Ok(hand) => {
+                self.stage = Stage::Playing(Box::new(Playing { hand, began }));
+                self.restart_clock(step);
+                for seat in 0..self.seats.len() as u8 {
+                    self.show(seat, step);
+                }
+            }
+            Err(Fault) => {
+                step.counts.faults += 1;
+                self.rest_until = step.now + FAULT_REST;
+                let scores = alloc::vec![0; self.seats.len()];
+                self.record(began, Vec::new(), scores, FAULT.into(), step);
+            }
+        }
+    }
+
+    /// The hand changed: tells the seats, and starts the next clock or ends the hand.
+    pub(super) fn went_on(
+        &mut self,
+        turn: u32,
+        seat: u8,
+        done: Result<Vec<Event>, Fault>,
+        step: &mut Step<'_>,
+    ) {
+        let (Some(hand), Ok(events)) = (self.hand(), done) else { return self.fault(step) };
+        for (sitter, to) in self.seats.iter().zip(0..) {
+            let Some(conn) = sitter.and_then(|sitter| sitter.conn) else { continue };
+            let to_act = hand.first_to_act();
+            for action in seen_by(Seat(to), &events) {
+                let action = action.to_vec().into();
+                step.out.send(conn, Acted { hand: self.hand_no, turn, seat, action, to_act });
+            }
+        }
+        match hand.outcome().cloned() {
+            Some(Outcome { scores, reason }) => self.end(scores, reason.name().into(), step),
+            None => self.restart_clock(step),
+        }
+    }
+
+    /// The game failed: its hand is nobody's, and is written down as far as it came.
+    pub(super) fn fault(&mut self, step: &mut Step<'_>) {
+        step.counts.faults += 1;
+        self.rest_until = step.now + FAULT_REST;
+        self.end(alloc::vec![0; self.seats.len()], FAULT.into(), step);
+    }
+
+    fn end(&mut self, scores: Vec<i32>, reason: String, step: &mut Step<'_>) {
+        if let Stage::Playing(playing) = core::mem::replace(&mut self.stage, Stage::Resting) {
+            let Playing { hand, began } = *playing;
+            self.record(began, hand.into_moves(), scores, reason, step);
+        }
+    }
+
+    fn record(
+        &mut self,
+        began: Began,
+        moves: Vec<Move>,
+        scores: Vec<i32>,
+        reason: String,
+        step: &mut Step<'_>,
+    ) {
+        step.counts.hands_ended += 1;
+        self.set_alarm(None, step);
+        let (node, Began { seed, seats, at }) = (&step.config.node, began);
+        let record = HandRecord {
+            id: HandId {
+                server: node.name.clone(),
+                incarnation: node.started_unix_ms,
+                room: step.rules.room,
+                table: self.no,
+                hand: self.hand_no,
+            },
+            game: game_id(step.rules.kind),
+            rules: step.rules.kind.rules(),
+            seed,
+            seats,
+            moves,
+            scores: scores.clone(),
+            reason: reason.clone(),
+            began_unix_ms: node.unix_ms(at),
+            ended_unix_ms: node.unix_ms(step.now),
+        };
+        let asker = Asker::Table(step.rules.room, self.no);
+        let ask = step.ask(asker, Question::RecordHand(Box::new(record)));
+        self.stage = Stage::Recording(Box::new(Recording { ask, scores, reason, seed }));
+    }
+
+    /// The hand is written down, or cannot be: says what came of it.
+    fn announce(&mut self, totals: Option<Vec<i64>>, step: &mut Step<'_>) {
+        let Stage::Recording(recording) = core::mem::replace(&mut self.stage, Stage::Resting) else { return };
+        step.counts.hands_unrecorded += u64::from(totals.is_none());
+        let totals = totals.unwrap_or_default();
+        for (sitter, total) in self.seats.iter_mut().zip(&totals) {
+            // Whoever left in the middle has left the seat empty; nobody else sat down since.
+            if let Some(sitter) = sitter {
+                sitter.score = Some(*total);
+            }
+        }
+        let Recording { scores, reason, seed, .. } = *recording;
+        let seed = seed.to_vec().into();
+        self.tell(HandEnded { hand: self.hand_no, scores, reason, totals, seed }, step);
+        self.rest_until = self.rest_until.max(step.now + step.config.next_hand_delay);
+        self.start_if_ready(step);
+    }
+
+    fn restart_clock(&mut self, step: &mut Step<'_>) {
+        self.set_alarm(Some(step.now + step.rules.turn_time), step);
+    }
+}
+
+/// What a seat is told of a change: every event it may know, or nothing but that there was one.
+fn seen_by(seat: Seat, events: &[Event]) -> Vec<&[u8]> {
+    let may_know =
+        |event: &&Event| matches!(event.to, Audience::Everyone) || event.to == Audience::Only(seat);
+    let seen: Vec<_> = events.iter().filter(may_know).map(|event| &*event.bytes).collect();
+    if seen.is_empty() { alloc::vec![&[]] } else { seen }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn a_seat_is_told_what_it_may_know_and_always_something() {
+        let public = Event::public(vec![1]);
+        let private = Event { to: Audience::Only(Seat(1)), bytes: vec![2] };
+        let events = [public, private];
+        let cases = [
+            (&events[..1], 0, vec![&[1][..]]),
+            (&events, 0, vec![&[1]]),
+            (&events, 1, vec![&[1], &[2]]),
+            (&events[1..], 0, vec![&[]]),
+            (&[], 0, vec![&[]]),
+        ];
+        for (events, seat, seen) in cases {
+            assert_eq!(seen_by(Seat(seat), events), seen);
+        }
+    }
+}

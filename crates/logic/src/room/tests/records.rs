@@ -1,0 +1,72 @@
+//! The world of a room server on the bench, as far as hands go: it deals chance and keeps records.
+//!
+//! Invariant: every record is new, sums to zero, and played back comes to what it says.
+//! Read next: `house.rs`.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use usher_games::{GameKind, Seat};
+use usher_proto::hand::{HandRecord, Move};
+use usher_proto::machine::{Answer, Question};
+use usher_proto::{AccountId, GameId};
+
+/// Every hand that ended, and what came of them.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    seeds: u64,
+    pub(super) hands: Vec<HandRecord>,
+    scores: BTreeMap<(AccountId, GameId), i64>,
+    /// Nothing can be written down.
+    pub(super) is_full: bool,
+}
+
+impl Records {
+    pub(super) fn answer(&mut self, question: Question) -> Answer {
+        match question {
+            Question::HandSeed => {
+                self.seeds += 1;
+                let mut seed = [7; 32];
+                seed[..8].copy_from_slice(&self.seeds.to_be_bytes());
+                Answer::HandSeed(seed)
+            }
+            Question::RecordHand(_) if self.is_full => Answer::HandRecorded(None),
+            Question::RecordHand(record) => Answer::HandRecorded(Some(self.record(*record))),
+            Question::Score { account, game } => Answer::Score(Some(self.score(account, game))),
+            other => panic!("a room asks {other:?}"),
+        }
+    }
+
+    fn score(&self, account: AccountId, game: GameId) -> i64 {
+        self.scores.get(&(account, game)).copied().unwrap_or(0)
+    }
+
+    fn record(&mut self, record: HandRecord) -> Vec<i64> {
+        assert!(self.hands.iter().all(|hand| hand.id != record.id), "{} twice", record.id);
+        assert_eq!(record.scores.iter().sum::<i32>(), 0, "{record:?}");
+        assert_eq!(record.scores.len(), record.seats.len());
+        assert!(record.began_unix_ms <= record.ended_unix_ms);
+        if record.reason != "fault" {
+            play_back(&record);
+        }
+        for (account, score) in record.seats.iter().zip(&record.scores) {
+            *self.scores.entry((*account, record.game)).or_default() += i64::from(*score);
+        }
+        let totals = record.seats.iter().map(|account| self.score(*account, record.game)).collect();
+        self.hands.push(record);
+        totals
+    }
+}
+
+fn play_back(record: &HandRecord) {
+    let kind = GameKind::from_id(record.game.0).expect("a game there is");
+    let mut game = kind.new_hand(record.seed);
+    for done in &record.moves {
+        match done {
+            Move::Act { seat, action } => drop(game.act(Seat(*seat), action).expect("it was legal")),
+            Move::Timeout => drop(game.timeout()),
+            Move::Abandon { seat } => drop(game.abandon(Seat(*seat))),
+        }
+    }
+    let outcome = game.outcome().expect("it was over");
+    assert_eq!((outcome.scores, outcome.reason.name()), (record.scores.clone(), &*record.reason));
+}
