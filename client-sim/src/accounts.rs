@@ -56,14 +56,20 @@ impl KeyRing {
 }
 
 impl World for KeyRing {
-    fn answer(&mut self, question: Question, _presented: Option<&Ticket>, _now_unix_ms: u64) -> Answer {
-        match question {
+    fn answer(
+        &mut self,
+        _id: u64,
+        question: Question,
+        _presented: Option<&Ticket>,
+        _now_unix_ms: u64,
+    ) -> Option<Answer> {
+        Some(match question {
             Question::ClientFirst { account } => Answer::ClientFirst(known(self.client_first(account))),
             Question::ClientFinal { account, exchange } => {
                 Answer::ClientFinal(known(self.client_final(account, &exchange)))
             }
             other => unreachable!("a player asks nothing else: {other:?}"),
-        }
+        })
     }
 }
 

@@ -12,6 +12,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+/// Why a hand ended whose game failed.
+pub const FAULT: &str = "fault";
+
 /// What a hand's chance is made of: 256 bits that nobody can guess.
 pub type Seed = [u8; 32];
 
@@ -74,7 +77,7 @@ pub struct HandRecord {
     pub moves: Vec<Move>,
     /// Points won and lost, by seat; they sum to zero.
     pub scores: Vec<i32>,
-    /// How it ended, in the game's own words; `fault` if the game itself failed.
+    /// How it ended, in the game's own words, or [`FAULT`].
     pub reason: String,
     /// When it began, unix milliseconds.
     pub began_unix_ms: u64,

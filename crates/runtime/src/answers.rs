@@ -1,4 +1,4 @@
-//! What a machine may only ask for: proof of an account, sessions, sealed tickets, sealed reservations.
+//! What a machine may only ask for: proof of an account, sessions, sealed tickets and reservations, chance, records.
 //!
 //! Why: machines hold no secrets and make no unguessable bits, so that they can run anywhere and be replayed.
 //! Owns: the ticket keys of this process ([`Seals`]), the server's half of a proof.
@@ -8,18 +8,41 @@
 //! Read next: `usher_secure::scram`.
 
 use arc_swap::ArcSwap;
+use rand::Rng;
 use std::sync::Arc;
 use std::time::Duration;
+use usher_proto::hand::{FAULT, HandRecord};
 use usher_proto::machine::{Answer, Challenge, Exchange, Grant, Question};
 use usher_proto::message::LogInDenial;
-use usher_proto::{AccountId, Identity, WorldId};
+use usher_proto::{AccountId, GameId, Identity, WorldId};
 use usher_secure::scram::{self, Account, ClientFirst, ScramError, Standing};
 use usher_secure::{SealError, Ticket, TicketKeys, TicketPolicy, fresh_session, os_rng, reservation};
 
 /// Answers what a machine asks: a server's world, or that of simulated players.
 pub trait World: Send {
-    /// The answer to `question`; `presented` is the ticket of the connection it is about.
-    fn answer(&mut self, question: Question, presented: Option<&Ticket>, now_unix_ms: u64) -> Answer;
+    /// The answer to question `id`, unless it comes later; `presented` is the ticket of the connection it is about.
+    fn answer(
+        &mut self,
+        id: u64,
+        question: Question,
+        presented: Option<&Ticket>,
+        now_unix_ms: u64,
+    ) -> Option<Answer>;
+}
+
+/// Gives the shard that asked an answer that took its time.
+pub type Later = Arc<dyn Fn(u64, Answer) + Send + Sync>;
+
+/// Hears that a hand is written down: the score of each seat from then on, or nothing if it could not be.
+pub type Recorded = Box<dyn FnOnce(Option<Vec<i64>>) + Send>;
+
+/// Where hands are written down and scores are kept; a room server's alone. Neither call waits for a disk.
+pub trait Records: Send + Sync {
+    /// Writes down a hand, and says when it cannot be lost any more.
+    fn record(&self, record: HandRecord, done: Recorded);
+
+    /// What an account has won and lost at a game so far, if that can be said.
+    fn score(&self, account: AccountId, game: GameId) -> Option<i64>;
 }
 
 /// What there is to know of a name, whether or not anybody has it.
@@ -84,12 +107,28 @@ fn millis(span: Duration) -> u64 {
 pub struct Answers {
     seals: Arc<Seals>,
     accounts: Accounts,
+    records: Option<(Arc<dyn Records>, Later)>,
 }
 
 impl Answers {
     /// `accounts` are a login server's; any other has none.
     pub fn new(seals: Arc<Seals>, accounts: Accounts) -> Self {
-        Self { seals, accounts }
+        Self { seals, accounts, records: None }
+    }
+
+    /// With hands that are written down, and who is told of it.
+    pub fn recording(self, records: Arc<dyn Records>, later: Later) -> Self {
+        Self { records: Some((records, later)), ..self }
+    }
+
+    fn record(&self, id: u64, record: HandRecord) -> Option<Answer> {
+        let Some((records, later)) = &self.records else { return Some(Answer::HandRecorded(None)) };
+        if record.reason == FAULT {
+            tracing::error!(hand = %record.id, moves = record.moves.len(), "a game failed; its record plays it back");
+        }
+        let later = Arc::clone(later);
+        records.record(record, Box::new(move |totals| later(id, Answer::HandRecorded(totals))));
+        None
     }
 
     fn find(&mut self, name: &str) -> Result<Account, LogInDenial> {
@@ -132,8 +171,14 @@ impl Answers {
 }
 
 impl World for Answers {
-    fn answer(&mut self, question: Question, presented: Option<&Ticket>, now_unix_ms: u64) -> Answer {
-        match question {
+    fn answer(
+        &mut self,
+        id: u64,
+        question: Question,
+        presented: Option<&Ticket>,
+        now_unix_ms: u64,
+    ) -> Option<Answer> {
+        Some(match question {
             Question::LogInGuest { world } => {
                 Answer::LogIn(self.guest().map(|account| self.grant(world, account, now_unix_ms)))
             }
@@ -161,12 +206,15 @@ impl World for Answers {
                 os_rng().fill_bytes(&mut seed);
                 Answer::HandSeed(seed)
             }
-            Question::RecordHand(_) => Answer::HandRecorded(None),
-            Question::Score { .. } => Answer::Score(None),
+            Question::RecordHand(record) => return self.record(id, *record),
+            Question::Score { account, game } => {
+                let score = self.records.as_ref().and_then(|(records, _)| records.score(account, game));
+                Answer::Score(score)
+            }
             // A server logs in nowhere.
             Question::ClientFirst { .. } => Answer::ClientFirst(None),
             Question::ClientFinal { .. } => Answer::ClientFinal(None),
-        }
+        })
     }
 }
 

@@ -23,7 +23,7 @@ use usher_hpserver::{
     Actions, CloseReason, DialError, Event, ListenerId, Network, Service, Shared, household,
 };
 use usher_proto::first_frame::{FirstFrame, Role};
-use usher_proto::machine::{DialFailure, Hello, Peer, Question};
+use usher_proto::machine::{Answer, DialFailure, Hello, Peer, Question};
 use usher_proto::message::Closing;
 use usher_proto::{AccountId, Address, ConnId, Input, Machine, Message, Outbox, Output, ShardId};
 use usher_secure::{LinkKey, Ticket};
@@ -46,6 +46,8 @@ pub enum HostNote<N> {
     Drain,
     /// The operator wants an account out.
     Revoke(AccountId),
+    /// What its machine asked is answered.
+    Answered(u64, Answer),
     /// The process slept: break the link and present anew.
     Woke,
 }
@@ -173,8 +175,8 @@ impl<M: Machine + Send + 'static> Host<M> {
                 };
                 let presented = presented.map(AsRef::as_ref);
                 if let Some(world) = &mut self.parts.answers {
-                    let answer = world.answer(question, presented, clock::unix_ms());
-                    answers.push(Input::Answer { id, answer });
+                    let answer = world.answer(id, question, presented, clock::unix_ms());
+                    answers.extend(answer.map(|answer| Input::Answer { id, answer }));
                 }
             }
             Output::Dial { token, address, hello } => match resolve(&address) {
@@ -291,6 +293,7 @@ impl<M: Machine + Send + 'static> Host<M> {
             HostNote::Start => self.deadline(actions),
             HostNote::Drain => self.step(Input::Drain, actions),
             HostNote::Revoke(account) => self.step(Input::Revoke { account }, actions),
+            HostNote::Answered(id, answer) => self.step(Input::Answer { id, answer }, actions),
             HostNote::Woke => {
                 if let Some(conn) = self.link.as_ref().and_then(Link::conn) {
                     actions.abort(socket(conn));

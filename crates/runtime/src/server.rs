@@ -8,7 +8,7 @@
 //! Read next: [`crate::host`].
 
 use crate::admin::{self, AdminState};
-use crate::answers::{Accounts, Answers, Seals};
+use crate::answers::{Accounts, Answers, Later, Records, Seals};
 use crate::call::LoginKeys;
 use crate::clock::{self, Clock};
 use crate::codec::{Native, Side};
@@ -24,9 +24,10 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, OnceLock};
+use std::thread;
 use std::time::{Duration, Instant};
 use usher_hpserver::{
     Config, ConnId, Limits, ListenerConfig, ListenerId, NoChannel, Remote, Server, completion,
@@ -41,6 +42,9 @@ use zeroize::Zeroizing;
 const RENEWALS_PER_LEASE: u32 = 4;
 /// Links to the manager: the one, and the one before it that is still closing.
 const LINKS_MAX: usize = 4;
+/// How often an answer that took its time is offered to a shard whose queue is full, and how long after each time.
+const ANSWER_TRIES: u32 = 1_000;
+const ANSWER_PAUSE: Duration = Duration::from_millis(2);
 /// A player's way in may take tens of milliseconds; with a third less processor at 1,000 a second it takes them.
 const TURNS_PER_SECOND_MAX: u32 = 500;
 /// The listener of players (a manager's: of servers) and the one that dials.
@@ -60,6 +64,8 @@ pub struct ServerPlan<M: Machine> {
     pub shards: usize,
     /// Who may log in; a login server's alone.
     pub accounts: Option<Accounts>,
+    /// Where hands are written down; a room server's alone.
+    pub records: Option<Arc<dyn Records>>,
     /// Where its own key is; a login server's alone.
     pub login_key_file: Option<PathBuf>,
     /// Makes the machine of each shard.
@@ -104,14 +110,19 @@ impl<M: Machine + Send + 'static> Running<M> {
         let begins = Begins { node: &node, seed, clock, link: keys.link };
         let shown = Arc::new(Shown::default());
         let shards = plan.shards;
+        let asked = Arc::new(OnceLock::new());
         let mut server = Server::start(
             layer_2(&common, shards),
             listeners(&common, plan.role, &seals, keys.lock),
-            |shard| Host::new(host_parts(&mut plan, shard, &begins, &seals, &shown)),
+            |shard| {
+                let later = later(Arc::clone(&asked), shard);
+                Host::new(host_parts(&mut plan, shard, &begins, &seals, &shown, later))
+            },
         )
         .context("cannot start layer 2")?;
         server.listen_on(DOOR, listener)?;
         let remote = server.remote();
+        let _ = asked.set(remote.clone()); // set here alone
         let mut admin = AdminState::of(&remote, &shown, Some(node.clone()));
         admin.token = common.admin_token_file.as_deref().map(admin_token).transpose()?;
         if node.kind == ServerKind::Manager {
@@ -288,13 +299,18 @@ fn host_parts<M: Machine>(
     begins: &Begins<'_>,
     seals: &Arc<Seals>,
     shown: &Arc<Shown>,
+    later: Later,
 ) -> HostParts<M> {
     let link = plan.common.manager.filter(|_| shard == 0);
     let id = ShardId(shard as u16);
+    let mut answers = Answers::new(Arc::clone(seals), plan.accounts.take().unwrap_or_default());
+    if let Some(records) = &plan.records {
+        answers = answers.recording(Arc::clone(records), later);
+    }
     HostParts {
         machine: (plan.machine)(id, begins.node, begins.seed),
         clock: begins.clock,
-        answers: Some(Box::new(Answers::new(Arc::clone(seals), plan.accounts.take().unwrap_or_default()))),
+        answers: Some(Box::new(answers)),
         shard: id,
         dials: DIALS,
         link: link.map(|manager| LinkParts {
@@ -308,6 +324,23 @@ fn host_parts<M: Machine>(
         exempt: plan.common.exempt.clone(),
         shown: Arc::clone(shown),
     }
+}
+
+/// How an answer that took its time comes back to the shard that asked. It is given by a thread that may wait; the machine
+/// goes on without one that does not come.
+fn later<M: Machine + Send + 'static>(asked: Arc<OnceLock<Remote<Host<M>>>>, shard: usize) -> Later {
+    Arc::new(move |id, answer| {
+        let Some(remote) = asked.get() else { return };
+        let mut note = HostNote::Answered(id, answer);
+        for _ in 0..ANSWER_TRIES {
+            match remote.tell(shard, note) {
+                Ok(()) => return,
+                Err(back) => note = back,
+            }
+            thread::sleep(ANSWER_PAUSE);
+        }
+        tracing::warn!(shard, "an answer found no place and was given up");
+    })
 }
 
 fn layer_2(common: &Common, shards: usize) -> Config {

@@ -75,6 +75,7 @@ impl App for Hall {
             role: Role::Hall,
             shards: 1,
             accounts: None,
+            records: None,
             login_key_file: None,
             machine: Box::new(move |_, node, seed| {
                 let machine = HallConfig {

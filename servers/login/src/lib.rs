@@ -95,6 +95,7 @@ impl App for Login {
             role: Role::Login,
             shards: 1,
             accounts: Some(accounts),
+            records: None,
             login_key_file: Some(key_file),
             machine: Box::new(move |_, node, seed| {
                 let machine =

@@ -82,6 +82,7 @@ impl App for Manager {
             role: Role::Link,
             shards: 1,
             accounts: None,
+            records: None,
             login_key_file: None,
             machine: Box::new(move |_, node, seed| {
                 let machine = MachineConfig {

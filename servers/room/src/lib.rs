@@ -122,6 +122,7 @@ impl App for Room {
             role: Role::Room,
             shards: usize::from(section.floors) + 1,
             accounts: None,
+            records: None,
             login_key_file: None,
             machine: Box::new(move |shard, node, seed| {
                 let machine = machine.get_or_insert_with(|| {

@@ -45,8 +45,8 @@ impl House {
 
     fn challenge(&mut self, client_first: &str) -> Result<Challenge, LogInDenial> {
         let question = Question::LogInFirst { client_first: client_first.into() };
-        match self.answers.answer(question, None, NOW_MS) {
-            Answer::Challenge(challenge) => challenge,
+        match self.answers.answer(1, question, None, NOW_MS) {
+            Some(Answer::Challenge(challenge)) => challenge,
             other => panic!("{other:?}"),
         }
     }
@@ -61,7 +61,7 @@ impl House {
         let exchange = Exchange { client_first, server_first };
         let question =
             Question::LogInFinal { world: WORLD, exchange: exchange.clone(), client_final: proof.text };
-        let Answer::LogIn(granted) = self.answers.answer(question, None, NOW_MS) else { panic!() };
+        let Some(Answer::LogIn(granted)) = self.answers.answer(1, question, None, NOW_MS) else { panic!() };
         if let Ok(grant) = &granted {
             assert_eq!(grant.server_final, Some(proof.server_final));
         }
@@ -114,10 +114,11 @@ fn texts_that_are_none_are_malformed() {
 #[test]
 fn guests_come_in_only_where_they_may_and_named_accounts_only_where_there_are_any() {
     let mut house = House::new();
-    let ask = |house: &mut House| match house.answers.answer(Question::LogInGuest { world: WORLD }, None, 1) {
-        Answer::LogIn(granted) => granted.map(|grant| grant.identity.account),
-        other => panic!("{other:?}"),
-    };
+    let ask =
+        |house: &mut House| match house.answers.answer(1, Question::LogInGuest { world: WORLD }, None, 1) {
+            Some(Answer::LogIn(granted)) => granted.map(|grant| grant.identity.account),
+            other => panic!("{other:?}"),
+        };
     assert_eq!(ask(&mut house), Err(LogInDenial::NoGuests));
     house.answers.accounts = Accounts { find: None, guest: Some(Box::new(|| AccountId(9))) };
     assert_eq!(ask(&mut house), Ok(AccountId(9)));

@@ -19,15 +19,15 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 use usher_games::{Audience, Event, Outcome, Seat};
-use usher_proto::hand::{HandId, HandRecord, Move, Seed};
+use usher_proto::hand::{FAULT, HandId, HandRecord, Move, Seed};
 use usher_proto::machine::{Answer, Question};
 use usher_proto::message::{Acted, HandEnded};
 use usher_proto::{AccountId, Time};
 
-/// Why a hand ended whose game panicked.
-pub(super) const FAULT: &str = "fault";
-/// The least rest after such a hand, so that a game that always panics does not keep the floor busy.
+/// The least rest after a hand whose game failed, so that a game that always panics does not keep the floor busy.
 const FAULT_REST: Duration = Duration::from_secs(1);
+/// How long a record may take. Then the outcome is said without: the players are not to wait for a disk.
+const RECORD_MAX: Duration = Duration::from_secs(5);
 
 /// What a table is at.
 #[derive(Debug)]
@@ -106,20 +106,17 @@ impl Table {
         step.counts.hands_started += 1;
         let seats = self.sitters().map(|sitter| sitter.account).collect();
         let began = Began { seed, seats, at: step.now };
-        match Hand::new(step.rules.kind, seed, step.guard) {
-            Ok(hand) => {
-                self.stage = Stage::Playing(Box::new(Playing { hand, began }));
-                self.restart_clock(step);
-                for seat in 0..self.seats.len() as u8 {
-                    self.show(seat, step);
-                }
+        if let Ok(hand) = Hand::new(step.rules.kind, seed, step.guard) {
+            self.stage = Stage::Playing(Box::new(Playing { hand, began }));
+            self.restart_clock(step);
+            for seat in 0..self.seats.len() as u8 {
+                self.show(seat, step);
             }
-            Err(Fault) => {
-                step.counts.faults += 1;
-                self.rest_until = step.now + FAULT_REST;
-                let scores = alloc::vec![0; self.seats.len()];
-                self.record(began, Vec::new(), scores, FAULT.into(), step);
-            }
+        } else {
+            step.counts.faults += 1;
+            self.rest_until = step.now + FAULT_REST;
+            let scores = alloc::vec![0; self.seats.len()];
+            self.record(began, Vec::new(), scores, FAULT.into(), step);
         }
     }
 
@@ -169,7 +166,6 @@ impl Table {
         step: &mut Step<'_>,
     ) {
         step.counts.hands_ended += 1;
-        self.set_alarm(None, step);
         let (node, Began { seed, seats, at }) = (&step.config.node, began);
         let record = HandRecord {
             id: HandId {
@@ -192,12 +188,14 @@ impl Table {
         let asker = Asker::Table(step.rules.room, self.no);
         let ask = step.ask(asker, Question::RecordHand(Box::new(record)));
         self.stage = Stage::Recording(Box::new(Recording { ask, scores, reason, seed }));
+        self.set_alarm(Some(step.now + RECORD_MAX), step);
     }
 
     /// The hand is written down, or cannot be: says what came of it.
-    fn announce(&mut self, totals: Option<Vec<i64>>, step: &mut Step<'_>) {
+    pub(super) fn announce(&mut self, totals: Option<Vec<i64>>, step: &mut Step<'_>) {
         let Stage::Recording(recording) = core::mem::replace(&mut self.stage, Stage::Resting) else { return };
         step.counts.hands_unrecorded += u64::from(totals.is_none());
+        self.set_alarm(None, step);
         let totals = totals.unwrap_or_default();
         for (sitter, total) in self.seats.iter_mut().zip(&totals) {
             // Whoever left in the middle has left the seat empty; nobody else sat down since.

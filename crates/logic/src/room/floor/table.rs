@@ -147,9 +147,12 @@ impl Table {
         self.start_if_ready(step);
     }
 
-    /// The alarm went off: a clock ran out, or the rest is over.
+    /// The alarm went off: a clock ran out, a record takes too long, or the rest is over.
     pub(super) fn alarm(&mut self, step: &mut Step<'_>) {
         self.alarm = None;
+        if matches!(self.stage, Stage::Recording(_)) {
+            return self.announce(None, step);
+        }
         if let Some(hand) = self.hand_mut() {
             let (turn, seat) = (hand.turn(), hand.first_to_act().unwrap_or(0));
             let done = hand.timeout();
