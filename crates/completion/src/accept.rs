@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use crate::coalesce::Coalescing;
 use crate::command::{Command, Signal};
 use crate::handle::{Handle, Shared};
 use crate::hooks::{Fault, Origin};
@@ -49,12 +50,15 @@ enum Ask {
 }
 
 /// Makes the thread's two ends; nothing runs yet.
-pub(crate) fn prepare<L: Listening>() -> io::Result<(AcceptShare, Acceptor<L>)> {
+pub(crate) fn prepare<L: Listening>(turns_per_second_max: u32) -> io::Result<(AcceptShare, Acceptor<L>)> {
     let (listeners, waker) = L::new()?;
     let signal = Signal::new(waker);
     let counters = AcceptCounters::default();
     let share = AcceptShare { asks: Mutex::default(), signal, listener_next: AtomicU32::new(0), counters };
-    Ok((share, Acceptor { listeners, resting_until: None }))
+    Ok((
+        share,
+        Acceptor { listeners, resting_until: None, coalescing: Coalescing::new(turns_per_second_max) },
+    ))
 }
 
 impl AcceptShare {
@@ -148,6 +152,7 @@ fn bind_once(addr: SocketAddr) -> io::Result<TcpListener> {
 pub(crate) struct Acceptor<L> {
     listeners: L,
     resting_until: Option<Instant>,
+    coalescing: Coalescing,
 }
 
 impl<L: Listening> Acceptor<L> {
@@ -174,6 +179,7 @@ impl<L: Listening> Acceptor<L> {
     }
 
     fn wait(&mut self, share: &AcceptShare) {
+        self.coalescing.rest();
         let timeout = match self.resting_until {
             _ if !share.signal.fall_asleep() => Some(Duration::ZERO),
             Some(until) => Some(until.saturating_duration_since(clock())),
@@ -184,6 +190,7 @@ impl<L: Listening> Acceptor<L> {
             self.resting_until = Some(clock() + REST);
             return;
         }
+        self.coalescing.begin();
         self.resting_until = self.resting_until.filter(|until| *until > clock());
     }
 

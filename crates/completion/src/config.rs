@@ -61,6 +61,10 @@ pub struct Config {
     pub linger_timeout: Duration,
     /// How long an outgoing connection may take to be established.
     pub connect_timeout: Duration,
+    /// Turns a second of each worker, and of the accept thread, beyond short bursts: a thread that has them all does in
+    /// the next one what came meanwhile. Fewer wake-ups under load, for a delay of at most the time of a turn.
+    /// 0: as many as come.
+    pub turns_per_second_max: u32,
     /// Sockets that each io_uring worker may hold in its ring's own table, where `RLIMIT_NOFILE` does not count them;
     /// the kernel allows at most that many a ring. One more stays an ordinary descriptor. 0: none. The other engines
     /// have no such table. Wants Linux 6.7: before that such a socket cannot be reset, and a cut stream ends as if whole.
@@ -85,6 +89,7 @@ impl Default for Config {
             commands_max: 65_536,
             linger_timeout: Duration::from_secs(1),
             connect_timeout: Duration::from_secs(3),
+            turns_per_second_max: 0,
             direct_descriptors: 0,
             #[cfg(feature = "buffer-ways")]
             ways: Ways::List,

@@ -16,6 +16,7 @@
 #![deny(unsafe_code)]
 
 mod accept;
+mod coalesce;
 mod command;
 mod config;
 mod context;

@@ -50,7 +50,10 @@ impl Server {
     ) -> io::Result<Server> {
         let ((accept, acceptor), shares) = apart(|| {
             let shares = (0..config.workers).map(|_| share::<B>(&config));
-            Ok::<_, io::Error>((accept::prepare::<B::Listeners>()?, shares.collect::<io::Result<Vec<_>>>()?))
+            Ok::<_, io::Error>((
+                accept::prepare::<B::Listeners>(config.turns_per_second_max)?,
+                shares.collect::<io::Result<Vec<_>>>()?,
+            ))
         })??;
         let (backends, workers): (Vec<_>, Vec<_>) = shares.into_iter().unzip();
         let load = Load::new(&config);

@@ -1,11 +1,11 @@
 //! The turn of a worker, the same for every backend.
 //!
-//! Wait; deliver completions; run commands; expire deadlines; `turn_ended`; run the commands that this
-//! caused; settle. Settling carries out what the turn has marked: one write for all that was queued, the steps
-//! of closing, the standing order to receive, and the end. If it completed something, `turn_ended` is called
-//! once more.
+//! Rest, if turns are limited; wait; deliver completions; run commands; expire deadlines; `turn_ended`; run the
+//! commands that this caused; settle. Settling carries out what the turn has marked: one write for all that was
+//! queued, the steps of closing, the standing order to receive, and the end. If it completed something, `turn_ended`
+//! is called once more.
 //!
-//! Invariants: a worker waits only in the backend's `wait`; a context goes back exactly where
+//! Invariants: a worker waits only in the backend's `wait`, and in the rest before it; a context goes back exactly where
 //! `disconnected` is said; what settling marks anew is settled in the next turn, which then does not wait.
 //! Limits: linger and connect timeouts, each one list.
 //! Read next: `sys/uring/mod.rs`, `sys/mio/mod.rs`.
@@ -14,6 +14,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::coalesce::Coalescing;
 use crate::command::{Command, Inbox};
 use crate::context::Phase;
 use crate::core::{Core, State};
@@ -33,6 +34,7 @@ pub(crate) struct Worker<B, H> {
     backend: B,
     lingering: Deadlines,
     connecting: Deadlines,
+    coalescing: Coalescing,
     now: Instant,
     /// Memory of the command and attention lists, swapped with the full ones.
     commands: Vec<Command>,
@@ -50,6 +52,7 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
             backend,
             lingering: Deadlines::new(linger),
             connecting: Deadlines::new(connect),
+            coalescing: Coalescing::new(config.turns_per_second_max),
             now: clock(),
             commands: Vec::new(),
             settling: Vec::new(),
@@ -72,6 +75,7 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
     fn turn(&mut self) -> io::Result<()> {
         let timeout = self.timeout();
         self.backend.wait(timeout)?;
+        self.coalescing.begin();
         // Before any work: who rings while it is done has the next turn.
         self.inbox().signal().heard();
         self.core.state.counters().turns.add(1);
@@ -94,9 +98,13 @@ impl<B: Backend, H: Hooks> Worker<B, H> {
         self.core.state.publish();
     }
 
-    /// From when deadlines were last looked at or added: a wait may be too long by the work of one turn.
+    /// From when deadlines were last looked at or added: a wait may be too long by the work of one turn, and its rest.
     fn timeout(&mut self) -> Option<Duration> {
-        if self.core.state.is_restless() || !self.inbox().fall_asleep() {
+        if self.core.state.is_restless() {
+            return Some(Duration::ZERO);
+        }
+        self.coalescing.rest();
+        if !self.inbox().fall_asleep() {
             return Some(Duration::ZERO);
         }
         let next = [self.lingering.next(self.now), self.connecting.next(self.now)];

@@ -44,6 +44,8 @@ pub const SPAN_S_MAX: u64 = 365 * 24 * 60 * 60;
 pub const SPAN_MS_MAX: u64 = SPAN_S_MAX * 1000;
 /// Threads of one stage.
 const THREADS_MAX: u64 = 64;
+/// Fewer turns would be felt: 20 ms each.
+const TURNS_PER_SECOND_MIN: u32 = 50;
 /// One receive buffer.
 const RECEIVE_BUFFER_BYTES: RangeInclusive<u64> = 64..=1 << 20;
 /// Four renewals in less are more than a busy machine can promise.
@@ -233,6 +235,10 @@ impl ConfigFile {
         if stages.receive_buffers_max < stages.workers {
             return Err(self.wrong("stages.receive_buffers_max", "must be at least one for each worker"));
         }
+        if stages.turns_per_second_max.is_some_and(|turns| (1..TURNS_PER_SECOND_MIN).contains(&turns)) {
+            let least = format!("must be 0, no limit, or at least {TURNS_PER_SECOND_MIN}");
+            return Err(self.wrong("stages.turns_per_second_max", least));
+        }
         if stages.direct_descriptors > 0 && stages.engine == Engine::Mio {
             return Err(self.wrong("stages.direct_descriptors", "is for the uring engine: set it to 0"));
         }
@@ -410,6 +416,12 @@ mod tests {
             ("manager = \"127.0.0.1:7000\"\n", "", None, "cluster.manager"),
             ("[limits]", "[limitz]", Some(12), "limitz"),
             ("[limits]", "[stages]\nworkers = 65\n[limits]", Some(13), "stages.workers"),
+            (
+                "[limits]",
+                "[stages]\nturns_per_second_max = 49\n[limits]",
+                Some(14),
+                "stages.turns_per_second_max",
+            ),
             (
                 "[limits]",
                 "[stages]\nengine = \"mio\"\ndirect_descriptors = 9\n[limits]",

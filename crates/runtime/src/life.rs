@@ -59,6 +59,8 @@ pub struct Needs {
     pub linger_timeout: Duration,
     /// How long an outgoing connection may take.
     pub connect_timeout: Duration,
+    /// Turns a second of a worker, where the config says nothing; 0: as many as come.
+    pub turns_per_second_max: u32,
 }
 
 /// Layer 2 as `[stages]` wants it.
@@ -75,6 +77,7 @@ pub fn layer_2(stages: &StagesSection, needs: Needs) -> Config {
             outgoing_reserved: needs.links_max,
             receive_buffer_bytes: stages.receive_buffer_bytes,
             receive_buffers_max: stages.receive_buffers_max,
+            turns_per_second_max: stages.turns_per_second_max.unwrap_or(needs.turns_per_second_max),
             direct_descriptors: stages.direct_descriptors,
             linger_timeout: needs.linger_timeout,
             connect_timeout: needs.connect_timeout,

@@ -41,6 +41,8 @@ use zeroize::Zeroizing;
 const RENEWALS_PER_LEASE: u32 = 4;
 /// Links to the manager: the one, and the one before it that is still closing.
 const LINKS_MAX: usize = 4;
+/// A player's way in may take tens of milliseconds; with a third less processor at 1,000 a second it takes them.
+const TURNS_PER_SECOND_MAX: u32 = 500;
 /// The listener of players (a manager's: of servers) and the one that dials.
 const DOOR: ListenerId = ListenerId(0);
 const DIALS: ListenerId = ListenerId(1);
@@ -316,6 +318,7 @@ fn layer_2(common: &Common, shards: usize) -> Config {
         links_max: LINKS_MAX,
         linger_timeout: millis(limits.linger_timeout_ms),
         connect_timeout: millis(limits.connect_timeout_ms),
+        turns_per_second_max: TURNS_PER_SECOND_MAX,
     };
     life::layer_2(&common.sections.stages, needs)
 }

@@ -58,6 +58,7 @@ impl Running {
             shards: 1,
             connections_max: connections_max(&sections),
             links_max: 0,
+            turns_per_second_max: 0, // a quote does not wait
             linger_timeout: millis(sections.limits.linger_timeout_ms),
             connect_timeout: Duration::MAX,
         };

@@ -9,7 +9,9 @@ use std::sync::{Mutex, mpsc};
 use bytes::Bytes;
 use usher_completion::{Config, Engine, Fault, Origin, Reason, Refused};
 
-use crate::station::{DEADLINE, Event, Station, configs, echo, nothing, react, read, read_to_end, write};
+use crate::station::{
+    DEADLINE, Event, Station, configs, echo, nothing, now, react, read, read_to_end, write,
+};
 use crate::{LARGE_BYTES, send_large};
 
 #[test]
@@ -92,6 +94,25 @@ fn the_last_wall_ends_the_connection() {
         assert_eq!(station.disconnected(), (conn, Reason::SendQueueFull));
         assert_eq!(client.read_to_end(&mut Vec::new()).unwrap_err().kind(), ErrorKind::ConnectionReset);
         station.shutdown();
+    }
+}
+
+/// A round trip takes a turn at least, so a hundred of them have to be rested between.
+#[test]
+fn turns_beyond_a_burst_keep_to_their_rate() {
+    const TURNS_PER_SECOND: u32 = 500;
+    for config in configs() {
+        let began = now();
+        let station =
+            Station::start(Config { turns_per_second_max: TURNS_PER_SECOND, workers: 1, ..config }, &echo());
+        let (client, _conn) = station.pair();
+        for _ in 0..100 {
+            write(&client, b"hello");
+            assert_eq!(read(&client, 5), b"hello");
+        }
+        let turns = station.shutdown().turns;
+        let allowed = began.elapsed().as_secs_f64() * f64::from(TURNS_PER_SECOND) + 64.0 + 1.0;
+        assert!((100.0..=allowed).contains(&(turns as f64)), "{turns} turns, {allowed} allowed");
     }
 }
 

@@ -284,7 +284,8 @@ pub(crate) fn pattern(len: usize) -> Vec<u8> {
     (0..len as u64).map(|i| (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect()
 }
 
-/// Every engine there is, in ordinary and in the smallest of sizes; and io_uring with a socket table of its own.
+/// Every engine there is, in ordinary and in the smallest of sizes; and io_uring with a socket table of its own and with
+/// turns that are coalesced.
 pub(crate) fn configs() -> Vec<Config> {
     let ordinary = Config { workers: 2, linger_timeout: DEADLINE, ..Config::default() };
     let tiny =
@@ -297,12 +298,13 @@ pub(crate) fn configs() -> Vec<Config> {
     let mut configs: Vec<Config> = engines.into_iter().flat_map(sizes).collect();
     if cfg!(target_os = "linux") {
         configs.push(Config { engine: Engine::Uring, direct_descriptors: 256, ..ordinary.clone() });
+        configs.push(Config { engine: Engine::Uring, turns_per_second_max: 1_000, ..ordinary.clone() });
     }
     configs
 }
 
-/// Read for deadlines alone.
+/// Never read to find something slow.
 #[allow(clippy::disallowed_methods)]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }

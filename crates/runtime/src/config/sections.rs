@@ -221,6 +221,10 @@ pub struct StagesSection {
     pub receive_buffer_bytes: usize,
     /// Receive buffers, over all workers.
     pub receive_buffers_max: usize,
+    /// Turns a second of each worker; under load, what comes meanwhile is done in the next. 0: as many as come; absent:
+    /// what suits the kind of server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turns_per_second_max: Option<u32>,
     /// Sockets each io_uring worker may hold beside the process's own file limit.
     pub direct_descriptors: usize,
 }
@@ -248,6 +252,7 @@ impl Default for StagesSection {
             queue_items_max: 4096,
             receive_buffer_bytes: 16 * 1024,
             receive_buffers_max: 1024,
+            turns_per_second_max: None,
             direct_descriptors: 0,
         }
     }
