@@ -158,6 +158,8 @@ pub struct Outcome {
     pub scores: Vec<i32>,
     /// How the hand ended.
     pub reason: EndReason,
+    /// Whose players left before the end. A game may go on without them and end by its rules all the same.
+    pub left: Seats,
 }
 
 /// Why an action is refused. The fault is the player's (or their clock's); the hand is as it was.
@@ -232,16 +234,20 @@ pub trait Game: fmt::Debug + Send {
     /// A seat acts. What comes of it, or why it may not.
     fn act(&mut self, seat: Seat, action: &[u8]) -> Result<Vec<Event>, Illegal>;
 
-    /// The clock of those to act ran out. The game decides what that means; nothing once the hand is over.
+    /// The clock of those to act ran out. The game decides what that means: the hand may be lost, or go on with
+    /// something done for them. Nothing once the hand is over.
     fn timeout(&mut self) -> Vec<Event>;
 
-    /// The player of this seat left and will not come back. Nothing once the hand is over.
+    /// The player of this seat left and will not come back. The hand may end by that, or go on with the game
+    /// acting for the seat, which is then never to act again. Nothing once the hand is over, or for a seat that
+    /// was left before.
     fn abandon(&mut self, seat: Seat) -> Vec<Event>;
 
     /// The result, once the hand is over.
     fn outcome(&self) -> Option<Outcome>;
 
-    /// Everything `act` would accept from this seat now. For tests, bots and the simulator.
+    /// Everything `act` would accept from this seat now; of actions that differ in nothing the rules look at
+    /// (suits), one. For tests, bots and the simulator.
     fn legal_actions(&self, seat: Seat) -> Vec<Action>;
 
     /// What this seat (or, with `None`, a spectator) may see: the whole of it, to start from. At most

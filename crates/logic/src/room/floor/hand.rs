@@ -3,7 +3,8 @@
 //! Why: a game's rules may have a bug, and a panic there must end that hand and nothing else; so nobody but
 //! this file calls a game, and always through the guard.
 //! Owns: the game's state. Does not own seats' occupants or clocks.
-//! Invariants: `turn`, `to_act` and `outcome` are what the game said after its last change.
+//! Invariants: `turn`, `to_act` and `outcome` are what the game said after its last change. Who sits down in a
+//! seat that was left is a spectator of this hand.
 //! After a [`Fault`] the hand is in an unknown state: it is dropped.
 //! Read next: [`super::table`].
 
@@ -23,13 +24,14 @@ pub(super) struct Hand {
     guard: Guard,
     turn: u32,
     to_act: Seats,
+    left: Seats,
     outcome: Option<Outcome>,
 }
 
 impl Hand {
     pub(super) fn new(kind: GameKind, seed: [u8; 32], guard: Guard) -> Result<Self, Fault> {
         let game = guarded(guard, || kind.new_hand(seed))?;
-        let mut hand = Self { game, guard, turn: 0, to_act: Seats::NONE, outcome: None };
+        let mut hand = Self { game, guard, turn: 0, to_act: Seats::NONE, left: Seats::NONE, outcome: None };
         hand.change(|_| ())?;
         Ok(hand)
     }
@@ -61,12 +63,18 @@ impl Hand {
     }
 
     pub(super) fn abandon(&mut self, seat: Seat) -> Result<Vec<Event>, Fault> {
+        self.left = self.left.union(Seats::one(seat));
         self.change(|game| game.abandon(seat))
     }
 
-    /// What a seat may see.
-    pub(super) fn view(&self, seat: Seat) -> Result<Vec<u8>, Fault> {
-        guarded(self.guard, || self.game.view(Some(seat)))
+    /// As whom somebody sees the hand who sits in this seat: as a spectator, if it was left before they came.
+    pub(super) fn viewer(&self, seat: u8) -> Option<Seat> {
+        Some(Seat(seat)).filter(|&seat| !self.left.contains(seat))
+    }
+
+    /// What somebody in this seat may see.
+    pub(super) fn view(&self, seat: u8) -> Result<Vec<u8>, Fault> {
+        guarded(self.guard, || self.game.view(self.viewer(seat)))
     }
 
     fn change<T>(&mut self, change: impl FnOnce(&mut dyn Game) -> T) -> Result<T, Fault> {
