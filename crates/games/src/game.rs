@@ -9,7 +9,7 @@
 //!   `to_act` is empty exactly when `outcome` is there.
 //! - Limits: the constants below; every one is checked for every game by the property tests.
 //!
-//! Read next: `gomoku.rs`, a whole game in one file.
+//! Read next: `gomoku.rs`, a game where all is open; `doudizhu.rs`, one with hidden hands.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -66,6 +66,16 @@ impl Seats {
     /// Whether the seat is among these.
     pub const fn contains(self, seat: Seat) -> bool {
         self.0 & Self::one(seat).0 != 0
+    }
+
+    /// The seats as bits: seat `s` is bit `s`.
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The seats that these bits are.
+    pub(crate) const fn from_bits(bits: u8) -> Self {
+        Self(bits)
     }
 
     /// Whether there is no seat here.
@@ -178,6 +188,16 @@ pub enum Illegal {
     OffBoard = 5,
     /// The place named is taken.
     Occupied = 6,
+    /// An action of another stage of the hand.
+    NotNow = 7,
+    /// A card named is not in the hand.
+    NotHeld = 8,
+    /// The cards named may not be played together.
+    NoCombination = 9,
+    /// It is not above what was bid or played before.
+    TooLow = 10,
+    /// Who leads may not pass.
+    MustLead = 11,
 }
 
 impl Illegal {
@@ -195,6 +215,11 @@ impl Illegal {
             Self::Malformed => "malformed action",
             Self::OffBoard => "off the board",
             Self::Occupied => "the cell is occupied",
+            Self::NotNow => "not at this stage of the hand",
+            Self::NotHeld => "a card that is not in the hand",
+            Self::NoCombination => "cards that may not be played together",
+            Self::TooLow => "not above what was bid or played before",
+            Self::MustLead => "who leads may not pass",
         }
     }
 }
