@@ -11,5 +11,6 @@ mod idling;
 mod link;
 mod manager;
 mod play;
+mod playing_on;
 mod returning;
 mod talking;
