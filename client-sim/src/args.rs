@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use usher_games::GameKind;
 use usher_player::Play;
 use usher_secure::LoginPublicKey;
 
@@ -71,6 +72,9 @@ pub enum PlayArg {
     Chat,
     /// Sit, and play Gomoku hand after hand, talking now and then
     Gomoku,
+    /// The same with Dou Dizhu, in its rooms
+    #[value(name = "doudizhu")]
+    DouDizhu,
     /// Sit, and keep the connection
     Idle,
 }
@@ -79,8 +83,18 @@ impl From<PlayArg> for Play {
     fn from(arg: PlayArg) -> Self {
         match arg {
             PlayArg::Chat => Self::Chat,
-            PlayArg::Gomoku => Self::Gomoku,
+            PlayArg::Gomoku | PlayArg::DouDizhu => Self::Game,
             PlayArg::Idle => Self::Idle,
+        }
+    }
+}
+
+impl PlayArg {
+    /// The game whose rooms they go to.
+    pub(crate) fn game(self) -> GameKind {
+        match self {
+            Self::DouDizhu => GameKind::DouDizhu,
+            Self::Gomoku | Self::Chat | Self::Idle => GameKind::Gomoku,
         }
     }
 }

@@ -20,7 +20,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
-use usher_games::GameKind;
 use usher_player::{Accounts, Config, Crowd};
 use usher_proto::{Address, WorldId};
 use usher_runtime::answers::World;
@@ -164,7 +163,7 @@ fn config(args: &SimArgs, first_index: u32) -> Config {
             None => Accounts::Guests,
         },
         world: WorldId(1),
-        game: GameKind::Gomoku,
+        game: args.play.game(),
         reconnect_per_mille: args.reconnect_per_mille,
         seed: args.seed.wrapping_add(u64::from(first_index)),
         ..Config::default()

@@ -7,16 +7,17 @@
 //! - Does not own: pace (a player machine waits as a person would) or chance (the caller's generator).
 //! - Invariant: what is chosen is legal in the state the view shows.
 //!
-//! Read next: `gomoku/bot.rs`.
+//! Read next: `gomoku/bot.rs`, `doudizhu/bot.rs`.
 
 use rand_core::Rng;
 
 use crate::game::{Action, Seat};
-use crate::{GameKind, gomoku};
+use crate::{GameKind, doudizhu, gomoku};
 
 /// What this seat does next; `None` if it is not its turn, or the bytes are no view of the game.
 pub fn choose(kind: GameKind, view: &[u8], seat: Seat, rng: &mut impl Rng) -> Option<Action> {
     match kind {
         GameKind::Gomoku => gomoku::bot::choose(view, seat, rng),
+        GameKind::DouDizhu => doudizhu::bot::choose(view, seat),
     }
 }

@@ -9,7 +9,7 @@
 //!   `to_act` is empty exactly when `outcome` is there.
 //! - Limits: the constants below; every one is checked for every game by the property tests.
 //!
-//! Read next: `gomoku.rs`, a whole game in one file.
+//! Read next: `gomoku.rs`, a game where all is open; `doudizhu.rs`, one with hidden hands.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -66,6 +66,16 @@ impl Seats {
     /// Whether the seat is among these.
     pub const fn contains(self, seat: Seat) -> bool {
         self.0 & Self::one(seat).0 != 0
+    }
+
+    /// The seats as bits: seat `s` is bit `s`.
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The seats that these bits are.
+    pub(crate) const fn from_bits(bits: u8) -> Self {
+        Self(bits)
     }
 
     /// Whether there is no seat here.
@@ -158,6 +168,8 @@ pub struct Outcome {
     pub scores: Vec<i32>,
     /// How the hand ended.
     pub reason: EndReason,
+    /// Whose players left before the end. A game may go on without them and end by its rules all the same.
+    pub left: Seats,
 }
 
 /// Why an action is refused. The fault is the player's (or their clock's); the hand is as it was.
@@ -176,6 +188,16 @@ pub enum Illegal {
     OffBoard = 5,
     /// The place named is taken.
     Occupied = 6,
+    /// An action of another stage of the hand.
+    NotNow = 7,
+    /// A card named is not in the hand.
+    NotHeld = 8,
+    /// The cards named may not be played together.
+    NoCombination = 9,
+    /// It is not above what was bid or played before.
+    TooLow = 10,
+    /// Who leads may not pass.
+    MustLead = 11,
 }
 
 impl Illegal {
@@ -193,6 +215,11 @@ impl Illegal {
             Self::Malformed => "malformed action",
             Self::OffBoard => "off the board",
             Self::Occupied => "the cell is occupied",
+            Self::NotNow => "not at this stage of the hand",
+            Self::NotHeld => "a card that is not in the hand",
+            Self::NoCombination => "cards that may not be played together",
+            Self::TooLow => "not above what was bid or played before",
+            Self::MustLead => "who leads may not pass",
         }
     }
 }
@@ -232,16 +259,20 @@ pub trait Game: fmt::Debug + Send {
     /// A seat acts. What comes of it, or why it may not.
     fn act(&mut self, seat: Seat, action: &[u8]) -> Result<Vec<Event>, Illegal>;
 
-    /// The clock of those to act ran out. The game decides what that means; nothing once the hand is over.
+    /// The clock of those to act ran out. The game decides what that means: the hand may be lost, or go on with
+    /// something done for them. Nothing once the hand is over.
     fn timeout(&mut self) -> Vec<Event>;
 
-    /// The player of this seat left and will not come back. Nothing once the hand is over.
+    /// The player of this seat left and will not come back. The hand may end by that, or go on with the game
+    /// acting for the seat, which is then never to act again. Nothing once the hand is over, or for a seat that
+    /// was left before.
     fn abandon(&mut self, seat: Seat) -> Vec<Event>;
 
     /// The result, once the hand is over.
     fn outcome(&self) -> Option<Outcome>;
 
-    /// Everything `act` would accept from this seat now. For tests, bots and the simulator.
+    /// Everything `act` would accept from this seat now; of actions that differ in nothing the rules look at
+    /// (suits), one. For tests, bots and the simulator.
     fn legal_actions(&self, seat: Seat) -> Vec<Action>;
 
     /// What this seat (or, with `None`, a spectator) may see: the whole of it, to start from. At most

@@ -53,6 +53,14 @@ struct End {
     winner: Option<Seat>,
 }
 
+impl End {
+    /// The seat whose player left, if that is how it ended.
+    fn left(self) -> Seats {
+        let loser = self.winner.filter(|_| self.reason == EndReason::Abandoned).map(opponent);
+        loser.map_or(Seats::NONE, Seats::one)
+    }
+}
+
 impl Gomoku {
     /// A new hand; one bit drawn from the seed says which seat is black.
     pub fn new(seed: [u8; 32]) -> Self {
@@ -179,9 +187,10 @@ impl Game for Gomoku {
     }
 
     fn outcome(&self) -> Option<Outcome> {
-        let End { reason, winner } = self.end?;
+        let end @ End { reason, winner } = self.end?;
         let score = |seat| winner.map_or(0, |winner| if seat == winner { 1 } else { -1 });
-        Some(Outcome { scores: (0..SEATS).map(|seat| score(Seat(seat))).collect(), reason })
+        let scores = (0..SEATS).map(|seat| score(Seat(seat))).collect();
+        Some(Outcome { scores, reason, left: end.left() })
     }
 
     fn legal_actions(&self, seat: Seat) -> Vec<Action> {

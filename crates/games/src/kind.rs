@@ -5,12 +5,13 @@
 //!
 //! Invariant: an id, once given, is never used for another game.
 //!
-//! Read next: `gomoku.rs`.
+//! Read next: `gomoku.rs`, `doudizhu.rs`.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::doudizhu::DouDizhu;
 use crate::game::{BadView, Game};
 use crate::gomoku::Gomoku;
 
@@ -20,11 +21,13 @@ use crate::gomoku::Gomoku;
 pub enum GameKind {
     /// Five in a row on 15 x 15, two seats.
     Gomoku = 1,
+    /// One landlord against two peasants with 54 cards, three seats.
+    DouDizhu = 2,
 }
 
 impl GameKind {
     /// Every game there is, by id.
-    pub const ALL: &'static [Self] = &[Self::Gomoku];
+    pub const ALL: &'static [Self] = &[Self::Gomoku, Self::DouDizhu];
 
     /// The game's number on the wire and in tables of results.
     pub const fn id(self) -> u16 {
@@ -40,6 +43,7 @@ impl GameKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Gomoku => "gomoku",
+            Self::DouDizhu => "doudizhu",
         }
     }
 
@@ -51,7 +55,7 @@ impl GameKind {
     /// The version of its rules: records of hands name it, and it grows when the same moves may come to something else.
     pub const fn rules(self) -> u16 {
         match self {
-            Self::Gomoku => 1,
+            Self::Gomoku | Self::DouDizhu => 1,
         }
     }
 
@@ -59,6 +63,7 @@ impl GameKind {
     pub const fn seats(self) -> u8 {
         match self {
             Self::Gomoku => 2,
+            Self::DouDizhu => 3,
         }
     }
 
@@ -66,6 +71,7 @@ impl GameKind {
     pub const fn turn_time_ms(self) -> u32 {
         match self {
             Self::Gomoku => 30_000,
+            Self::DouDizhu => 20_000,
         }
     }
 
@@ -74,20 +80,26 @@ impl GameKind {
     pub fn new_hand(self, seed: [u8; 32]) -> Box<dyn Game> {
         match self {
             Self::Gomoku => Box::new(Gomoku::new(seed)),
+            Self::DouDizhu => Box::new(DouDizhu::new(seed)),
         }
     }
 
     /// What a client does with an event: brings its `view` of the hand up to date. The result is, byte for
     /// byte, the view the server would send now. On an error the view is as it was; ask for a new one.
     pub fn apply(self, view: &mut Vec<u8>, event: &[u8]) -> Result<(), BadView> {
-        match self {
+        *view = match self {
             Self::Gomoku => {
                 let mut hand = Gomoku::from_view(view)?;
                 hand.apply(event)?;
-                *view = hand.to_view();
-                Ok(())
+                hand.to_view()
             }
-        }
+            Self::DouDizhu => {
+                let mut hand = DouDizhu::from_view(view)?;
+                hand.apply(event)?;
+                hand.to_view()
+            }
+        };
+        Ok(())
     }
 }
 
@@ -115,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn gomoku_keeps_its_number() {
-        assert_eq!(GameKind::Gomoku.id(), 1);
+    fn games_keep_their_numbers() {
+        assert_eq!(GameKind::ALL.iter().map(|kind| kind.id()).collect::<Vec<_>>(), [1, 2]);
     }
 }

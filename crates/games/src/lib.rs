@@ -10,13 +10,14 @@
 //! - Limits: [`ACTION_BYTES_MAX`], [`EVENT_BYTES_MAX`], [`VIEW_BYTES_MAX`], [`SEATS_MAX`]. An action over its
 //!   limit is refused as malformed, the others are kept by the games.
 //!
-//! Read next: `game.rs` for the trait, then `gomoku.rs`.
+//! Read next: `game.rs` for the trait, then `gomoku.rs` and `doudizhu.rs`.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
 pub mod bot;
+pub mod doudizhu;
 mod game;
 pub mod gomoku;
 mod kind;

@@ -5,6 +5,7 @@
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
+use usher_games::doudizhu::Cards;
 use usher_games::{
     ACTION_BYTES_MAX, Audience, EVENT_BYTES_MAX, Event, Game, GameKind, Illegal, Seat, Seats, VIEW_BYTES_MAX,
     bot,
@@ -19,6 +20,15 @@ fn any_kind() -> impl Strategy<Value = GameKind> {
 
 fn seats(game: &dyn Game) -> impl Iterator<Item = Seat> + use<> {
     (0..game.kind().seats()).map(Seat)
+}
+
+/// Whether the rules see no difference between two actions, of which `legal_actions` then has one.
+fn are_alike(kind: GameKind, one: &[u8], other: &[u8]) -> bool {
+    let ranks = |action: &[u8]| action.iter().copied().collect::<Cards>().ranks();
+    match kind {
+        GameKind::DouDizhu => one == other || (!ranks(one).is_empty() && ranks(one) == ranks(other)),
+        GameKind::Gomoku => one == other,
+    }
 }
 
 /// The server's hand and the views that a client at each seat, and a spectator, keep from the events alone.
@@ -118,12 +128,14 @@ proptest! {
             let legal = table.game.legal_actions(seat);
             prop_assert_eq!(legal.is_empty(), !table.game.to_act().contains(seat));
             for action in every_byte.clone().chain([strange.clone(), Vec::new()]) {
+                let before = table.game.view(Some(seat));
                 if legal.contains(&action) {
                     prop_assert!(play().game.act(seat, &action).is_ok());
+                } else if table.game.act(seat, &action).is_err() {
+                    prop_assert_eq!(table.game.view(Some(seat)), before);
                 } else {
-                    let before = table.game.view(None);
-                    prop_assert!(table.game.act(seat, &action).is_err());
-                    prop_assert_eq!(table.game.view(None), before);
+                    prop_assert!(legal.iter().any(|one| are_alike(kind, one, &action)), "{:?}", action);
+                    table = play();
                 }
             }
         }
@@ -135,18 +147,28 @@ proptest! {
     fn lateness_and_leaving_are_answered(kind in any_kind(), seed: u64, leaves: bool, turns in 0u32..40) {
         let mut table = Table::new(kind, seed);
         let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+        let mut gone = Seats::NONE;
         while let Some(seat) = table.seat_to_act() {
+            prop_assert!(!gone.contains(seat));
             if table.game.turn() < turns {
                 let action = bot::choose(kind, &table.game.view(Some(seat)), seat, rng).expect("on turn");
                 table.act(seat, &action);
                 continue;
             }
-            let gone = Seat(rng.next_u32() as u8 % kind.seats());
-            let events = if leaves { table.game.abandon(gone) } else { table.game.timeout() };
+            let leaver = Seat(rng.next_u32() as u8 % kind.seats());
+            if leaves && gone.contains(leaver) {
+                prop_assert_eq!(table.game.abandon(leaver), []);
+                continue;
+            }
+            let turn = table.game.turn();
+            let events = if leaves { table.game.abandon(leaver) } else { table.game.timeout() };
+            gone = if leaves { gone.union(Seats::one(leaver)) } else { gone };
             prop_assert!(!events.is_empty());
+            prop_assert_eq!(table.game.turn(), turn + 1);
             table.tell(&events);
             table.check();
         }
+        prop_assert_eq!(table.game.outcome().map(|outcome| outcome.left), Some(gone));
         prop_assert_eq!(table.game.timeout(), []);
         prop_assert_eq!(table.game.abandon(Seat(0)), []);
         prop_assert_eq!(table.game.to_act(), Seats::NONE);

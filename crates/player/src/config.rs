@@ -18,8 +18,8 @@ pub enum Play {
     Idle,
     /// Says something to the room now and then.
     Chat,
-    /// Plays Gomoku, hand after hand, and says something now and then.
-    Gomoku,
+    /// Plays the game of its rooms, hand after hand, and says something now and then.
+    Game,
 }
 
 /// Who the players are.

@@ -119,7 +119,7 @@ impl Player {
 /// Playing at the table.
 impl Player {
     fn on_table_state<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, state: TableState) {
-        if turn.shared.config.play != Play::Gomoku || self.phase != Phase::Playing {
+        if turn.shared.config.play != Play::Game || self.phase != Phase::Playing {
             return;
         }
         if !state.playing {

@@ -160,7 +160,7 @@ fn a_thousand_players_outlive_a_room_server() {
 #[test]
 fn two_hundred_players_with_every_step_checked() {
     for seed in seeds(100..104) {
-        crash_run(seed, 200, if seed % 2 == 0 { Play::Gomoku } else { Play::Chat }, 1);
+        crash_run(seed, 200, if seed % 2 == 0 { Play::Game } else { Play::Chat }, 1);
     }
 }
 
@@ -169,7 +169,7 @@ fn two_hundred_players_with_every_step_checked() {
 fn recorded_first_frames_get_nobody_in_and_nobody_out() {
     for seed in seeds(200..204) {
         let replay = |name: &str| Fault::Replay(name.into(), 1000);
-        let steady = Config { reconnect_per_mille: 0, ..crowd(200, Play::Gomoku, seed) };
+        let steady = Config { reconnect_per_mille: 0, ..crowd(200, Play::Game, seed) };
         let mut world = cluster(seed)
             .crowd(steady)
             .fault(CRASH_AT, replay("room-1"))
@@ -191,6 +191,28 @@ fn recorded_first_frames_get_nobody_in_and_nobody_out() {
     }
 }
 
+/// In a game for three that goes on without who left, players drop, come back, and leave at different times.
+#[test]
+fn three_at_a_table_play_on() {
+    for seed in seeds(50..54) {
+        let mut threes = room("room-3");
+        threes.rooms.iter_mut().for_each(|room| room.game = GameKind::DouDizhu);
+        let players = Config {
+            game: GameKind::DouDizhu,
+            reconnect_per_mille: 300,
+            leave_within: seconds(20),
+            play_for: seconds(60),
+            ..crowd(300, Play::Game, seed)
+        };
+        let mut world = cluster(seed).room(threes).crowd(players).build();
+        world.run_to_end();
+        check_the_end(&world);
+        let hands = |what: &str| world.figure(ServerKind::Room, &format!("usher_hands_{what}_total"));
+        assert!(hands("ended") > 100 && hands("ended") == hands("started"), "{} hands", hands("ended"));
+        assert!(tallies(&world).all(|tally| tally.seated == 300 && tally.reconnects > 50));
+    }
+}
+
 #[test]
 fn one_seed_is_one_run() {
     for seed in seeds(7..8) {
@@ -203,7 +225,7 @@ fn one_seed_is_one_run() {
 #[test]
 fn nobody_is_thrown_out_while_the_manager_is_away_and_newcomers_sit_soon_after() {
     for seed in seeds(20..24) {
-        let newcomers = Config { start_after: seconds(13), ..crowd(300, Play::Gomoku, seed + 1) };
+        let newcomers = Config { start_after: seconds(13), ..crowd(300, Play::Game, seed + 1) };
         let mut world = cluster(seed)
             .crowd(crowd(300, Play::Chat, seed))
             .crowd(newcomers)
@@ -243,7 +265,7 @@ fn links_that_break_while_players_arrive_cost_nobody_anything() {
 #[test]
 fn whose_connection_is_cut_has_its_own_seat_again() {
     for seed in seeds(60..64) {
-        let play = if seed % 2 == 0 { Play::Gomoku } else { Play::Chat };
+        let play = if seed % 2 == 0 { Play::Game } else { Play::Chat };
         let mut world = cluster(seed)
             .crowd(crowd(300, play, seed))
             .fault(seconds(10), Fault::CutPlayers("room-1".into(), 500))

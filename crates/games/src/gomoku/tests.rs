@@ -129,6 +129,9 @@ fn whoever_gives_up_is_late_or_leaves_has_lost() {
         assert_eq!(hand.abandon(Seat(0)), [], "{what}: over is over");
     }
     assert_eq!(start().abandon(Seat(2)), []);
+    let mut left = start();
+    left.abandon(Seat(0));
+    assert_eq!(left.outcome().map(|outcome| outcome.left), Some(Seats::one(Seat(0))));
 }
 
 #[test]

@@ -28,6 +28,7 @@ struct Dial {
 
 struct Stage {
     crowd: Crowd<Tally>,
+    game: GameId,
     now: Time,
     dials: VecDeque<Dial>,
     said: VecDeque<(ConnId, Message)>,
@@ -49,10 +50,11 @@ fn one_player(play: Play) -> Config {
 
 impl Stage {
     fn new(config: Config) -> Self {
+        let game = GameId(config.game.id());
         let crowd = Crowd::new(config, Tally::default());
         let (dials, said, closed) = (VecDeque::new(), VecDeque::new(), Vec::new());
         let asked = VecDeque::new();
-        Self { crowd, now: Time(0), dials, said, closed, asked, drained: 0, conns: 0 }
+        Self { crowd, game, now: Time(0), dials, said, closed, asked, drained: 0, conns: 0 }
     }
 
     fn input(&mut self, input: Input<core::convert::Infallible>) {
@@ -169,9 +171,9 @@ impl Stage {
     fn hall_at(&mut self, dial: &Dial, rooms: &[(&str, u16)], seats: Vec<SeatKept>) {
         assert_eq!(dial.hello.ticket, b"ticket");
         let conn = self.accept(dial);
-        assert_eq!(self.heard(conn), GetDirectory { game: Some(GameId(1)) }.into());
+        assert_eq!(self.heard(conn), GetDirectory { game: Some(self.game) }.into());
         self.say(conn, Renewed { ticket: None, directory_refresh_s: 1800, seats });
-        self.say(conn, directory(rooms));
+        self.say(conn, directory(self.game, rooms));
         assert!(self.closed.contains(&conn));
     }
 
@@ -227,12 +229,12 @@ fn logged_in() -> LoggedIn {
     }
 }
 
-fn directory(rooms: &[(&str, u16)]) -> Directory {
+fn directory(game: GameId, rooms: &[(&str, u16)]) -> Directory {
     let entry = |&(address, room): &(&str, u16)| RoomEntry {
         address: address.into(),
         room: RoomNo(room),
         name: "room".into(),
-        game: GameId(1),
+        game,
         population: 10,
         capacity: 400,
     };

@@ -213,7 +213,7 @@ fn a_directory_is_refreshed_beside_the_seat() {
     assert!(matches!(stage.heard(hall), Message::GetDirectory(_)));
     let ticket = Some(b"fresh!".to_vec().into());
     stage.say(hall, Renewed { ticket, directory_refresh_s: 900, seats: vec![] });
-    stage.say(hall, directory(&[]));
+    stage.say(hall, directory(GameId(1), &[]));
     assert!(stage.closed.contains(&hall));
     assert_eq!((stage.tally().refreshes, stage.crowd.progress().in_seat), (1, 1));
     let dial = stage.dial_to("hall-1");
@@ -226,9 +226,15 @@ fn a_directory_is_refreshed_beside_the_seat() {
 
 #[test]
 fn a_hand_is_played_from_what_the_seat_sees() {
-    let config = Config { play_for: Duration::from_secs(4000), ..one_player(Play::Gomoku) };
+    for &kind in GameKind::ALL {
+        play_a_hand(kind);
+    }
+}
+
+fn play_a_hand(kind: GameKind) {
+    let config = Config { game: kind, play_for: Duration::from_secs(4000), ..one_player(Play::Game) };
     let (mut stage, conn) = Stage::seated(config);
-    let mut hand = GameKind::Gomoku.new_hand([7; 32]);
+    let mut hand = kind.new_hand([7; 32]);
     let mut moves = 0;
     let to_act = |hand: &dyn usher_games::Game| hand.to_act().iter().next().map(|seat| seat.0);
     stage.say(

@@ -4,7 +4,8 @@
 //! this file calls a game, and always through the guard.
 //! Owns: the game's state, and what was done so far, so that the hand can be played back. Does not own seats'
 //! occupants or clocks.
-//! Invariants: `turn`, `to_act` and `outcome` are what the game said after its last change.
+//! Invariants: `turn`, `to_act` and `outcome` are what the game said after its last change. Who sits down in a
+//! seat that was left is a spectator of this hand.
 //! After a [`Fault`] the hand is in an unknown state: it is dropped.
 //! Read next: [`super::table`].
 
@@ -25,6 +26,7 @@ pub(super) struct Hand {
     guard: Guard,
     turn: u32,
     to_act: Seats,
+    left: Seats,
     outcome: Option<Outcome>,
     moves: Vec<Move>,
 }
@@ -32,7 +34,15 @@ pub(super) struct Hand {
 impl Hand {
     pub(super) fn new(kind: GameKind, seed: Seed, guard: Guard) -> Result<Self, Fault> {
         let game = guarded(guard, || kind.new_hand(seed))?;
-        let mut hand = Self { game, guard, turn: 0, to_act: Seats::NONE, outcome: None, moves: Vec::new() };
+        let mut hand = Self {
+            game,
+            guard,
+            turn: 0,
+            to_act: Seats::NONE,
+            left: Seats::NONE,
+            outcome: None,
+            moves: Vec::new(),
+        };
         hand.change(|_| ())?;
         Ok(hand)
     }
@@ -76,12 +86,18 @@ impl Hand {
 
     pub(super) fn abandon(&mut self, seat: Seat) -> Result<Vec<Event>, Fault> {
         self.moves.push(Move::Abandon { seat: seat.0 });
+        self.left = self.left.union(Seats::one(seat));
         self.change(|game| game.abandon(seat))
     }
 
-    /// What a seat may see.
-    pub(super) fn view(&self, seat: Seat) -> Result<Vec<u8>, Fault> {
-        guarded(self.guard, || self.game.view(Some(seat)))
+    /// As whom somebody sees the hand who sits in this seat: as a spectator, if it was left before they came.
+    pub(super) fn viewer(&self, seat: u8) -> Option<Seat> {
+        Some(Seat(seat)).filter(|&seat| !self.left.contains(seat))
+    }
+
+    /// What somebody in this seat may see.
+    pub(super) fn view(&self, seat: u8) -> Result<Vec<u8>, Fault> {
+        guarded(self.guard, || self.game.view(self.viewer(seat)))
     }
 
     fn change<T>(&mut self, change: impl FnOnce(&mut dyn Game) -> T) -> Result<T, Fault> {

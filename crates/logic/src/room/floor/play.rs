@@ -5,7 +5,7 @@
 //! Order: everybody is here and the rest is over; the world is asked for a seed; the hand is played; its record is given
 //! to the world; what came of it is said, with the seed; rest.
 //! Invariants: nobody knows a seed before its hand is over. No outcome is announced that could still be lost, unless the
-//! world says that it cannot write; nobody new sits down before.
+//! world says that it cannot write.
 //! Limits: one question at a time; a hand that could not begin, or whose game failed, is followed by a rest.
 //! Read next: [`super::hand`].
 
@@ -60,6 +60,7 @@ struct Began {
 #[derive(Debug)]
 pub(super) struct Recording {
     ask: u64,
+    seats: Vec<AccountId>,
     scores: Vec<i32>,
     reason: String,
     seed: Seed,
@@ -132,13 +133,13 @@ impl Table {
         for (sitter, to) in self.seats.iter().zip(0..) {
             let Some(conn) = sitter.and_then(|sitter| sitter.conn) else { continue };
             let to_act = hand.first_to_act();
-            for action in seen_by(Seat(to), &events) {
+            for action in seen_by(hand.viewer(to), &events) {
                 let action = action.to_vec().into();
                 step.out.send(conn, Acted { hand: self.hand_no, turn, seat, action, to_act });
             }
         }
         match hand.outcome().cloned() {
-            Some(Outcome { scores, reason }) => self.end(scores, reason.name().into(), step),
+            Some(Outcome { scores, reason, .. }) => self.end(scores, reason.name().into(), step),
             None => self.restart_clock(step),
         }
     }
@@ -178,7 +179,7 @@ impl Table {
             game: game_id(step.rules.kind),
             rules: step.rules.kind.rules(),
             seed,
-            seats,
+            seats: seats.clone(),
             moves,
             scores: scores.clone(),
             reason: reason.clone(),
@@ -187,7 +188,7 @@ impl Table {
         };
         let asker = Asker::Table(step.rules.room, self.no);
         let ask = step.ask(asker, Question::RecordHand(Box::new(record)));
-        self.stage = Stage::Recording(Box::new(Recording { ask, scores, reason, seed }));
+        self.stage = Stage::Recording(Box::new(Recording { ask, seats, scores, reason, seed }));
         self.set_alarm(Some(step.now + RECORD_MAX), step);
     }
 
@@ -197,13 +198,13 @@ impl Table {
         step.counts.hands_unrecorded += u64::from(totals.is_none());
         self.set_alarm(None, step);
         let totals = totals.unwrap_or_default();
-        for (sitter, total) in self.seats.iter_mut().zip(&totals) {
-            // Whoever left in the middle has left the seat empty; nobody else sat down since.
-            if let Some(sitter) = sitter {
+        let Recording { seats, scores, reason, seed, .. } = *recording;
+        for ((sitter, account), total) in self.seats.iter_mut().zip(&seats).zip(&totals) {
+            // Somebody else may sit there by now.
+            if let Some(sitter) = sitter.as_mut().filter(|sitter| sitter.account == *account) {
                 sitter.score = Some(*total);
             }
         }
-        let Recording { scores, reason, seed, .. } = *recording;
         let seed = seed.to_vec().into();
         self.tell(HandEnded { hand: self.hand_no, scores, reason, totals, seed }, step);
         self.rest_until = self.rest_until.max(step.now + step.config.next_hand_delay);
@@ -215,10 +216,12 @@ impl Table {
     }
 }
 
-/// What a seat is told of a change: every event it may know, or nothing but that there was one.
-fn seen_by(seat: Seat, events: &[Event]) -> Vec<&[u8]> {
-    let may_know =
-        |event: &&Event| matches!(event.to, Audience::Everyone) || event.to == Audience::Only(seat);
+/// What a viewer is told of a change: every event they may know, or nothing but that there was one.
+fn seen_by(viewer: Option<Seat>, events: &[Event]) -> Vec<&[u8]> {
+    let may_know = |event: &&Event| match event.to {
+        Audience::Everyone => true,
+        Audience::Only(seat) => viewer == Some(seat),
+    };
     let seen: Vec<_> = events.iter().filter(may_know).map(|event| &*event.bytes).collect();
     if seen.is_empty() { alloc::vec![&[]] } else { seen }
 }
@@ -234,14 +237,15 @@ mod tests {
         let private = Event { to: Audience::Only(Seat(1)), bytes: vec![2] };
         let events = [public, private];
         let cases = [
-            (&events[..1], 0, vec![&[1][..]]),
-            (&events, 0, vec![&[1]]),
-            (&events, 1, vec![&[1], &[2]]),
-            (&events[1..], 0, vec![&[]]),
-            (&[], 0, vec![&[]]),
+            (&events[..1], Some(0), vec![&[1][..]]),
+            (&events, Some(0), vec![&[1]]),
+            (&events, Some(1), vec![&[1], &[2]]),
+            (&events, None, vec![&[1]]),
+            (&events[1..], Some(0), vec![&[]]),
+            (&[], Some(0), vec![&[]]),
         ];
-        for (events, seat, seen) in cases {
-            assert_eq!(seen_by(Seat(seat), events), seen);
+        for (events, viewer, seen) in cases {
+            assert_eq!(seen_by(viewer.map(Seat), events), seen);
         }
     }
 }

@@ -3,7 +3,8 @@
 //! Why: everything a hand needs is here, so that a room only has to know which table somebody sits at.
 //! Rules: a hand starts when every seat is taken by somebody whose connection is there, at once, or when the
 //! rest after the last hand is over. A player who dropped keeps the seat and a running clock; no new hand
-//! starts on an absent one. Standing up in a hand abandons it.
+//! starts on an absent one. Standing up in a hand abandons it; if the game goes on without them, somebody else
+//! may have the seat, watch, and play the next hand.
 //! What seats are told of a change is the game's events for them, in `Acted`: one message an event, an empty
 //! one if a seat may not know what happened but that something did.
 //! Invariants: a hand always has a deadline; between hands there is one only while a hand is about to start.
@@ -35,6 +36,8 @@ pub(super) struct Sitter {
 pub(super) type Rank = u8;
 /// Nobody sits there. Below it are tables where somebody waits, by the seats still free.
 pub(super) const EMPTY: Rank = 100;
+/// A hand goes on without somebody who left.
+const HAND_GOES_ON: Rank = 150;
 const ONLY_ABSENT: Rank = 200;
 
 /// A table.
@@ -54,7 +57,7 @@ impl Table {
         Self { no, seats, hand_no: 0, stage: Stage::Resting, rest_until: Time(0), alarm: None }
     }
 
-    /// Whether a hand is played, or not yet written down: nobody new sits down meanwhile.
+    /// Whether a hand is played, or not yet written down.
     pub(super) fn is_playing(&self) -> bool {
         matches!(self.stage, Stage::Playing(_) | Stage::Recording(_))
     }
@@ -75,14 +78,17 @@ impl Table {
     pub(super) fn free_seat(&self, wish: Option<u8>) -> Option<u8> {
         let mut seats =
             self.seats.iter().zip(0..).filter(|(sitter, _)| sitter.is_none()).map(|(_, seat)| seat);
-        seats.find(|&seat| !self.is_playing() && wish.is_none_or(|wish| wish == seat))
+        seats.find(|&seat| wish.is_none_or(|wish| wish == seat))
     }
 
-    /// Where this table stands among those with a free seat; nowhere if it has none, or plays.
+    /// Where this table stands among those with a free seat; nowhere if it has none.
     pub(super) fn rank(&self) -> Option<Rank> {
         let free = self.seats.iter().filter(|sitter| sitter.is_none()).count();
-        if free == 0 || self.is_playing() {
+        if free == 0 {
             return None;
+        }
+        if self.is_playing() {
+            return Some(HAND_GOES_ON);
         }
         let is_empty = free == self.seats.len();
         let somebody_waits = self.sitters().any(|sitter| sitter.conn.is_some());
@@ -104,9 +110,9 @@ impl Table {
         self.show(seat, step);
     }
 
-    /// Frees a seat, giving up the hand if one is played.
+    /// Frees a seat, giving up the hand if one is played there.
     pub(super) fn stand(&mut self, seat: u8, step: &mut Step<'_>) {
-        if let Some(hand) = self.hand_mut() {
+        if let Some(hand) = self.hand_mut().filter(|hand| hand.viewer(seat).is_some()) {
             let (turn, done) = (hand.turn(), hand.abandon(Seat(seat)));
             self.went_on(turn, seat, done, step);
         }
@@ -205,7 +211,7 @@ impl Table {
             seats: self.seats.iter().map(|sitter| sitter.map(|sitter| sitter.account)).collect(),
             to_act: hand.and_then(Hand::first_to_act),
             turn_left_ms: turn_left.map_or(0, |left| left.as_millis() as u32),
-            view: hand.map_or(Ok(Vec::new()), |hand| hand.view(Seat(seat)))?.into(),
+            view: hand.map_or(Ok(Vec::new()), |hand| hand.view(seat))?.into(),
             scores: self.seats.iter().map(|sitter| sitter.and_then(|sitter| sitter.score)).collect(),
         })
     }
@@ -228,6 +234,9 @@ impl Table {
             assert!(hand.outcome().is_none(), "a finished hand is still played at {}", self.no);
             assert!(self.alarm.is_some(), "nobody's clock runs at {}", self.no);
             assert!(!hand.to_act().is_empty());
+            let play_on =
+                |(sitter, seat): (&Option<Sitter>, u8)| sitter.is_some() || hand.viewer(seat).is_none();
+            assert!(self.seats.iter().zip(0..).all(play_on), "a hand waits for nobody at {}", self.no);
         }
         if let Some(at) = self.alarm {
             assert!(is_set(Alarm::Table(room, self.no), at), "the alarm of {} was forgotten", self.no);

@@ -3,7 +3,7 @@
 //! Why: whoever wants to sit anywhere should meet somebody who waits, and be seated without a search.
 //! Owns: the tables, and the open ones ordered by how well they suit.
 //! Invariants: seats for everybody the room lets in, so "sit anywhere" never fails; a table stands in the
-//! order exactly when it has a free seat and plays no hand.
+//! order exactly when it has a free seat.
 //! Limits: choosing costs O(log tables), or [`LOOK_AT_MAX`] looks when only one seat number will do.
 //! Read next: [`super::table`].
 

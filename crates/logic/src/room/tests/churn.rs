@@ -3,13 +3,14 @@
 //! Clients connect, enter, talk, sit, play, stand, leave, drop and log in anew at random; the link breaks and
 //! the manager forgets everything; each way between shards, clients and manager is as slow as it likes.
 
-use super::house::{GOMOKU, House, Way, config, who};
+use super::house::{House, Way, config, who};
 use super::manager::Presence;
 use alloc::collections::BTreeMap;
 use alloc::vec;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
-use usher_proto::message::{Act, Chat, Enter, Leave, Sit, Stand};
+use usher_games::GameKind;
+use usher_proto::message::{Act, Chat, Enter, Leave, Sit, SitDenial, SitDenied, Stand};
 use usher_proto::{AccountId, ConnId, Identity, Message, RoomNo};
 
 const ACCOUNTS: u64 = 4;
@@ -37,8 +38,9 @@ struct Churn {
 }
 
 impl Churn {
-    fn new(seed: u64) -> Self {
+    fn new(kind: GameKind, seed: u64) -> Self {
         let mut config = config(usize::from(ROOMS), 4);
+        config.rooms.iter_mut().for_each(|room| room.game = kind);
         config.replay_max = 5;
         let house = House::open(config);
         let chance = ChaCha8Rng::seed_from_u64(seed);
@@ -134,7 +136,7 @@ impl Churn {
         let room = self.below(u64::from(ROOMS) + 1) as u16;
         let last_seq = (self.below(2) == 0).then(|| self.below(20));
         self.clients.get_mut(&conn).expect("it acts").asked = true;
-        Enter { game: GOMOKU, room: (room < ROOMS).then_some(RoomNo(room)), last_seq }.into()
+        Enter { game: self.house.game, room: (room < ROOMS).then_some(RoomNo(room)), last_seq }.into()
     }
 
     /// What clients hear must fit: nothing lost, doubled or out of order.
@@ -157,6 +159,9 @@ impl Churn {
                     Message::Left(left) => {
                         assert_eq!(client.inside.take().map(|it| it.1), Some(left.seq));
                         client.asked = false;
+                    }
+                    Message::SitDenied(SitDenied { reason }) => {
+                        assert_ne!(reason, SitDenial::Taken, "there are seats for everybody");
                     }
                     Message::TableState(state) => client.table = (state.hand, state.turn),
                     Message::Acted(acted) => client.table = (acted.hand, acted.turn + 1),
@@ -205,20 +210,24 @@ impl Churn {
 
 #[test]
 fn in_the_end_all_agree_who_is_where() {
-    for seed in 0..40 {
-        let mut churn = Churn::new(seed);
-        for _ in 0..STEPS {
-            churn.step();
+    for &kind in GameKind::ALL {
+        let mut hands = 0;
+        for seed in 0..40 {
+            let mut churn = Churn::new(kind, seed);
+            for _ in 0..STEPS {
+                churn.step();
+            }
+            churn.comes_to_rest();
+            hands += churn.house.figure("usher_hands_started_total");
         }
-        churn.comes_to_rest();
-        assert!(churn.house.figure("usher_hands_started_total") > 0, "seed {seed} plays nothing");
+        assert!(hands > 40, "{hands} hands of {kind}");
     }
 }
 
 #[test]
 fn a_drain_in_the_middle_of_it_ends() {
-    for seed in 100..120 {
-        let mut churn = Churn::new(seed);
+    for (seed, &kind) in (100..140).zip(GameKind::ALL.iter().cycle()) {
+        let mut churn = Churn::new(kind, seed);
         for _ in 0..STEPS / 2 {
             churn.step();
         }

@@ -44,6 +44,8 @@ enum Mail {
 
 pub(super) struct House {
     shards: Vec<RoomServer>,
+    /// What is played in the first room, and looked for.
+    pub(super) game: GameId,
     pub(super) now_ms: u64,
     mail: BTreeMap<Way, VecDeque<Mail>>,
     owner: BTreeMap<ConnId, ShardId>,
@@ -99,6 +101,7 @@ impl House {
         let shards = (0..config.shards()).map(|shard| RoomServer::new(&config, ShardId(shard), 7, guard));
         Self {
             shards: shards.collect(),
+            game: GameId(config.rooms[0].game.id()),
             now_ms: 0,
             mail: BTreeMap::new(),
             owner: BTreeMap::new(),
@@ -246,17 +249,17 @@ impl House {
     // Short ways to where most stories begin.
 
     pub(super) fn enter_any(&mut self, conn: u64) -> Vec<Message> {
-        self.say(conn, Enter { game: GOMOKU, room: None, last_seq: None });
+        self.say(conn, Enter { game: self.game, room: None, last_seq: None });
         self.heard(conn)
     }
 
     pub(super) fn enter(&mut self, conn: u64, room: u16) -> Vec<Message> {
-        self.say(conn, Enter { game: GOMOKU, room: Some(RoomNo(room)), last_seq: None });
+        self.say(conn, Enter { game: self.game, room: Some(RoomNo(room)), last_seq: None });
         self.heard(conn)
     }
 
     pub(super) fn resume(&mut self, conn: u64, room: u16, last_seq: u64) -> Vec<Message> {
-        self.say(conn, Enter { game: GOMOKU, room: Some(RoomNo(room)), last_seq: Some(last_seq) });
+        self.say(conn, Enter { game: self.game, room: Some(RoomNo(room)), last_seq: Some(last_seq) });
         self.heard(conn)
     }
 

@@ -11,6 +11,7 @@ mod idling;
 mod link;
 mod manager;
 mod play;
+mod playing_on;
 mod records;
 mod returning;
 mod talking;
