@@ -70,7 +70,7 @@ impl Player {
             Message::Acted(acted) => self.on_acted(turn, &acted),
             Message::ActDenied(denied) => self.on_act_denied(turn, &denied.reason),
             Message::HandEnded(_) => self.on_hand_ended(turn),
-            Message::PlayerSat(_) | Message::PlayerStood(_) | Message::Scored(_) => {}
+            Message::Presence(_) | Message::PlayerSat(_) | Message::PlayerStood(_) | Message::Scored(_) => {}
             _ => self.fail(turn, "unexpected_message"),
         }
     }

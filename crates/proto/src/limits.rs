@@ -43,6 +43,8 @@ pub const PRESENT_PLAYERS_MAX: usize = 1000;
 pub const REDEEMED_MAX: usize = 1000;
 /// Accounts whose logins are over, in one link message.
 pub const REVOKED_MAX: usize = 1000;
+/// People named in one message about who came and went.
+pub const PRESENCE_MAX: usize = 1000;
 /// A topic of a push server, in bytes.
 pub const TOPIC_BYTES_MAX: usize = 64;
 /// The key of a quote within its topic, in bytes.

@@ -81,6 +81,8 @@ pub struct RoomConfig {
     pub seat_grace: Duration,
     /// Chats kept in each room for those who come back.
     pub replay_max: u32,
+    /// How long it is gathered up who came and went before a room is told; zero: nobody is told.
+    pub presence_interval: Duration,
     /// Rest between two hands at a table.
     pub next_hand_delay: Duration,
     /// Claims and releases that may wait for the manager; over it, who wants to enter is told Busy.
@@ -102,6 +104,7 @@ impl Default for RoomConfig {
             floors: 1,
             seat_grace: Duration::from_secs(60),
             replay_max: 100,
+            presence_interval: Duration::from_secs(1),
             next_hand_delay: Duration::from_secs(3),
             claims_pending_max: 8192,
             claim_timeout: Duration::from_secs(10),

@@ -81,6 +81,20 @@ pub enum EnterDenial {
     Busy,
 }
 
+/// Who came into the room and who went. To who enters, everybody who is there; from then on what changed, gathered up
+/// for a moment: an account may be named that is known already.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Presence {
+    /// They are here; with those who went at most [`crate::limits::PRESENCE_MAX`], and more messages follow.
+    #[serde(default)]
+    pub came: Vec<AccountId>,
+    /// They are not.
+    #[serde(default)]
+    pub left: Vec<AccountId>,
+    /// How many are here now.
+    pub population: u32,
+}
+
 /// Let me out of the room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leave {}

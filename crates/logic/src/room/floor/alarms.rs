@@ -1,8 +1,8 @@
-//! What is due when: turns, next hands, seats kept for the absent.
+//! What is due when: turns, next hands, seats kept for the absent, news of who is here.
 //!
 //! Why: the earliest of thousands of deadlines must be known exactly, and any may be taken back.
 //! Owns: one ordered set. Does not own what is done: who sets an alarm remembers its time to take it back.
-//! Limits: one alarm a table and one a player.
+//! Limits: one alarm a room, a table and a player.
 //! Read next: [`super`].
 
 use alloc::collections::BTreeSet;
@@ -13,6 +13,8 @@ use usher_proto::{AccountId, RoomNo, TableNo, Time};
 pub(super) enum Alarm {
     /// A table's: the turn is over, or the rest between two hands.
     Table(RoomNo, TableNo),
+    /// A room's: it is told who came and went.
+    Presence(RoomNo),
     /// A player's: the seat is kept no longer.
     Grace(RoomNo, AccountId),
 }

@@ -13,6 +13,7 @@
 mod alarms;
 mod asks;
 mod chat;
+mod comings;
 mod hand;
 mod play;
 mod room;
@@ -100,6 +101,7 @@ impl Floor {
                 Alarm::Table(room, table) => {
                     self.with(room, now, out, |room, step| room.table_alarm(table, step));
                 }
+                Alarm::Presence(room) => self.with(room, now, out, Room::say_who_came),
                 Alarm::Grace(room, account) => {
                     self.with(room, now, out, |room, step| room.grace_over(account, step));
                 }

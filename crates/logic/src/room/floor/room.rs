@@ -1,7 +1,7 @@
 //! One room: the people in it, what they say, and their tables.
 //!
 //! Why: all of a room is in one value on one thread, so nothing in it needs a lock.
-//! Owns: players and their stays, the chat, the tables. Does not own who may enter (the door).
+//! Owns: players and their stays, the chat, the tables, and the word of who came and went. Does not own who may enter (the door).
 //! A stay: `Entered`, then every chat from there on, until `Left`. A player whose connection drops while
 //! seated stays, absent, for `seat_grace`; the stay goes on when a connection of the same or a newer login
 //! comes for it. Who drops without a seat is gone.
@@ -13,6 +13,7 @@
 use super::alarms::{Alarm, Alarms};
 use super::asks::Asker;
 use super::chat::ChatLog;
+use super::comings::{Comings, everybody};
 use super::step::{Rules, Step};
 use super::tables::Tables;
 use crate::room::{DOOR, RoomNote, RoomSpec, game_id};
@@ -48,6 +49,7 @@ pub(super) struct Room {
     chat: ChatLog,
     players: HashMap<AccountId, Player, FixedState>,
     tables: Tables,
+    comings: Comings,
 }
 
 impl Room {
@@ -58,6 +60,7 @@ impl Room {
             chat: ChatLog::new(replay_max),
             players: HashMap::with_hasher(FixedState::with_seed(seed)),
             tables: Tables::new(spec.tables(), spec.game.seats()),
+            comings: Comings::default(),
         }
     }
 
@@ -87,6 +90,7 @@ impl Room {
             None => {
                 let player = Player { identity, conn, seat: None, absent_until: None };
                 self.players.insert(account, player);
+                self.note(account, true, step);
             }
         }
         self.welcome(conn, account, last_seq, step);
@@ -122,6 +126,11 @@ impl Room {
         }
         for chat in replay.chats {
             step.out.push(Output::SendShared(conn, Arc::clone(chat)));
+        }
+        if !step.config.presence_interval.is_zero() {
+            for here in everybody(self.players.keys().copied(), population) {
+                step.out.send(conn, here);
+            }
         }
         step.out.push(Output::Join(conn, self.group()));
         if let Some(SeatNo { table, seat }) = seat {
@@ -214,6 +223,26 @@ impl Room {
         }
     }
 
+    /// Somebody came or went: the room is told when the moment is over.
+    fn note(&mut self, account: AccountId, came: bool, step: &mut Step<'_>) {
+        let interval = step.config.presence_interval;
+        if interval.is_zero() {
+            return;
+        }
+        self.comings.note(account, came);
+        if self.comings.say_at.is_none() {
+            self.comings.say_at = Some(step.now + interval);
+            step.alarms.move_to(Alarm::Presence(self.rules.room), None, self.comings.say_at);
+        }
+    }
+
+    pub(super) fn say_who_came(&mut self, step: &mut Step<'_>) {
+        self.comings.say_at = None;
+        for presence in self.comings.take(self.players.len() as u32) {
+            step.out.publish(self.group(), presence, None);
+        }
+    }
+
     pub(super) fn table_alarm(&mut self, table: TableNo, step: &mut Step<'_>) {
         self.at(table, step, super::table::Table::alarm);
     }
@@ -243,6 +272,7 @@ impl Room {
     /// Takes a player out of seat and room.
     fn remove(&mut self, account: AccountId, step: &mut Step<'_>) -> Option<Player> {
         let player = self.players.remove(&account)?;
+        self.note(account, false, step);
         step.alarms.move_to(Alarm::Grace(self.rules.room, account), player.absent_until, None);
         if let Some(SeatNo { table, seat }) = player.seat {
             self.at(table, step, |table, step| table.stand(seat, step));
@@ -298,7 +328,9 @@ impl Room {
     pub(super) fn check_invariants(&self, alarms: &Alarms) -> usize {
         self.chat.check_invariants();
         self.tables.check_invariants();
-        let mut set = 0;
+        let mut set = usize::from(self.comings.say_at.is_some());
+        assert!(self.comings.say_at.is_none_or(|at| alarms.is_set(Alarm::Presence(self.rules.room), at)));
+        assert!(self.comings.is_empty() || self.comings.say_at.is_some(), "nobody will be told who came");
         for (&account, player) in &self.players {
             assert_eq!(account, player.identity.account);
             if let Some(at) = player.seat {

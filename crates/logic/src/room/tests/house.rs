@@ -12,6 +12,7 @@ use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 use usher_games::GameKind;
 use usher_proto::machine::Peer;
 use usher_proto::message::{CloseReason, Enter, EnterDenial, EnterDenied, Entered, Load, Sit};
@@ -67,7 +68,9 @@ pub(super) struct House {
 
 pub(super) fn config(rooms: usize, capacity: u32) -> RoomConfig {
     let rooms = (0..rooms).map(|no| RoomSpec::new(&alloc::format!("room {no}"), GameKind::Gomoku, capacity));
-    RoomConfig { rooms: rooms.collect(), floors: 2, ..RoomConfig::default() }
+    // Who comes and goes is told where a test is about that.
+    let presence_interval = Duration::ZERO;
+    RoomConfig { rooms: rooms.collect(), floors: 2, presence_interval, ..RoomConfig::default() }
 }
 
 pub(super) fn run(call: &mut dyn FnMut()) -> bool {

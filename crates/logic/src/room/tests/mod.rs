@@ -3,6 +3,7 @@
 //! Read next: `house.rs`, then any of the stories.
 
 mod churn;
+mod coming;
 mod draining;
 mod entering;
 mod evicting;
