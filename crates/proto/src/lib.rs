@@ -18,6 +18,7 @@ extern crate std;
 #[cfg(feature = "codec")]
 pub mod codec;
 pub mod first_frame;
+pub mod hand;
 pub mod ids;
 pub mod limits;
 #[cfg(feature = "codec")]
@@ -29,6 +30,7 @@ pub mod payload;
 #[cfg(feature = "codec")]
 mod shape;
 
+pub use hand::{HandId, HandRecord};
 pub use ids::{
     AccountId, Address, ConnId, GameId, Generation, GroupId, Identity, Reservation, ReservationId, RoomNo,
     ServerKind, ServerName, SessionId, ShardId, TableNo, WorldId,

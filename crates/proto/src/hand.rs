@@ -1,0 +1,83 @@
+//! A hand that is over, written down: who sat where, what the chance was, what was done, what came of it.
+//!
+//! Why: the same seed and the same moves give the same hand, so this is all that is needed to settle a quarrel over
+//! one, to play it back, and to count it once however often it is told.
+//! Owns: the record and its name. Does not own how a hand is played (`usher-games`) nor where records lie
+//! (`usher-store`).
+//! Invariants: a hand's name is never given to another one; the seed is in nobody's hands before the hand is over.
+//! Read next: `usher-logic`'s `room`, which makes them.
+
+use crate::ids::{AccountId, GameId, RoomNo, ServerName, TableNo};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// What a hand's chance is made of: 256 bits that nobody can guess.
+pub type Seed = [u8; 32];
+
+/// Which hand, of all that were ever played in a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HandId {
+    /// The room server.
+    pub server: ServerName,
+    /// When its process started, unix milliseconds.
+    pub incarnation: u64,
+    /// The room there.
+    pub room: RoomNo,
+    /// The table in it.
+    pub table: TableNo,
+    /// The hand at that table: 1, 2, ...
+    pub hand: u64,
+}
+
+impl fmt::Display for HandId {
+    /// `SERVER/INCARNATION/ROOM/TABLE/HAND`, in numbers but for the first.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { server, incarnation, room, table, hand } = self;
+        write!(f, "{}/{incarnation}/{}/{}/{hand}", server.0, room.0, table.0)
+    }
+}
+
+/// One thing that moved a hand on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// A seat acted.
+    Act {
+        /// Which.
+        seat: u8,
+        /// How, in the game's own layout.
+        action: Vec<u8>,
+    },
+    /// The clock of those to act ran out.
+    Timeout,
+    /// A seat's player left.
+    Abandon {
+        /// Which.
+        seat: u8,
+    },
+}
+
+/// A hand that is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandRecord {
+    /// Its name.
+    pub id: HandId,
+    /// What was played.
+    pub game: GameId,
+    /// By which version of the game's rules.
+    pub rules: u16,
+    /// Its chance.
+    pub seed: Seed,
+    /// Who sat where when it began, by seat.
+    pub seats: Vec<AccountId>,
+    /// All that happened, in order.
+    pub moves: Vec<Move>,
+    /// Points won and lost, by seat; they sum to zero.
+    pub scores: Vec<i32>,
+    /// How it ended, in the game's own words; `fault` if the game itself failed.
+    pub reason: String,
+    /// When it began, unix milliseconds.
+    pub began_unix_ms: u64,
+    /// When it ended, unix milliseconds.
+    pub ended_unix_ms: u64,
+}
