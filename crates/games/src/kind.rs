@@ -8,11 +8,12 @@
 //! Read next: `gomoku.rs`.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use crate::game::{BadView, Game};
-use crate::gomoku::Gomoku;
+use crate::gomoku::{self, Gomoku};
 
 /// A game that can be played at a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,6 +68,13 @@ impl GameKind {
     pub fn new_hand(self, seed: [u8; 32]) -> Box<dyn Game> {
         match self {
             Self::Gomoku => Box::new(Gomoku::new(seed)),
+        }
+    }
+
+    /// An action in the words of those who play, for people. Bytes that are none are shown as they are.
+    pub fn describe(self, action: &[u8]) -> String {
+        match self {
+            Self::Gomoku => gomoku::describe(action),
         }
     }
 
