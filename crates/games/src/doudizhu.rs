@@ -27,6 +27,7 @@ mod view;
 use alloc::vec::Vec;
 
 use self::action::Step;
+pub(crate) use self::action::describe;
 pub use self::action::{BID, PASS};
 use self::auction::Auction;
 pub use self::auction::BID_MAX;

@@ -16,6 +16,8 @@ mod board;
 pub(crate) mod bot;
 mod view;
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -202,6 +204,15 @@ impl Game for Gomoku {
 
     fn view(&self, _seat: Option<Seat>) -> Vec<u8> {
         self.to_view()
+    }
+}
+
+/// A cell as players write it, `a1` in the lower left corner and `h8` in the middle.
+pub(crate) fn describe(action: &[u8]) -> String {
+    match action {
+        [RESIGN] => "resign".into(),
+        &[cell @ 0..CELLS] => format!("{}{}", char::from(b'a' + cell % SIDE), SIDE - cell / SIDE),
+        bytes => format!("{bytes:02x?}"),
     }
 }
 

@@ -8,12 +8,13 @@
 //! Read next: `gomoku.rs`, `doudizhu.rs`.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::doudizhu::DouDizhu;
+use crate::doudizhu::{self, DouDizhu};
 use crate::game::{BadView, Game};
-use crate::gomoku::Gomoku;
+use crate::gomoku::{self, Gomoku};
 
 /// A game that can be played at a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +82,14 @@ impl GameKind {
         match self {
             Self::Gomoku => Box::new(Gomoku::new(seed)),
             Self::DouDizhu => Box::new(DouDizhu::new(seed)),
+        }
+    }
+
+    /// An action in the words of those who play, for people. Bytes that are none are shown as they are.
+    pub fn describe(self, action: &[u8]) -> String {
+        match self {
+            Self::Gomoku => gomoku::describe(action),
+            Self::DouDizhu => doudizhu::describe(action),
         }
     }
 

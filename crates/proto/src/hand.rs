@@ -8,9 +8,11 @@
 //! Read next: `usher-logic`'s `room`, which makes them.
 
 use crate::ids::{AccountId, GameId, RoomNo, ServerName, TableNo};
-use alloc::string::String;
+use crate::limits::NAME_BYTES_MAX;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
+use core::str::FromStr;
 
 /// Why a hand ended whose game failed.
 pub const FAULT: &str = "fault";
@@ -40,6 +42,39 @@ impl fmt::Display for HandId {
         write!(f, "{}/{incarnation}/{}/{}/{hand}", server.0, room.0, table.0)
     }
 }
+
+impl FromStr for HandId {
+    type Err = BadHandId;
+
+    /// What `Display` writes, and nothing else.
+    fn from_str(text: &str) -> Result<Self, BadHandId> {
+        let mut parts = text.rsplitn(5, '/');
+        let [hand, table, room, incarnation, server] = [(); 5].map(|()| parts.next().unwrap_or_default());
+        let id = Self {
+            server: server.into(),
+            incarnation: incarnation.parse().map_err(|_| BadHandId)?,
+            room: RoomNo(room.parse().map_err(|_| BadHandId)?),
+            table: TableNo(table.parse().map_err(|_| BadHandId)?),
+            hand: hand.parse().map_err(|_| BadHandId)?,
+        };
+        let length = id.server.0.len();
+        let is_named = (1..=NAME_BYTES_MAX).contains(&length);
+        // A number has more than one spelling (`+1`, `01`), a hand one name.
+        (is_named && id.to_string() == text).then_some(id).ok_or(BadHandId)
+    }
+}
+
+/// A text that is no hand's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadHandId;
+
+impl fmt::Display for BadHandId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("is no hand: SERVER/INCARNATION/ROOM/TABLE/HAND, in numbers but for the first")
+    }
+}
+
+impl core::error::Error for BadHandId {}
 
 /// One thing that moved a hand on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,4 +118,25 @@ pub struct HandRecord {
     pub began_unix_ms: u64,
     /// When it ended, unix milliseconds.
     pub ended_unix_ms: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_leads_back_to_its_hand_and_has_one_spelling() {
+        let (room, table, hand) = (RoomNo(2), TableNo(3), u64::MAX);
+        let id = HandId { server: "room-1".into(), incarnation: 1_767_225_600_000, room, table, hand };
+        assert_eq!(id.to_string(), "room-1/1767225600000/2/3/18446744073709551615");
+        assert_eq!(id.to_string().parse(), Ok(id.clone()));
+        let slashed = HandId { server: "a/b".into(), ..id };
+        assert_eq!(slashed.to_string().parse(), Ok(slashed));
+        let longest = alloc::format!("{}/1/2/3/4", "n".repeat(NAME_BYTES_MAX));
+        assert!(longest.parse::<HandId>().is_ok());
+        let wrong = ["", "a", "a/1/2/3", "/1/2/3/4", "a/1/2/3/", "a/1/2/3/+4", "a/01/2/3/4", "a/1/65536/3/4"];
+        for text in wrong.into_iter().chain([" a/1/2/3/4 ", "a/1/2/3/4/", &alloc::format!("n{longest}")]) {
+            assert_eq!(text.parse::<HandId>(), Err(BadHandId), "{text:?}");
+        }
+    }
 }

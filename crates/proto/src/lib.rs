@@ -30,7 +30,7 @@ pub mod payload;
 #[cfg(feature = "codec")]
 mod shape;
 
-pub use hand::{HandId, HandRecord};
+pub use hand::{BadHandId, HandId, HandRecord};
 pub use ids::{
     AccountId, Address, ConnId, GameId, Generation, GroupId, Identity, Reservation, ReservationId, RoomNo,
     ServerKind, ServerName, SessionId, ShardId, TableNo, WorldId,

@@ -11,7 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cipher;
-mod hex;
+pub mod hex;
 pub mod keys;
 pub mod link_key;
 pub mod login_key;

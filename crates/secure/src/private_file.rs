@@ -1,8 +1,9 @@
-//! Files that only their owner may read: key files, the account database.
+//! Files that only their owner may read: key files, the account database, the journal of hands.
 //!
 //! Why: a secret that anybody on the machine can read is none, and a server that starts anyway hides it.
 //! Owns: the check of a file's mode on the way in, its mode on the way out.
-//! Invariants: a file readable by group or others is not read; an existing file is overwritten by `replace` alone.
+//! Invariants: a file readable by group or others is not read; an existing file is overwritten by `replace`
+//! alone, or by who opened it to write.
 //! Limits: [`FILE_BYTES_MAX`] for what is read whole; larger files are refused.
 //! Read next: [`crate::keys`].
 
@@ -39,8 +40,17 @@ pub enum PrivateFileError {
 
 /// Opens a file that only its owner may read.
 pub fn open(path: &Path) -> Result<File, PrivateFileError> {
+    open_with(path, OpenOptions::new().read(true))
+}
+
+/// Opens a file that only its owner may read, to write to it too.
+pub fn open_to_write(path: &Path) -> Result<File, PrivateFileError> {
+    open_with(path, OpenOptions::new().read(true).write(true))
+}
+
+fn open_with(path: &Path, options: &OpenOptions) -> Result<File, PrivateFileError> {
     let io = |source| PrivateFileError::Io { file: path.to_owned(), source };
-    let file = File::open(path).map_err(io)?;
+    let file = options.open(path).map_err(io)?;
     // Of the open file and not of its name: what was checked is what is read.
     check_mode(path, &file.metadata().map_err(io)?)?;
     Ok(file)

@@ -261,7 +261,8 @@ impl Import<'_> {
     }
 }
 
-fn connect(path: &Path) -> Result<Connection, StoreError> {
+/// A connection to a private file that is there.
+pub(crate) fn connect(path: &Path) -> Result<Connection, StoreError> {
     drop(private_file::open(path)?); // its mode is checked there; the log beside it gets the same from SQLite
     let open = || {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -274,7 +275,8 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     open().map_err(|error| StoreError::sqlite(path, error))
 }
 
-fn marks(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
+/// Whose file it is, and of which schema.
+pub(crate) fn marks(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
     let mark = |name| connection.pragma_query_value(None, name, |row| row.get(0));
     Ok((mark("application_id")?, mark("user_version")?))
 }

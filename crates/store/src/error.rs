@@ -1,12 +1,14 @@
-//! Why the account database did not do as it was told.
+//! Why the store did not do as it was told.
 //!
 //! Invariants: every error names the file and, where an operator can mend it, how. No secret is in any.
-//! Read next: [`crate::database`].
+//! Read next: [`crate::database`], [`crate::hands`].
 
+use crate::hands::LineError;
+use std::io;
 use std::path::{Path, PathBuf};
 use usher_secure::PrivateFileError;
 
-/// Why an account database was not opened, read or written.
+/// Why an account database, a journal of hands or its scores were not opened, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file was not opened or made; others may read it.
@@ -43,6 +45,61 @@ pub enum StoreError {
     #[error("{}: nothing was changed: {what}", file.display())]
     NotCommitted {
         /// Which file.
+        file: PathBuf,
+        /// Why.
+        what: String,
+    },
+    /// The system said no, about the journal.
+    #[error("{}: {source}", file.display())]
+    Io {
+        /// Which file.
+        file: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// Another process has the journal open.
+    #[error("{}: another process appends to it; give each server its own", .0.display())]
+    Locked(PathBuf),
+    /// A line of a journal is no record of a hand.
+    #[error("{}:{line}: {error}", file.display())]
+    Line {
+        /// Which file.
+        file: PathBuf,
+        /// Counted from 1.
+        line: u64,
+        /// Why.
+        error: LineError,
+    },
+    /// The journal does not reach, with a whole line, to where its scores have counted.
+    #[error(
+        "{}: is not the file whose hands were counted to byte {counted}; put that one back, or remove {} and its \
+         -wal and -shm: the scores are summed anew",
+        file.display(),
+        scores.display()
+    )]
+    OtherJournal {
+        /// The journal.
+        file: PathBuf,
+        /// The scores beside it.
+        scores: PathBuf,
+        /// How many bytes they know of.
+        counted: u64,
+    },
+    /// There are no scores, or what lies there is something else.
+    #[error("{}: holds no scores; a room server makes it beside its journal of hands", .0.display())]
+    NoScores(PathBuf),
+    /// A hand is not in the journal and will not be.
+    #[error("{}: a hand was not recorded: {what}", file.display())]
+    NotRecorded {
+        /// The journal.
+        file: PathBuf,
+        /// Why.
+        what: String,
+    },
+    /// A hand is in the journal, and is counted with the next one that can be.
+    #[error("{}: a hand was recorded but is not counted yet: {what}", file.display())]
+    NotCounted {
+        /// The journal.
         file: PathBuf,
         /// Why.
         what: String,

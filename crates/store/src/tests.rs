@@ -11,10 +11,10 @@ use usher_secure::os_rng;
 use usher_secure::scram::{ClientKeys, ITERATIONS_MIN, Standing, Verifier};
 
 /// A folder of this test's own, gone with it.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    fn new(test: &str) -> Self {
+    pub(crate) fn new(test: &str) -> Self {
         let path = std::env::temp_dir().join(format!("usher-store-{test}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir(&path).unwrap();

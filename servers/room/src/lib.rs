@@ -8,14 +8,20 @@
 //! Read next: `usher_logic::room`.
 #![forbid(unsafe_code)]
 
+mod results;
+
+use anyhow::Context;
+use results::Results;
 use serde::{Deserialize, Serialize};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use usher_games::GameKind;
 use usher_logic::room::{RoomConfig, RoomServer, RoomSpec};
 use usher_proto::first_frame::Role;
 use usher_proto::limits::{NAME_BYTES_MAX, ROOMS_MAX};
+use usher_runtime::answers::Records;
 use usher_runtime::config::{self, Common, ConfigError, ConfigFile, Kind, millis};
 use usher_runtime::{App, ServerPlan, serve};
 
@@ -31,8 +37,13 @@ pub struct Section {
     pub door_timeout_s: u64,
     /// Chats kept in each room for those who come back.
     pub replay_max: u32,
+    /// How long it is gathered up who came and went before a room is told; 0: nobody is told.
+    pub presence_interval_ms: u64,
     /// Rest between two hands at a table.
     pub next_hand_delay_ms: u64,
+    /// The journal of hands, relative to the config file; `hands-NAME.jsonl` if absent, and none if empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hands: Option<PathBuf>,
     /// `[[room.rooms]]`: the rooms.
     pub rooms: Vec<Rooms>,
 }
@@ -45,7 +56,9 @@ impl Default for Section {
             seat_grace_s: machine.seat_grace.as_secs(),
             door_timeout_s: machine.door_timeout.as_secs(),
             replay_max: machine.replay_max,
+            presence_interval_ms: machine.presence_interval.as_millis() as u64,
             next_hand_delay_ms: machine.next_hand_delay.as_millis() as u64,
+            hands: None,
             rooms: Vec::new(),
         }
     }
@@ -82,6 +95,8 @@ pub struct Config {
     common: Common,
     section: Section,
     rooms: Vec<RoomSpec>,
+    /// None: hands are not written down.
+    journal: Option<PathBuf>,
 }
 
 /// The room server.
@@ -107,7 +122,10 @@ impl App for Room {
             let message = format!("must be 1 to {ROOMS_MAX} rooms in all, but are {}", rooms.len());
             return Err(file.wrong("room.rooms", message));
         }
-        Ok(Config { common, section, rooms })
+        let default = || format!("hands-{}.jsonl", common.name).into();
+        let journal = section.hands.clone().unwrap_or_else(default);
+        let journal = (!journal.as_os_str().is_empty()).then(|| file.relative(&journal));
+        Ok(Config { common, section, rooms, journal })
     }
 
     fn effective(config: &Config) -> anyhow::Result<String> {
@@ -115,14 +133,15 @@ impl App for Room {
     }
 
     fn run(config: Config) -> anyhow::Result<()> {
-        let Config { common, section, rooms } = config;
+        let Config { common, section, rooms, journal } = config;
+        let results = journal.as_deref().map(Results::open).transpose().context("room.hands")?;
         let mut machine: Option<Arc<RoomConfig>> = None;
         serve(ServerPlan {
             common,
             role: Role::Room,
             shards: usize::from(section.floors) + 1,
             accounts: None,
-            records: None,
+            records: results.map(|results| Arc::new(results) as Arc<dyn Records>),
             login_key_file: None,
             machine: Box::new(move |shard, node, seed| {
                 let machine = machine.get_or_insert_with(|| {
@@ -133,6 +152,7 @@ impl App for Room {
                         seat_grace: Duration::from_secs(section.seat_grace_s),
                         door_timeout: Duration::from_secs(section.door_timeout_s),
                         replay_max: section.replay_max,
+                        presence_interval: millis(section.presence_interval_ms),
                         next_hand_delay: millis(section.next_hand_delay_ms),
                         ..RoomConfig::default()
                     })

@@ -3,7 +3,7 @@
 //! Why: one file to copy to a machine, one command to see everything work.
 //! Owns: the commands. Does not own: what they do; each is a crate of its own or a module here.
 //! Invariants: exit codes are 0 well, 1 failed, 2 bad usage or config.
-//! Read next: [`demo`], [`up`], [`account`].
+//! Read next: [`demo`], [`up`], [`account`], [`replay`].
 #![forbid(unsafe_code)]
 
 mod account;
@@ -12,6 +12,7 @@ mod cluster;
 mod demo;
 mod keygen;
 mod process;
+mod replay;
 mod up;
 
 use clap::{Parser, Subcommand};
@@ -57,6 +58,8 @@ enum Command {
     Keygen(keygen::KeygenArgs),
     /// Make, change, close and list the accounts of a login server
     Account(account::AccountArgs),
+    /// Play recorded hands back and say which come out otherwise
+    Replay(replay::ReplayArgs),
     /// Run a manager
     Manager(ServerArgs),
     /// Run a login server
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Command::CheckConfig { file } => check_config(&file),
         Command::Keygen(args) => failed_is_1(keygen::run(&args)),
         Command::Account(args) => account::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Manager(args) => app::run::<Manager>(&args),
         Command::Login(args) => app::run::<Login>(&args),
         Command::Hall(args) => app::run::<Hall>(&args),

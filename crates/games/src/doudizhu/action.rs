@@ -7,11 +7,13 @@
 //!
 //! Read next: `event.rs`.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use super::auction::BID_MAX;
-use super::cards::{CARDS, Cards};
+use super::cards::{CARDS, Cards, Rank};
 
 /// The action of passing.
 pub const PASS: u8 = 255;
@@ -52,9 +54,34 @@ impl Step {
     }
 }
 
+/// In the words of those who play; cards by rank, for suits say nothing.
+pub(crate) fn describe(action: &[u8]) -> String {
+    match Step::read(action) {
+        None => format!("{action:02x?}"),
+        Some(Step::Pass) => "pass".into(),
+        Some(Step::Bid(bid)) => format!("bid {bid}"),
+        Some(Step::Play(cards)) => {
+            let ranks: Vec<_> = cards.iter().map(|card| Rank::of(card).name()).collect();
+            ranks.join(" ")
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_step_is_said_in_the_words_of_players() {
+        for (bytes, said) in [
+            (&[PASS][..], "pass"),
+            (&[62], "bid 2"),
+            (&[0, 1, 28, 47, 51, 52, 53], "3 3 10 A 2 joker JOKER"),
+            (&[54], "[36]"),
+        ] {
+            assert_eq!(describe(bytes), said);
+        }
+    }
 
     #[test]
     fn a_step_has_one_spelling() {

@@ -56,6 +56,13 @@ impl Rank {
         if card == BIG_JOKER { Self::BIG_JOKER } else { Self(card / SUITS) }
     }
 
+    /// The rank as players write it.
+    pub const fn name(self) -> &'static str {
+        const NAMES: [&str; RANKS as usize] =
+            ["3", "4", "5", "6", "7", "8", "9", "10", "J", "Q", "K", "A", "2", "joker", "JOKER"];
+        NAMES[self.0 as usize]
+    }
+
     /// The bits of this rank's cards.
     const fn mask(self) -> u64 {
         match self {

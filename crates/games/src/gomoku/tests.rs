@@ -181,3 +181,20 @@ fn the_seed_decides_who_is_black_and_black_begins() {
         assert_eq!(hand, Gomoku::new([seed; 32]));
     }
 }
+
+#[test]
+fn actions_are_described_as_players_write_them() {
+    let cases: [(&[u8], &str); 8] = [
+        (&[112], "h8"),
+        (&[0], "a15"),
+        (&[14], "o15"),
+        (&[210], "a1"),
+        (&[224], "o1"),
+        (&[RESIGN], "resign"),
+        (&[225], "[e1]"),
+        (&[], "[]"),
+    ];
+    for (action, words) in cases {
+        assert_eq!(GameKind::Gomoku.describe(action), words);
+    }
+}

@@ -31,7 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("logic", &["proto", "games"]),
     ("player", &["proto", "games"]),
     ("secure", &["proto"]),
-    ("store", &["secure"]),
+    ("store", &["secure", "proto"]),
     ("runtime", &["hpserver", "proto", "secure"]),
     ("sim", &["logic", "player", "proto", "games"]),
     ("workers", &["runtime", "games", "proto"]),

@@ -18,6 +18,7 @@ mod floods;
 mod links;
 mod logins;
 mod page;
+mod replay;
 mod reservations;
 mod secrets;
 mod slow;
