@@ -37,7 +37,7 @@ pub struct Section {
     pub door_timeout_s: u64,
     /// Chats kept in each room for those who come back.
     pub replay_max: u32,
-    /// How long it is gathered up who came and went before a room is told; 0: nobody is told.
+    /// How long it is gathered up who came and went before those are told who asked; 0: nobody is told.
     pub presence_interval_ms: u64,
     /// Rest between two hands at a table.
     pub next_hand_delay_ms: u64,

@@ -81,7 +81,7 @@ pub struct RoomConfig {
     pub seat_grace: Duration,
     /// Chats kept in each room for those who come back.
     pub replay_max: u32,
-    /// How long it is gathered up who came and went before a room is told; zero: nobody is told.
+    /// How long it is gathered up who came and went before those are told who asked; zero: nobody is told.
     pub presence_interval: Duration,
     /// Rest between two hands at a table.
     pub next_hand_delay: Duration,

@@ -108,6 +108,7 @@ fn room() -> Vec<Message> {
         ChatSaid { seq, from: ACCOUNT, text: text(CHAT_BYTES_MAX) }.into(),
         ChatGap { first: seq, last: seq }.into(),
         ChatDenied { request, reason: ChatDenial::NotInside }.into(),
+        WhoIsHere {}.into(),
         Presence { came: vec![ACCOUNT; PRESENCE_MAX], left: vec![], population: u32::MAX }.into(),
     ]
 }

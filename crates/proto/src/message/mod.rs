@@ -166,7 +166,8 @@ messages! {
     0x0308 ChatSaid          Array 640     Server;
     0x0309 ChatGap           Map   64      Server;
     0x030a ChatDenied        Map   64      Server;
-    0x030b Presence          Map   16_384  Server;
+    0x030b WhoIsHere         Map   16      Client;
+    0x030c Presence          Map   16_384  Server;
     // table
     0x0401 Sit               Map   64      Client;
     0x0402 Seated            Map   64      Server;

@@ -81,8 +81,12 @@ pub enum EnterDenial {
     Busy,
 }
 
-/// Who came into the room and who went. To who enters, everybody who is there; from then on what changed, gathered up
-/// for a moment: an account may be named that is known already.
+/// Tell me who is in the room, and from now on who comes and goes, as long as I am in it by this connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhoIsHere {}
+
+/// Who came into the room and who went. First everybody who is there; from then on what changed, gathered up for a
+/// moment: an account may be named that is known already.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presence {
     /// They are here; with those who went at most [`crate::limits::PRESENCE_MAX`], and more messages follow.

@@ -140,6 +140,9 @@ impl Floor {
             Message::Chat(chat) => {
                 self.with(room, now, out, |room, step| room.chat(account, conn, chat, step));
             }
+            Message::WhoIsHere(_) => {
+                self.with(room, now, out, |room, step| room.who_is_here(account, conn, step))
+            }
             Message::Sit(sit) => self.with(room, now, out, |room, step| room.sit(account, conn, &sit, step)),
             Message::Stand(_) => self.with(room, now, out, |room, step| room.stand(account, conn, step)),
             Message::Act(act) => self.with(room, now, out, |room, step| room.act(account, conn, &act, step)),

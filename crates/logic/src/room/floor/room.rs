@@ -39,6 +39,8 @@ struct Player {
     seat: Option<SeatNo>,
     /// Until when the seat is kept for a player who is absent.
     absent_until: Option<Time>,
+    /// Whether this connection is told who comes and goes.
+    looks_on: bool,
 }
 
 /// A room.
@@ -88,7 +90,7 @@ impl Room {
                 return self.tell_gone(identity, conn, step);
             }
             None => {
-                let player = Player { identity, conn, seat: None, absent_until: None };
+                let player = Player { identity, conn, seat: None, absent_until: None, looks_on: false };
                 self.players.insert(account, player);
                 self.note(account, true, step);
             }
@@ -99,7 +101,10 @@ impl Room {
     /// The player's stay goes on with this connection and login.
     fn take_over(&mut self, conn: ConnId, identity: Identity, step: &mut Step<'_>) {
         let Some(player) = self.players.get_mut(&identity.account) else { return };
-        let before = core::mem::replace(player, Player { conn, identity, absent_until: None, ..*player });
+        let before = core::mem::replace(
+            player,
+            Player { conn, identity, absent_until: None, looks_on: false, ..*player },
+        );
         let grace = Alarm::Grace(self.rules.room, identity.account);
         step.alarms.move_to(grace, before.absent_until, None);
         if before.absent_until.is_some() {
@@ -126,11 +131,6 @@ impl Room {
         }
         for chat in replay.chats {
             step.out.push(Output::SendShared(conn, Arc::clone(chat)));
-        }
-        if !step.config.presence_interval.is_zero() {
-            for here in everybody(self.players.keys().copied(), population) {
-                step.out.send(conn, here);
-            }
         }
         step.out.push(Output::Join(conn, self.group()));
         if let Some(SeatNo { table, seat }) = seat {
@@ -182,8 +182,11 @@ impl Room {
 
     /// The player goes back to the door, standing up first.
     pub(super) fn leave(&mut self, account: AccountId, step: &mut Step<'_>) {
-        let Some(Player { identity, conn, .. }) = self.remove(account, step) else { return };
+        let Some(Player { identity, conn, looks_on, .. }) = self.remove(account, step) else { return };
         step.out.push(Output::Leave(conn, self.group()));
+        if looks_on {
+            step.out.push(Output::Leave(conn, self.lookers_on()));
+        }
         let note = RoomNote::Left { identity, room: self.rules.room, seq: self.chat.seq() };
         step.out.push(Output::HandOver { conn, to: DOOR, note });
     }
@@ -223,7 +226,19 @@ impl Room {
         }
     }
 
-    /// Somebody came or went: the room is told when the moment is over.
+    /// This connection is told who is here, and from now on who comes and goes.
+    pub(super) fn who_is_here(&mut self, account: AccountId, conn: ConnId, step: &mut Step<'_>) {
+        for here in everybody(self.players.keys().copied(), self.players.len() as u32) {
+            step.out.send(conn, here);
+        }
+        let player = self.players.get_mut(&account).filter(|player| !player.looks_on);
+        if let Some(player) = player {
+            player.looks_on = true;
+            step.out.push(Output::Join(conn, self.lookers_on()));
+        }
+    }
+
+    /// Somebody came or went: who looks on is told when the moment is over.
     fn note(&mut self, account: AccountId, came: bool, step: &mut Step<'_>) {
         let interval = step.config.presence_interval;
         if interval.is_zero() {
@@ -239,7 +254,7 @@ impl Room {
     pub(super) fn say_who_came(&mut self, step: &mut Step<'_>) {
         self.comings.say_at = None;
         for presence in self.comings.take(self.players.len() as u32) {
-            step.out.publish(self.group(), presence, None);
+            step.out.publish(self.lookers_on(), presence, None);
         }
     }
 
@@ -309,6 +324,10 @@ impl Room {
 
     fn set_seat(&mut self, account: AccountId, seat: Option<SeatNo>) {
         self.players.entry(account).and_modify(|player| player.seat = seat);
+    }
+
+    fn lookers_on(&self) -> GroupId {
+        GroupId(1 << 32 | u64::from(self.rules.room.0))
     }
 
     fn group(&self) -> GroupId {
