@@ -21,7 +21,7 @@ use usher_proto::message::{Busy, Message, Redirect};
 use usher_runtime::clock;
 
 /// Hosts the strangers come from, each a thread.
-const HOSTS: u8 = 8;
+const HOSTS: u8 = 20;
 /// Players who come meanwhile, in a second.
 const PLAYERS_PER_SECOND: u64 = 20;
 /// The players' host may have any number; login-1 serves a fraction of who comes, login-2 everybody.
