@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
-use usher_player::{Accounts, Config, Crowd};
+use usher_player::{Accounts, Config, Crowd, Plan};
 use usher_proto::{Address, WorldId};
 use usher_runtime::answers::World;
 use usher_runtime::call::LoginKeys;
@@ -155,7 +155,6 @@ fn config(args: &SimArgs, first_index: u32) -> Config {
         players: args.players,
         first_index,
         rate_per_s: args.rate,
-        play: args.play.into(),
         play_for: Duration::from_secs(args.seconds),
         logins: args.login.iter().map(|login| Address(login.clone())).collect(),
         accounts: match args.accounts {
@@ -163,7 +162,7 @@ fn config(args: &SimArgs, first_index: u32) -> Config {
             None => Accounts::Guests,
         },
         world: WorldId(1),
-        game: args.play.game(),
+        mix: Plan { play: args.play.into(), game: args.play.game(), ..Plan::default() }.into(),
         reconnect_per_mille: args.reconnect_per_mille,
         seed: args.seed.wrapping_add(u64::from(first_index)),
         ..Config::default()
