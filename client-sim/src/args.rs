@@ -3,6 +3,7 @@
 //! Read next: `run`.
 
 use clap::{Args, ValueEnum};
+use serde::Deserialize;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -36,6 +37,9 @@ pub struct SimArgs {
     /// What they do once seated
     #[arg(long, value_enum, default_value_t = PlayArg::Gomoku)]
     pub play: PlayArg,
+    /// A file of kinds of players, their shares, and what fills their evenings, instead of one kind for all
+    #[arg(long, value_name = "FILE", conflicts_with = "play")]
+    pub mix: Option<PathBuf>,
     /// How long they play after the last one is seated
     #[arg(long, value_name = "S", default_value_t = 10)]
     pub seconds: u64,
@@ -65,8 +69,9 @@ pub struct SimArgs {
     pub die_with_parent: bool,
 }
 
-/// [`Play`], as the command line says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+/// [`Play`], as the command line and the file of a mix say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum PlayArg {
     /// Sit, and talk to the room now and then
     Chat,

@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use usher_player::{Delivery, Ledger, Step};
+use usher_player::{Deed, Delivery, Ledger, Step};
 use usher_proto::{Address, RoomNo, ServerKind, Time};
 
 /// The name under which journeys stand among the steps.
@@ -128,4 +128,16 @@ impl Ledger for Book {
     }
 
     fn refreshed(&mut self) {}
+
+    fn did(&mut self, deed: Deed) {
+        let evening = &mut self.open().outcome.evening;
+        *match deed {
+            Deed::Hand => &mut evening.hands,
+            Deed::Table => &mut evening.tables,
+            Deed::Room => &mut evening.rooms,
+            Deed::Drop => &mut evening.drops,
+            Deed::Leave => &mut evening.leaves,
+            Deed::Return => &mut evening.returns,
+        } += 1;
+    }
 }

@@ -52,6 +52,36 @@ pub struct Outcome {
     pub drops: BTreeMap<String, u64>,
     /// Players back in a seat after their connection was gone.
     pub reconnects: u64,
+    /// What they did of their own accord.
+    pub evening: EveningCounts,
+}
+
+/// How often players did what fills an evening.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EveningCounts {
+    /// Hands played to their end, counted at each of their seats.
+    pub hands: u64,
+    /// Moves to another table of the same room.
+    pub tables: u64,
+    /// Moves to another room.
+    pub rooms: u64,
+    /// Connections dropped on purpose, to come back.
+    pub drops: u64,
+    /// Players who left before everybody did.
+    pub leaves: u64,
+    /// And who logged in anew later, and sat down again.
+    pub returns: u64,
+}
+
+impl EveningCounts {
+    fn add(&mut self, other: Self) {
+        self.hands += other.hands;
+        self.tables += other.tables;
+        self.rooms += other.rooms;
+        self.drops += other.drops;
+        self.leaves += other.leaves;
+        self.returns += other.returns;
+    }
 }
 
 impl Outcome {
@@ -78,6 +108,7 @@ impl Outcome {
         self.out_of_order += other.out_of_order;
         self.wrong += other.wrong;
         self.reconnects += other.reconnects;
+        self.evening.add(other.evening);
         add_counts(&mut self.failures, other.failures);
         add_counts(&mut self.drops, other.drops);
         for (step, values) in other.steps {
@@ -117,6 +148,7 @@ mod tests {
             steps: BTreeMap::from([("login".into(), vec![(100, players)])]),
             failures: BTreeMap::from([("busy".into(), 1)]),
             rooms: BTreeMap::from([("a/0".into(), room)]),
+            evening: EveningCounts { hands: players, tables: 1, rooms: 2, drops: 3, leaves: 4, returns: 5 },
             ..Outcome::default()
         }
     }
@@ -129,6 +161,8 @@ mod tests {
         assert_eq!((sum.players, sum.began_unix_us, sum.seated_last_unix_us), (5, 900, 1005));
         assert_eq!(sum.steps["login"], [(100, 2), (100, 3)]);
         assert_eq!(sum.failed(), 2);
+        let evening = EveningCounts { hands: 5, tables: 2, rooms: 4, drops: 6, leaves: 8, returns: 10 };
+        assert_eq!(sum.evening, evening);
         assert_eq!((sum.rooms["a/0"], sum.acknowledged_twice()), ((5, 5), 0));
         sum.add(part(1, 900, (1, 5)));
         assert_eq!(sum.acknowledged_twice(), 1);

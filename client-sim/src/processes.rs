@@ -12,7 +12,7 @@ use crate::progress::{LOOK_EVERY, Now};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use serde_json::{Value, json};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -97,10 +97,10 @@ fn start(args: &SimArgs, part: u32, parts: u32, words: &Sender<Word>) -> anyhow:
     if let Some(subcommand) = std::env::args().nth(1).filter(|word| !word.starts_with('-')) {
         command.arg(subcommand); // `usher client-sim`
     }
-    let play = args.play.to_possible_value().map(|value| value.get_name().to_string()).unwrap_or_default();
     command
         .args(["--players", &share(args.players).to_string(), "--part-from", &from.to_string()])
-        .args(["--rate", &(args.rate / f64::from(parts)).to_string(), "--play", &play])
+        .args(["--rate", &(args.rate / f64::from(parts)).to_string()])
+        .args(what_they_do(args))
         .args(["--seconds", &args.seconds.to_string(), "--seed", &args.seed.to_string()])
         .args(["--reconnect-per-mille", &args.reconnect_per_mille.to_string(), "--die-with-parent"])
         .args(args.accounts.iter().flat_map(|path| [OsStr::new("--accounts"), path.as_os_str()]))
@@ -117,6 +117,15 @@ fn start(args: &SimArgs, part: u32, parts: u32, words: &Sender<Word>) -> anyhow:
         .name(format!("part-{part}"))
         .spawn(move || listen(part as usize, stdout, &words))?;
     Ok(child)
+}
+
+/// The mix, or what all do.
+fn what_they_do(args: &SimArgs) -> [OsString; 2] {
+    let play = || args.play.to_possible_value().map(|value| value.get_name().into()).unwrap_or_default();
+    match &args.mix {
+        Some(path) => ["--mix".into(), path.into()],
+        None => ["--play".into(), play()],
+    }
 }
 
 fn listen(part: usize, stdout: ChildStdout, words: &Sender<Word>) {

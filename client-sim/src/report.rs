@@ -1,11 +1,12 @@
 //! The report: one JSON object for programs, one table for people.
 //!
 //! Why: scripts read these fields; they may grow, but none is ever renamed.
-//! Invariants: times are microseconds; percentiles are over first attempts that succeeded.
+//! Invariants: times are microseconds; percentiles are over first attempts that succeeded (`action`, `stand` and `leave`:
+//! over all).
 //! Limits: values are kept to three digits, up to [`VALUE_US_MAX`].
 //! Read next: `outcome`, from which it is made.
 
-use crate::outcome::{Counted, Outcome};
+use crate::outcome::{Counted, EveningCounts, Outcome};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use std::time::Duration;
 /// The longest time that is told apart: an hour.
 pub const VALUE_US_MAX: u64 = 3_600_000_000;
 /// The steps of the report, in the order of the way.
-const STEPS: [&str; 6] = ["login", "hall", "enter", "sit", "action", "journey"];
+const STEPS: [&str; 8] = ["login", "hall", "enter", "sit", "action", "stand", "leave", "journey"];
 
 /// What the players met.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +43,9 @@ pub struct Report {
     pub drops: BTreeMap<String, u64>,
     /// Players back in a seat after their connection was gone.
     pub reconnects: u64,
+    /// What players did of their own accord.
+    #[serde(default)]
+    pub evening: EveningCounts,
     /// The latest that an arrival came after its schedule, microseconds.
     pub arrival_late_max_us: u64,
     /// Who the players were: `guests`, or accounts with `cached keys`, which spare a client what a password costs.
@@ -160,6 +164,7 @@ impl Report {
             errors,
             drops: outcome.drops.clone(),
             reconnects: outcome.reconnects,
+            evening: outcome.evening,
             arrival_late_max_us: outcome.arrival_late_max_us,
             accounts: String::new(),
             seed,
@@ -219,6 +224,14 @@ impl Report {
             "  chat      {received:>8} of {expected} delivered, {duplicated} twice, {out_of_order} out of order"
         )?;
         writeln!(out, "  returned  {:>8} came back to their seats after a lost connection", self.reconnects)?;
+        let EveningCounts { hands, tables, rooms, drops, leaves, returns } = self.evening;
+        if self.evening != EveningCounts::default() {
+            writeln!(
+                out,
+                "  evening   {hands:>8} hands at seats, {tables} changes of table and {rooms} of room, {drops} drops, \
+                 {leaves} left, {returns} came again"
+            )?;
+        }
         writeln!(
             out,
             "\n  {:<10}{:>9}{:>12}{:>12}{:>12}{:>12}",
@@ -291,7 +304,15 @@ mod tests {
         assert_eq!(report.steps["journey"].count, 2);
         assert!((999..=1001).contains(&report.steps["journey"].p50), "{:?}", report.steps["journey"]);
         assert!(report.steps.contains_key("login") && report.steps["login"].count == 0);
-        assert!(report.table().contains("3.00 s"), "{}", report.table());
+        assert!(
+            report.table().contains("3.00 s") && !report.table().contains("evening"),
+            "{}",
+            report.table()
+        );
+        let evening = EveningCounts { hands: 7, ..EveningCounts::default() };
+        let report = Report::new(&Outcome { evening, ..outcome() }, 7, Vec::new());
+        assert_eq!(serde_json::to_value(&report).unwrap()["evening"]["hands"], 7);
+        assert!(report.table().contains("7 hands"), "{}", report.table());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::accounts::{CACHED_KEYS, GUESTS, KeyRing};
 use crate::admin;
 use crate::args::SimArgs;
 use crate::book::Book;
+use crate::mix;
 use crate::outcome::Outcome;
 use crate::processes;
 use crate::progress::{LOOK_EVERY, Now, Progress};
@@ -20,11 +21,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
-use usher_player::{Accounts, Config, Crowd};
+use usher_player::{Accounts, Config, Crowd, Mix, Plan};
 use usher_proto::{Address, WorldId};
 use usher_runtime::answers::World;
 use usher_runtime::call::LoginKeys;
-use usher_runtime::config::LogSection;
+use usher_runtime::config::{ConfigError, LogSection};
 use usher_runtime::crowd::{CrowdLimits, RunningCrowd};
 use usher_runtime::signals::{self, StopRequested};
 use usher_runtime::{clock, logs, process};
@@ -40,14 +41,18 @@ pub fn main(args: &SimArgs) -> ExitCode {
         process::die_with_parent();
     }
     logs::init(&LogSection { level: "warn".into(), json: false });
-    let keys = match key_ring(args) {
-        Ok(keys) => keys,
-        Err(error) => {
+    let (keys, mix) = match (key_ring(args), mix_of(args)) {
+        (Ok(keys), Ok(mix)) => (keys, mix),
+        (Err(error), _) => {
             eprintln!("error: --accounts: {error:#}");
             return ExitCode::from(2);
         }
+        (_, Err(error)) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(2);
+        }
     };
-    match play(args, keys) {
+    match play(args, keys, mix) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -63,16 +68,26 @@ fn key_ring(args: &SimArgs) -> anyhow::Result<Option<KeyRing>> {
     args.accounts.as_ref().map(load).transpose()
 }
 
-fn play(args: &SimArgs, keys: Option<KeyRing>) -> anyhow::Result<bool> {
+/// What the players do; read by whoever leads others too.
+fn mix_of(args: &SimArgs) -> Result<Mix, ConfigError> {
+    match &args.mix {
+        Some(path) => mix::load(path),
+        None => Ok(Plan { play: args.play.into(), game: args.play.game(), ..Plan::default() }.into()),
+    }
+}
+
+fn play(args: &SimArgs, keys: Option<KeyRing>, mix: Mix) -> anyhow::Result<bool> {
     let stops = signals::listen().context("cannot listen for signals")?;
     if let Some(first) = args.part_from {
-        let outcome = crowd(args, first, keys, &stops, |now| println!("{}", processes::progress_line(now)))?;
+        let players = config(args, first, mix);
+        let outcome =
+            crowd(args, players, keys, &stops, |now| println!("{}", processes::progress_line(now)))?;
         println!("{}", serde_json::to_string(&outcome)?);
         return Ok(true); // the leading process judges
     }
     let mut progress = Progress::new(u64::from(args.players));
     let outcome = match processes_for(args) {
-        1 => crowd(args, 0, keys, &stops, |now| progress.show(now, LOOK_EVERY))?,
+        1 => crowd(args, config(args, 0, mix), keys, &stops, |now| progress.show(now, LOOK_EVERY))?,
         parts => processes::lead(args, parts, &stops, |now| progress.show(now, LOOK_EVERY))?,
     };
     progress.end();
@@ -113,7 +128,7 @@ fn processes_for(args: &SimArgs) -> u32 {
 /// Plays this process's players to their end.
 fn crowd(
     args: &SimArgs,
-    first_index: u32,
+    config: Config,
     keys: Option<KeyRing>,
     stops: &Receiver<StopRequested>,
     mut show: impl FnMut(Now),
@@ -124,7 +139,7 @@ fn crowd(
         connect_timeout: Duration::from_secs(3),
     };
     let login_keys = Arc::new(LoginKeys::new(args.login_key.clone()));
-    let players = Crowd::new(config(args, first_index), book.clone());
+    let players = Crowd::new(config, book.clone());
     let answers = keys.map(|keys| -> Box<dyn World> { Box::new(keys) });
     let crowd =
         RunningCrowd::start(players, answers, limits, &login_keys).context("cannot start the players")?;
@@ -150,12 +165,11 @@ fn crowd(
     Ok(book.outcome(u64::from(args.players), began_unix_us, clock::unix_ms() * 1000))
 }
 
-fn config(args: &SimArgs, first_index: u32) -> Config {
+fn config(args: &SimArgs, first_index: u32, mix: Mix) -> Config {
     Config {
         players: args.players,
         first_index,
         rate_per_s: args.rate,
-        play: args.play.into(),
         play_for: Duration::from_secs(args.seconds),
         logins: args.login.iter().map(|login| Address(login.clone())).collect(),
         accounts: match args.accounts {
@@ -163,7 +177,7 @@ fn config(args: &SimArgs, first_index: u32) -> Config {
             None => Accounts::Guests,
         },
         world: WorldId(1),
-        game: args.play.game(),
+        mix,
         reconnect_per_mille: args.reconnect_per_mille,
         seed: args.seed.wrapping_add(u64::from(first_index)),
         ..Config::default()

@@ -24,13 +24,16 @@ pub(crate) enum Alarm {
     Drop,
     /// A fresh directory is due, or its visit overdue.
     Refresh,
+    /// Nobody came to play with.
+    Patience,
     /// Time to go.
     Leave,
 }
 
 impl Alarm {
     /// Every kind, in the order of their numbers.
-    const ALL: [Self; 6] = [Self::Journey, Self::Move, Self::Chat, Self::Drop, Self::Refresh, Self::Leave];
+    const ALL: [Self; 7] =
+        [Self::Journey, Self::Move, Self::Chat, Self::Drop, Self::Refresh, Self::Patience, Self::Leave];
 }
 
 const KINDS: usize = Alarm::ALL.len();

@@ -1,26 +1,15 @@
-//! How a crowd is to behave: how many, how fast, what they play, for how long.
+//! How a crowd is to behave: how many, how fast, for how long, in which mix.
 //!
 //! Why: plain numbers, so that a command line and a scenario of the simulator fill in the same form.
 //! Owns: the form and its defaults. Does not own: the client rules, which are the same for every crowd
 //! (`rules.rs`).
 //! Limits: none of its own; a crowd's memory grows with `players`.
-//! Read next: `crowd.rs`.
+//! Read next: `mix.rs`, then `crowd.rs`.
 
+use crate::mix::{Mix, Plan};
 use alloc::vec::Vec;
 use core::time::Duration;
-use usher_games::GameKind;
 use usher_proto::{Address, Time, WorldId};
-
-/// What a player does once seated. Every one of them sits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Play {
-    /// Nothing: keeps the connection.
-    Idle,
-    /// Says something to the room now and then.
-    Chat,
-    /// Plays the game of its rooms, hand after hand, and says something now and then.
-    Game,
-}
 
 /// Who the players are.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +31,8 @@ pub struct Config {
     pub start_after: Duration,
     /// Arrivals a second; player i is scheduled at i / rate, whatever became of the others.
     pub rate_per_s: f64,
-    /// What they do once seated.
-    pub play: Play,
+    /// What they do once seated, by kinds.
+    pub mix: Mix,
     /// How long they go on after the last of the crowd was seated or failed.
     pub play_for: Duration,
     /// Over which time their leaving is spread.
@@ -54,13 +43,6 @@ pub struct Config {
     pub accounts: Accounts,
     /// The world they choose.
     pub world: WorldId,
-    /// The game whose rooms they look for.
-    pub game: GameKind,
-    /// Mean pause before a move; each is between half and one and a half of it.
-    pub think_time: Duration,
-    /// Mean pause between two chats of a player, likewise. At 30 s, 5,000 players in rooms of 400 cause
-    /// 67,000 deliveries a second.
-    pub chat_interval: Duration,
     /// So many of a thousand players drop their room connection once and come back on their ticket.
     pub reconnect_per_mille: u32,
     /// Nobody answers for so long: the step has failed. (Connect timeouts are the transport's.)
@@ -76,15 +58,12 @@ impl Default for Config {
             first_index: 0,
             start_after: Duration::ZERO,
             rate_per_s: 1000.0,
-            play: Play::Chat,
+            mix: Plan::default().into(),
             play_for: Duration::from_secs(10),
             leave_within: Duration::from_secs(1),
             logins: Vec::new(),
             accounts: Accounts::Guests,
             world: WorldId(1),
-            game: GameKind::Gomoku,
-            think_time: Duration::from_secs(1),
-            chat_interval: Duration::from_secs(30),
             reconnect_per_mille: 20,
             step_timeout: Duration::from_secs(30),
             seed: 1,

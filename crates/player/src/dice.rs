@@ -21,6 +21,11 @@ impl Dice {
         ((u128::from(self.0.next_u64()) * u128::from(end)) >> 64) as u64
     }
 
+    /// A number of the range, its end included.
+    pub(crate) fn among(&mut self, (from, to): (u32, u32)) -> u32 {
+        from + self.below(u64::from(to.saturating_sub(from)) + 1) as u32
+    }
+
     /// A span within the range.
     pub(crate) fn within(&mut self, (from, to): (Duration, Duration)) -> Duration {
         let spread = to.saturating_sub(from).as_nanos() as u64;

@@ -7,20 +7,20 @@
 //! Read next: `journey.rs`.
 
 use crate::dice::Dice;
+use usher_proto::GameId;
 use usher_proto::message::RoomEntry;
-use usher_proto::{Address, GameId};
 
 const TOP_ROOMS_MAX: usize = 16;
 
-/// A room of this game with space, away from `avoid` unless there is nowhere else.
+/// A room of this game with space, none to `avoid` unless there is nowhere else.
 pub(crate) fn choose<'a>(
     rooms: &'a [RoomEntry],
     game: GameId,
-    avoid: Option<&Address>,
+    avoid: impl Fn(&RoomEntry) -> bool,
     dice: &mut Dice,
 ) -> Option<&'a RoomEntry> {
     let open = || rooms.iter().filter(move |room| room.game == game && weight(room) > 0);
-    let elsewhere = || open().filter(|room| Some(&room.address) != avoid);
+    let elsewhere = || open().filter(|room| !avoid(room));
     draw(elsewhere, dice).or_else(|| draw(open, dice))
 }
 
@@ -50,7 +50,7 @@ mod unit {
     use alloc::string::String;
     use alloc::vec;
     use alloc::vec::Vec;
-    use usher_proto::RoomNo;
+    use usher_proto::{Address, RoomNo};
 
     fn room(address: &str, room: u16, population: u32) -> RoomEntry {
         let (address, game) = (Address::from(address), GameId(1));
@@ -61,7 +61,7 @@ mod unit {
         let mut dice = Dice::new(1);
         let mut count = vec![0; rooms.len()];
         for _ in 0..1000 {
-            if let Some(chosen) = choose(rooms, GameId(1), avoid, &mut dice) {
+            if let Some(chosen) = choose(rooms, GameId(1), |room| Some(&room.address) == avoid, &mut dice) {
                 count[usize::from(chosen.room.0)] += 1;
             }
         }
@@ -85,6 +85,6 @@ mod unit {
         assert_eq!(draws(&rooms[..1], Some(&Address::from("a"))), [1000]);
         assert_eq!(draws(&[], None), Vec::<usize>::new());
         let other_game = RoomEntry { game: GameId(9), ..room("a", 0, 0) };
-        assert_eq!(choose(&[other_game], GameId(1), None, &mut Dice::new(1)), None);
+        assert_eq!(choose(&[other_game], GameId(1), |_| false, &mut Dice::new(1)), None);
     }
 }

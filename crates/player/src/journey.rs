@@ -7,7 +7,7 @@
 //! hall. Connection lost while seated: the same server again, for the seat that is kept there; if it does not
 //! answer, the hall, for that seat or any other.
 //! Limits: `rules.rs`; beyond them the player fails, with the reason.
-//! Read next: `play.rs`.
+//! Read next: `play.rs`, `evening.rs`.
 
 use crate::addresses::AddressNo;
 use crate::alarms::Alarm;
@@ -15,16 +15,16 @@ use crate::delivery::Stay;
 use crate::directory;
 use crate::ledger::{Ledger, Step};
 use crate::play::plan_drop;
-use crate::player::{HALLS_KEPT_MAX, Next, Phase, Place, Player, game_of};
+use crate::player::{HALLS_KEPT_MAX, Next, Phase, Place, Player};
 use crate::rules::{BUSY_MAX, NEXT_ADDRESS_WAIT, REDIRECTS_MAX, RETURN_WAIT, RETURNS_MAX};
-use crate::turn::{Errand, Turn};
+use crate::turn::{Errand, Shared, Turn};
 use alloc::vec::Vec;
 use core::time::Duration;
 use usher_proto::message::{
-    CloseReason, Directory, EnterDenial, Entered, Leave, LogInDenial, LoggedIn, Redirect, Renewed, SeatNo,
-    Sit, Stand,
+    CloseReason, Directory, EnterDenial, Entered, Leave, LogInDenial, LoggedIn, Redirect, Renewed, RoomEntry,
+    SeatNo, Sit, Stand,
 };
-use usher_proto::{Message, RoomNo, ServerKind};
+use usher_proto::{Message, RoomNo, ServerKind, TableNo};
 
 /// Getting to a server.
 impl Player {
@@ -74,7 +74,12 @@ impl Player {
         turn.dial(Errand::Journey, self.attempt, address, self.hello(kind, reservation));
     }
 
-    fn wait<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, range: (Duration, Duration), next: Next) {
+    pub(crate) fn wait<L: Ledger>(
+        &mut self,
+        turn: &mut Turn<'_, L>,
+        range: (Duration, Duration),
+        next: Next,
+    ) {
         turn.hang_up(&mut self.conn);
         self.phase = Phase::Waiting(next);
         turn.alarm_within(Alarm::Journey, range);
@@ -173,7 +178,10 @@ impl Player {
         turn.hang_up(&mut self.conn);
         match (self.phase, reason) {
             (Phase::Dialing(_), _) => self.missed(turn, kind),
-            (Phase::Sitting | Phase::Playing, CloseReason::Draining | CloseReason::ServerStopping) => {
+            (
+                Phase::Sitting | Phase::Playing | Phase::Strolling,
+                CloseReason::Draining | CloseReason::ServerStopping,
+            ) => {
                 self.note_drop(turn, reason.as_str());
                 self.avoid_server(turn);
             }
@@ -237,7 +245,7 @@ impl Player {
             self.ticket = ticket.into_vec();
         }
         self.refresh_s = renewed.directory_refresh_s;
-        let game = game_of(turn);
+        let game = self.game(turn);
         let kept = renewed.seats.iter().find(|seat| seat.game == game);
         self.kept =
             kept.and_then(|seat| Some(Place { address: turn.number(&seat.address)?, room: seat.room }));
@@ -256,9 +264,13 @@ impl Player {
     }
 
     fn choose<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, directory: &Directory) -> Option<Place> {
-        let game = game_of(turn);
-        let avoid = self.avoid.map(|address| turn.shared.addresses.text(address));
-        let room = directory::choose(&directory.rooms, game, avoid, &mut turn.shared.dice)?;
+        let game = self.game(turn);
+        let Shared { addresses, dice, .. } = &mut *turn.shared;
+        let silent = self.avoid.map(|address| addresses.text(address));
+        let left = self.tired_of().map(|place| (addresses.text(place.address), place.room));
+        let avoid =
+            |room: &RoomEntry| Some(&room.address) == silent || Some((&room.address, room.room)) == left;
+        let room = directory::choose(&directory.rooms, game, avoid, dice)?;
         Some(Place { address: turn.number(&room.address)?, room: room.room })
     }
 
@@ -267,6 +279,7 @@ impl Player {
         place.room = entered.room;
         let place = *place;
         self.time_step(turn, Step::Enter);
+        self.course.population = entered.population;
         match &mut self.stay {
             Some((stayed, stay)) if *stayed == place && entered.seat.is_some() => stay.go_on(entered.seq),
             _ => {
@@ -276,7 +289,7 @@ impl Player {
         }
         match entered.seat {
             Some(seat) => self.on_seated(turn, seat),
-            None => self.sit(turn),
+            None => self.sit(turn, None),
         }
     }
 
@@ -327,11 +340,13 @@ impl Player {
         if here { self.enter(turn) } else { self.dial_room(turn) }
     }
 
-    fn sit<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
+    /// Asks for a seat at this table, or at any.
+    pub(crate) fn sit<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, table: Option<TableNo>) {
         let Some(conn) = self.conn else { return };
         self.phase = Phase::Sitting;
         turn.alarm_overdue(Alarm::Journey);
-        turn.send(conn, Sit { table: None, seat: None });
+        self.course.since_hand = None;
+        turn.send(conn, Sit { table, seat: None });
     }
 
     pub(crate) fn on_seated<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, seat: SeatNo) {
@@ -343,6 +358,7 @@ impl Player {
             turn.ledger().reconnected();
         }
         self.on_first_seat(turn);
+        self.settle_down(turn, seat);
         self.take_play_up(turn);
         if self.going {
             self.stand(turn);
@@ -366,26 +382,21 @@ impl Player {
 /// Where a server names no wait of its own.
 const BUSY_WAIT_MS: u32 = 500;
 
-/// Leaving.
+/// Leaving; what is answered, `evening.rs` follows.
 impl Player {
     pub(crate) fn stand<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
         let Some(conn) = self.conn else { return };
         self.put_play_down(turn);
-        self.phase = Phase::Standing;
+        (self.phase, self.step_from) = (Phase::Standing, turn.now);
         turn.alarm_overdue(Alarm::Journey);
         turn.send(conn, Stand {});
     }
 
     pub(crate) fn leave<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
         let Some(conn) = self.conn else { return };
-        self.phase = Phase::Leaving;
+        (self.phase, self.step_from) = (Phase::Leaving, turn.now);
         turn.alarm_overdue(Alarm::Journey);
         turn.send(conn, Leave {});
-    }
-
-    pub(crate) fn on_left<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, seq: u64) {
-        self.settle_stay(turn, Some(seq));
-        self.finish(turn);
     }
 }
 

@@ -13,7 +13,7 @@ use core::time::Duration;
 use usher_proto::{Address, RoomNo, ServerKind, Time};
 
 /// The timed parts of a player's way: first attempts only, redirects included, each from the end of the one
-/// before (the first from the scheduled arrival).
+/// before (the first from the scheduled arrival). What comes after the first seat is timed each time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
     /// To the ticket.
@@ -26,11 +26,16 @@ pub enum Step {
     Sit,
     /// While playing: from a move (where only talked, from a chat) to its acknowledgement.
     Action,
+    /// Out of a seat, each time.
+    Stand,
+    /// Out of a room, each time.
+    Leave,
 }
 
 impl Step {
     /// All of them, in the order of the way.
-    pub const ALL: [Self; 5] = [Self::Login, Self::Hall, Self::Enter, Self::Sit, Self::Action];
+    pub const ALL: [Self; 7] =
+        [Self::Login, Self::Hall, Self::Enter, Self::Sit, Self::Action, Self::Stand, Self::Leave];
 
     /// The step as reports write it.
     pub fn as_str(self) -> &'static str {
@@ -40,8 +45,27 @@ impl Step {
             Self::Enter => "enter",
             Self::Sit => "sit",
             Self::Action => "action",
+            Self::Stand => "stand",
+            Self::Leave => "leave",
         }
     }
+}
+
+/// What players did of their own accord, each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Deed {
+    /// Played a hand to its end, in a seat.
+    Hand,
+    /// Sat down at another table of the same room.
+    Table,
+    /// Sat down in another room of the game.
+    Room,
+    /// Dropped the connection, to come back.
+    Drop,
+    /// Left before everybody did.
+    Leave,
+    /// Sat down again after that, by a new login.
+    Return,
 }
 
 /// Where a crowd reports to. Every call is one event; nothing is said twice.
@@ -70,6 +94,8 @@ pub trait Ledger {
     fn reconnected(&mut self);
     /// A seated player fetched a fresh directory and ticket.
     fn refreshed(&mut self);
+    /// A player did this.
+    fn did(&mut self, deed: Deed);
 }
 
 /// What was acknowledged in one room: without strangers in it, and when every acknowledgement arrived, the
@@ -111,9 +137,16 @@ pub struct Tally {
     pub reconnects: u64,
     /// Fresh directories fetched while seated.
     pub refreshes: u64,
+    /// What players did, and how often.
+    pub deeds: BTreeMap<Deed, u64>,
 }
 
 impl Tally {
+    /// How often players did this.
+    pub fn count(&self, deed: Deed) -> u64 {
+        self.deeds.get(&deed).copied().unwrap_or(0)
+    }
+
     /// Players failed, for whatever reason.
     pub fn failed(&self) -> u64 {
         self.failures.values().sum()
@@ -170,5 +203,9 @@ impl Ledger for Tally {
 
     fn refreshed(&mut self) {
         self.refreshes += 1;
+    }
+
+    fn did(&mut self, deed: Deed) {
+        *self.deeds.entry(deed).or_default() += 1;
     }
 }

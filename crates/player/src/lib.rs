@@ -8,7 +8,7 @@
 //! Invariants: arrivals are open-loop, nobody waits for anybody; a player fails at most once; every timer of
 //! the crowd stands in one ordered queue.
 //! Limits: a few hundred bytes a player; see [`Config`] and `rules.rs` for tries and waits.
-//! Read next: `crowd.rs`, then `player.rs`, `journey.rs`, `play.rs`.
+//! Read next: `crowd.rs`, then `player.rs`, `journey.rs`, `play.rs`, `evening.rs`.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -21,8 +21,10 @@ mod crowd;
 mod delivery;
 mod dice;
 mod directory;
+mod evening;
 mod journey;
 mod ledger;
+mod mix;
 mod play;
 mod player;
 mod proof;
@@ -33,7 +35,8 @@ mod turn;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Accounts, Config, Play};
+pub use config::{Accounts, Config};
 pub use crowd::{Crowd, Progress};
 pub use delivery::Delivery;
-pub use ledger::{Ledger, RoomSums, Step, Tally};
+pub use ledger::{Deed, Ledger, RoomSums, Step, Tally};
+pub use mix::{After, Evening, Mix, Plan, Play};

@@ -8,9 +8,9 @@
 //! Read next: `delivery.rs`, `refresh.rs`.
 
 use crate::alarms::Alarm;
-use crate::config::Play;
 use crate::delivery::text;
-use crate::ledger::{Ledger, Step};
+use crate::ledger::{Deed, Ledger, Step};
+use crate::mix::Play;
 use crate::player::{Next, Phase, Player};
 use crate::rules::{DROP_AGAIN, DROP_WITHIN, NEXT_ADDRESS_WAIT};
 use crate::turn::Turn;
@@ -36,9 +36,10 @@ impl Player {
         if self.refresh_s > 0 {
             turn.alarm(Alarm::Refresh, Duration::from_secs(self.refresh_s.into()));
         }
-        if turn.shared.config.play != Play::Idle {
+        let plan = self.plan(&turn.shared.config);
+        if plan.play != Play::Idle {
             // The first one anywhere in the interval, so that a crowd that came together does not talk together.
-            turn.alarm_within(Alarm::Chat, (Duration::ZERO, turn.shared.config.chat_interval));
+            turn.alarm_within(Alarm::Chat, (Duration::ZERO, plan.chat_interval));
         }
     }
 
@@ -49,6 +50,7 @@ impl Player {
         self.seat = None;
         turn.clear(Alarm::Move);
         turn.clear(Alarm::Chat);
+        turn.clear(Alarm::Patience);
         self.end_refresh(turn);
     }
 
@@ -69,20 +71,24 @@ impl Player {
             Message::TableState(state) => self.on_table_state(turn, state),
             Message::Acted(acted) => self.on_acted(turn, &acted),
             Message::ActDenied(denied) => self.on_act_denied(turn, &denied.reason),
-            Message::HandEnded(_) => self.on_hand_ended(turn),
+            Message::HandEnded(ended) => {
+                self.on_hand_ended(turn);
+                self.hand_over(turn, ended.hand);
+            }
             Message::Presence(_) | Message::PlayerSat(_) | Message::PlayerStood(_) | Message::Scored(_) => {}
             _ => self.fail(turn, "unexpected_message"),
         }
     }
 }
 
-fn plan_chat<L: Ledger>(turn: &mut Turn<'_, L>) {
-    let pause = turn.shared.dice.around(turn.shared.config.chat_interval);
-    turn.alarm(Alarm::Chat, pause);
-}
-
 /// Chatting.
 impl Player {
+    fn plan_chat<L: Ledger>(&self, turn: &mut Turn<'_, L>) {
+        let interval = self.plan(&turn.shared.config).chat_interval;
+        let pause = turn.shared.dice.around(interval);
+        turn.alarm(Alarm::Chat, pause);
+    }
+
     /// A chat is due; or, while one is in flight, its answer overdue.
     pub(crate) fn on_chat_alarm<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
         let Some(conn) = self.conn.filter(|_| self.phase == Phase::Playing) else { return };
@@ -106,12 +112,12 @@ impl Player {
             shared.ledger.acknowledged(address, place.room, accepted.seq);
         }
         let sent = self.chat_sent.take();
-        if let Some(sent) = sent.filter(|_| turn.shared.config.play == Play::Chat) {
+        if let Some(sent) = sent.filter(|_| self.plan(&turn.shared.config).play == Play::Chat) {
             let took = turn.now - sent;
             turn.ledger().step(Step::Action, took);
         }
         if self.phase == Phase::Playing {
-            plan_chat(turn);
+            self.plan_chat(turn);
         }
     }
 }
@@ -119,22 +125,24 @@ impl Player {
 /// Playing at the table.
 impl Player {
     fn on_table_state<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, state: TableState) {
-        if turn.shared.config.play != Play::Game || self.phase != Phase::Playing {
+        if self.plan(&turn.shared.config).play != Play::Game || self.phase != Phase::Playing {
             return;
         }
+        self.course.since_hand.get_or_insert(state.hand);
         if !state.playing {
             return self.on_hand_ended(turn);
         }
         let hand = Hand { number: state.hand, turn: state.turn, view: state.view.into_vec(), acted: None };
         self.hand = Some(Box::new(hand));
+        turn.clear(Alarm::Patience);
         self.consider(turn, state.to_act);
     }
 
     /// Thinks about a move if it is this player's.
     fn consider<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, to_act: Option<u8>) {
         if to_act.is_some() && to_act == self.seat.map(|at| at.seat) {
-            let think = turn.shared.dice.around(turn.shared.config.think_time);
-            turn.alarm(Alarm::Move, think);
+            let think = self.plan(&turn.shared.config).think;
+            turn.alarm_within(Alarm::Move, think);
         } else {
             turn.clear(Alarm::Move);
         }
@@ -145,11 +153,11 @@ impl Player {
         if self.phase != Phase::Playing {
             return;
         }
+        let kind = self.plan(&turn.shared.config).game;
         let (Some(conn), Some(seat), Some(hand)) = (self.conn, self.seat, self.hand.as_mut()) else { return };
         if hand.acted.is_some() {
             return self.fail(turn, "action_unanswered");
         }
-        let kind = turn.shared.config.game;
         let Some(action) = bot::choose(kind, &hand.view, Seat(seat.seat), &mut turn.shared.dice.0) else {
             return self.fail(turn, "no_move");
         };
@@ -160,6 +168,7 @@ impl Player {
     }
 
     fn on_acted<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, acted: &Acted) {
+        let game = self.plan(&turn.shared.config).game;
         let Some(hand) = self.hand.as_mut().filter(|hand| hand.number == acted.hand) else { return };
         if acted.turn < hand.turn {
             return;
@@ -167,7 +176,7 @@ impl Player {
         if acted.turn > hand.turn {
             return self.fail(turn, "missed_action");
         }
-        if !follow(turn.shared.config.game, &mut hand.view, acted) {
+        if !follow(game, &mut hand.view, acted) {
             return self.fail(turn, "bad_event");
         }
         hand.turn += 1;
@@ -214,6 +223,7 @@ impl Player {
         if self.phase != Phase::Playing || self.chat_sent.is_some() || acting {
             return turn.alarm_within(Alarm::Drop, DROP_AGAIN);
         }
+        turn.ledger().did(Deed::Drop);
         self.cut_off = true;
         self.resume_later(turn);
     }

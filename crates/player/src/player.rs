@@ -3,7 +3,8 @@
 //! Why: the whole way of a real client in one state machine - login, hall, room, seat, play, out - so that
 //! servers meet what they will meet.
 //! Owns: [`Phase`] and the player's memory; what ends it. The steps are in `journey.rs`, logging in to an
-//! account in `proof.rs`, playing in `play.rs`, the visit for a fresh directory in `refresh.rs`.
+//! account in `proof.rs`, playing in `play.rs`, what comes after some hands in `evening.rs`, the visit for a fresh
+//! directory in `refresh.rs`.
 //! Invariants: at most one connection for the journey and one for a refresh; a player that is done holds
 //! neither, and no alarm; it fails at most once.
 //! Limits: a ticket, a hand in play, one stay; a few hundred bytes.
@@ -12,8 +13,10 @@
 use crate::addresses::AddressNo;
 use crate::alarms::Alarm;
 use crate::delivery::Stay;
+use crate::evening::Course;
 use crate::journey::unreachable;
 use crate::ledger::{Ledger, Step};
+use crate::mix::Change;
 use crate::play::Hand;
 use crate::proof::Proof;
 use crate::refresh::Visit;
@@ -45,9 +48,11 @@ pub(crate) enum Phase {
     Sitting,
     /// It is in its seat.
     Playing,
-    /// It is leaving: out of the seat.
+    /// It wants out of its seat.
     Standing,
-    /// It is leaving: out of the room.
+    /// It stands in the room, and will sit down elsewhere.
+    Strolling,
+    /// It wants out of the room.
     Leaving,
     /// It is done.
     Done,
@@ -62,6 +67,8 @@ pub(crate) enum Next {
     Try(ServerKind),
     /// Back to the room it was in.
     Resume,
+    /// Any room of the server at whose door it is.
+    AnyRoom,
 }
 
 /// A room of a server.
@@ -76,6 +83,8 @@ pub(crate) struct Place {
 #[expect(clippy::struct_excessive_bools, reason = "facts of its past that are true side by side, not states")]
 pub(crate) struct Player {
     pub(crate) phase: Phase,
+    /// Which kind of the mix it is of.
+    pub(crate) kind: u8,
     pub(crate) conn: Option<ConnId>,
     pub(crate) attempt: u16,
     /// How far down the list of addresses this visit has come.
@@ -118,6 +127,7 @@ pub(crate) struct Player {
     pub(crate) chats: u32,
     pub(crate) chat_sent: Option<Time>,
     pub(crate) hand: Option<Box<Hand>>,
+    pub(crate) course: Course,
     pub(crate) visit: Visit,
 }
 
@@ -135,19 +145,18 @@ impl Player {
         usize::from(self.conn.is_some()) + usize::from(self.visit.conn.is_some())
     }
 
-    fn is_leaving(&self) -> bool {
-        matches!(self.phase, Phase::Standing | Phase::Leaving)
-    }
-
     /// The kind of server it deals with now.
     fn dealing_with(&self) -> Option<ServerKind> {
         match self.phase {
             Phase::Dialing(kind) => Some(kind),
             Phase::LoggingIn => Some(ServerKind::Login),
             Phase::Browsing => Some(ServerKind::Hall),
-            Phase::Entering | Phase::Sitting | Phase::Playing | Phase::Standing | Phase::Leaving => {
-                Some(ServerKind::Room)
-            }
+            Phase::Entering
+            | Phase::Sitting
+            | Phase::Playing
+            | Phase::Standing
+            | Phase::Strolling
+            | Phase::Leaving => Some(ServerKind::Room),
             Phase::Away | Phase::Waiting(_) | Phase::Done => None,
         }
     }
@@ -156,6 +165,7 @@ impl Player {
     pub(crate) fn arrive<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
         let scheduled = turn.shared.config.scheduled(turn.index);
         self.step_from = scheduled;
+        self.kind = turn.shared.config.mix.draw(&mut turn.shared.dice);
         let late = turn.now - scheduled;
         turn.ledger().arrival_late(late);
         self.visit(turn, ServerKind::Login);
@@ -168,6 +178,7 @@ impl Player {
             Alarm::Chat => self.on_chat_alarm(turn),
             Alarm::Drop => self.on_drop_alarm(turn),
             Alarm::Refresh => self.on_refresh_alarm(turn),
+            Alarm::Patience => self.on_patience_alarm(turn),
             Alarm::Leave => self.on_leave_alarm(turn),
         }
     }
@@ -177,21 +188,30 @@ impl Player {
             Phase::Waiting(Next::Visit(kind)) => self.visit(turn, kind),
             Phase::Waiting(Next::Try(kind)) => self.try_listed(turn, kind),
             Phase::Waiting(Next::Resume) => self.dial_room(turn),
+            Phase::Waiting(Next::AnyRoom) => self.enter_any_room(turn),
+            Phase::Strolling => self.sit_elsewhere(turn),
             Phase::Standing | Phase::Leaving => self.fail(turn, "leave_timeout"),
             _ => self.lost(turn, "timeout"),
         }
     }
 
     fn on_leave_alarm<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
-        if self.phase == Phase::Playing { self.stand(turn) } else { self.going = true }
+        match self.phase {
+            Phase::Playing => self.stand(turn),
+            Phase::Strolling => self.leave(turn),
+            // It has left before the others, and need not come back for their leaving.
+            Phase::Waiting(_) if self.course.change == Some(Change::Leave) => self.finish(turn),
+            _ => self.going = true,
+        }
     }
 
     /// Everyone is to leave now; whoever is not in a room simply goes.
     pub(crate) fn go_home<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
         match self.phase {
             Phase::Playing => self.stand(turn),
-            Phase::Sitting => self.going = true,
-            Phase::Standing | Phase::Leaving | Phase::Done => {}
+            Phase::Strolling => self.leave(turn),
+            Phase::Sitting | Phase::Standing | Phase::Leaving => self.going = true,
+            Phase::Done => {}
             _ => self.finish(turn),
         }
     }
@@ -240,19 +260,14 @@ impl Player {
 
     /// The connection is of no use any more: the server closed it, said so, or is silent.
     pub(crate) fn lost<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, reason: &'static str) {
-        if self.is_leaving() {
-            return self.finish(turn);
-        }
         match self.phase {
+            Phase::Standing | Phase::Leaving => self.lost_on_the_way_out(turn, reason),
             Phase::Playing => {
                 self.note_drop(turn, reason);
                 self.resume_later(turn);
             }
             // Its server may well live: only a dial that fails says otherwise.
-            Phase::Sitting => {
-                self.note_drop(turn, reason);
-                self.return_to_hall(turn, unreachable(ServerKind::Room));
-            }
+            Phase::Sitting | Phase::Strolling => self.lost_without_a_seat(turn, reason),
             Phase::Entering => self.return_to_hall(turn, unreachable(ServerKind::Room)),
             _ => {
                 if let Some(kind) = self.dealing_with() {
@@ -260,6 +275,11 @@ impl Player {
                 }
             }
         }
+    }
+
+    pub(crate) fn lost_without_a_seat<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, reason: &'static str) {
+        self.note_drop(turn, reason);
+        self.return_to_hall(turn, unreachable(ServerKind::Room));
     }
 
     /// It was in a room, and its connection ended without its doing.
@@ -290,12 +310,13 @@ impl Player {
             (Phase::Entering, Message::Entered(entered)) => self.on_entered(turn, &entered),
             (Phase::Entering, Message::EnterDenied(denied)) => self.on_enter_denied(turn, denied.reason),
             (Phase::Sitting, Message::Seated(seated)) => self.on_seated(turn, seated.at),
-            (Phase::Sitting, Message::SitDenied(_)) => self.fail(turn, "sit_denied"),
-            (Phase::Standing, Message::Stood(_)) => self.leave(turn),
+            (Phase::Sitting, Message::SitDenied(denied)) => self.on_sit_denied(turn, denied.reason),
+            (Phase::Standing, Message::Stood(_)) => self.on_stood(turn),
             (Phase::Leaving, Message::Left(left)) => self.on_left(turn, left.seq),
-            (Phase::Sitting | Phase::Playing | Phase::Standing | Phase::Leaving, message) => {
-                self.on_room_message(turn, message);
-            }
+            (
+                Phase::Sitting | Phase::Playing | Phase::Standing | Phase::Strolling | Phase::Leaving,
+                message,
+            ) => self.on_room_message(turn, message),
             _ => self.fail(turn, "unexpected_message"),
         }
     }
@@ -357,7 +378,7 @@ impl Player {
         self.phase = Phase::Browsing;
         self.kept = None;
         turn.alarm_overdue(Alarm::Journey);
-        let game = Some(game_of(turn));
+        let game = Some(self.game(turn));
         turn.send(conn, GetDirectory { game });
     }
 
@@ -367,14 +388,14 @@ impl Player {
         turn.alarm_overdue(Alarm::Journey);
         let same = self.stay.as_ref().filter(|(stayed, _)| *stayed == place);
         let last_seq = same.map(|(_, stay)| stay.last());
-        let game = game_of(turn);
+        let game = self.game(turn);
         turn.send(conn, Enter { game, room: Some(place.room), last_seq });
     }
-}
 
-/// The number of the game this crowd plays.
-pub(crate) fn game_of<L>(turn: &Turn<'_, L>) -> GameId {
-    GameId(turn.shared.config.game.id())
+    /// The number of the game it plays.
+    pub(crate) fn game<L>(&self, turn: &Turn<'_, L>) -> GameId {
+        GameId(self.plan(&turn.shared.config).game.id())
+    }
 }
 
 /// Hall addresses a player keeps of those a login server named.

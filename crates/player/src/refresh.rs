@@ -9,7 +9,7 @@
 use crate::addresses::AddressNo;
 use crate::alarms::Alarm;
 use crate::ledger::Ledger;
-use crate::player::{Phase, Player, game_of};
+use crate::player::{Phase, Player};
 use crate::rules::{NEXT_ADDRESS_WAIT, REFRESH_TRIES_MAX};
 use crate::turn::{Errand, Turn};
 use alloc::vec::Vec;
@@ -61,7 +61,7 @@ impl Player {
         }
         self.visit.conn = Some(conn);
         turn.hold(conn, Errand::Refresh);
-        let game = Some(game_of(turn));
+        let game = Some(self.game(turn));
         turn.send(conn, GetDirectory { game });
         true
     }

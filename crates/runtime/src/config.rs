@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use usher_hpserver::{Network, Rate, Rates};
@@ -140,6 +140,13 @@ impl ConfigFile {
             field: field.into(),
             message: message.into(),
         }
+    }
+
+    /// The error that what stands at `span`, in bytes of the text, is wrong; for fields that a file has several of.
+    pub fn wrong_at(&self, span: Range<usize>, message: impl Into<String>) -> ConfigError {
+        let line = self.line_at(span.start);
+        let field = self.field_in(line);
+        ConfigError { file: self.path.clone(), line: Some(line), field, message: message.into() }
     }
 
     /// A path in the config, relative to the file's own folder.

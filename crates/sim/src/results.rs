@@ -1,12 +1,14 @@
 //! What the simulated cluster writes down of its hands, and checks as it does.
 //!
-//! Invariants: a hand is written down once; its scores sum to zero; its seed and moves, played back, come to what it says.
+//! Invariants: a hand is written down once; its scores sum to zero; its seed and moves, played back, come to what it says,
+//! and of cards every one is somewhere, once.
 //! Limit: every name of a hand is kept, for a run's time.
 //! Read next: `usher_proto::hand`.
 
 use hashbrown::{HashMap, HashSet};
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
+use usher_games::doudizhu::{CARDS, Cards, DEALT, SET_BYTES};
 use usher_games::{GameKind, Seat};
 use usher_proto::hand::{HandId, HandRecord, Move, Seed};
 use usher_proto::{AccountId, GameId};
@@ -59,4 +61,21 @@ fn check(record: &HandRecord) {
     }
     let outcome = game.outcome().unwrap_or_else(|| panic!("{} was not over", record.id));
     assert_eq!((&outcome.scores, outcome.reason.name()), (&record.scores, &*record.reason), "{}", record.id);
+    if kind == GameKind::DouDizhu {
+        check_cards(&game.view(None), &record.id);
+    }
+}
+
+/// What each seat played, then the bottom, then what each holds: three sets, one, three, in a view of Dou Dizhu.
+const SETS: std::ops::Range<usize> = 16..16 + 7 * SET_BYTES;
+
+/// After a hand everybody sees everything. The bottom is with the landlord, or still on the table if there is none.
+fn check_cards(view: &[u8], hand: &HandId) {
+    let set = |bytes: &[u8]| Cards::from_bytes(bytes.try_into().expect("a set")).expect("cards");
+    let sets: Vec<_> = view[SETS].chunks(SET_BYTES).map(set).collect();
+    let with_seats = || sets[..3].iter().chain(&sets[4..]);
+    let nobody_took_it = with_seats().map(|set| set.len()).sum::<u8>() == 3 * DEALT;
+    let all: Vec<_> = with_seats().chain(nobody_took_it.then_some(&sets[3])).copied().collect();
+    assert_eq!(all.iter().map(|set| set.len()).sum::<u8>(), CARDS, "{hand}");
+    assert_eq!(all.into_iter().fold(Cards::NONE, Cards::with), Cards::DECK, "{hand}");
 }

@@ -12,7 +12,7 @@ use usher_logic::hall::HallConfig;
 use usher_logic::login::LoginConfig;
 use usher_logic::manager::{self, HallsOrder};
 use usher_logic::room::{RoomConfig, RoomSpec};
-use usher_player::{Accounts, Config, Crowd, Play, Tally};
+use usher_player::{Accounts, After, Config, Crowd, Deed, Evening, Mix, Plan, Play, Tally};
 use usher_proto::{NodeConfig, ServerKind, Time};
 use usher_sim::{Fault, Scenario, World, node};
 
@@ -56,12 +56,11 @@ fn cluster(seed: u64) -> Scenario {
 fn crowd(players: u32, play: Play, seed: u64) -> Config {
     Config {
         players,
-        play,
+        mix: Plan { play, chat_interval: seconds(5), ..Plan::default() }.into(),
         start_after: seconds(3),
         rate_per_s: RATE_PER_S.into(),
         play_for: seconds(30),
         logins: vec!["login-1".into(), "login-2".into()],
-        chat_interval: seconds(5),
         seed,
         ..Config::default()
     }
@@ -197,8 +196,9 @@ fn three_at_a_table_play_on() {
     for seed in seeds(50..54) {
         let mut threes = room("room-3");
         threes.rooms.iter_mut().for_each(|room| room.game = GameKind::DouDizhu);
+        let plan = Plan { play: Play::Game, game: GameKind::DouDizhu, ..Plan::default() };
         let players = Config {
-            game: GameKind::DouDizhu,
+            mix: plan.into(),
             reconnect_per_mille: 300,
             leave_within: seconds(20),
             play_for: seconds(60),
@@ -210,6 +210,84 @@ fn three_at_a_table_play_on() {
         let hands = |what: &str| world.figure(ServerKind::Room, &format!("usher_hands_{what}_total"));
         assert!(hands("ended") > 100 && hands("ended") == hands("started"), "{} hands", hands("ended"));
         assert!(tallies(&world).all(|tally| tally.seated == 300 && tally.reconnects > 50));
+    }
+}
+
+/// Everybody plays a few hands at a time, and then goes elsewhere, home, or away for a moment.
+fn evening(game: GameKind, after: After) -> Plan {
+    let evening = Evening { hands: (2, 4), after, back_after: Some((seconds(5), seconds(20))) };
+    Plan { play: Play::Game, game, chat_interval: seconds(10), evening: Some(evening), ..Plan::default() }
+}
+
+/// Both games at once, and everything that players do between hands.
+fn evenings(seed: u64) -> Scenario {
+    let threes = |name| {
+        let mut threes = room(name);
+        threes.rooms.iter_mut().for_each(|room| room.game = GameKind::DouDizhu);
+        threes
+    };
+    let after = After { another_table: 40, another_room: 30, leave: 20, drop: 10 };
+    let kinds = vec![
+        (50, evening(GameKind::Gomoku, after)),
+        (45, evening(GameKind::DouDizhu, after)),
+        (5, Plan { chat_interval: seconds(5), ..Plan::default() }),
+    ];
+    let players = Config {
+        mix: Mix::new(kinds).expect("shares"),
+        play_for: seconds(480),
+        leave_within: seconds(20),
+        ..crowd(300, Play::Game, seed)
+    };
+    let mut scenario = cluster(seed).room(threes("room-3")).room(threes("room-4")).crowd(players);
+    scenario.check_each = 16;
+    scenario.time_max = seconds(1200);
+    scenario
+}
+
+/// Every hand was written down, and everything was done between them.
+fn check_evenings(world: &World) {
+    let tally = tallies(world).next().expect("a crowd");
+    println!("{} hands, {:?}, {} chats heard", world.hands(), tally.deeds, tally.delivery.received);
+    assert_eq!(tally.seated, 300);
+    assert_eq!(world.figure(ServerKind::Room, "usher_game_faults_total"), 0);
+    assert!(world.hands() > 1000 && tally.count(Deed::Hand) > 2000, "{} hands", world.hands());
+    for deed in [Deed::Table, Deed::Room, Deed::Drop, Deed::Leave, Deed::Return] {
+        assert!(tally.count(deed) > 40, "{deed:?} of {:?}", tally.deeds);
+    }
+}
+
+#[test]
+fn whole_evenings_of_both_games() {
+    for seed in seeds(70..74) {
+        let mut world = evenings(seed).build();
+        world.run_to_end();
+        check_the_end(&world);
+        check_evenings(&world);
+        assert!(tallies(&world).all(|tally| tally.drops.is_empty()), "nobody lost a connection");
+        let ended = world.figure(ServerKind::Room, "usher_hands_ended_total");
+        assert_eq!(world.hands() as u64, ended, "every hand that ended was written down");
+    }
+}
+
+/// Servers die and connections break whatever players are at: standing up, strolling, at the door, away.
+#[test]
+fn evenings_go_on_whatever_breaks() {
+    for seed in seeds(80..88) {
+        let mut scenario = evenings(seed);
+        for (at, name) in (0..).zip(["room-1", "room-3", "room-2", "room-4", "manager", "hall-1", "room-1"]) {
+            let cut = |fault| Fault::CutPlayers(fault, 300);
+            let at = seconds(30 + 50 * at) + Duration::from_millis(seed * 37 % 1000);
+            scenario = scenario
+                .fault(at, cut(name.into()))
+                .fault(at + seconds(7), Fault::CutLink(name.into()))
+                .fault(at + seconds(15), Fault::Crash(name.into()))
+                .fault(at + seconds(30), Fault::Restart(name.into()));
+        }
+        let mut world = scenario.build();
+        world.run_to_end();
+        check_the_end(&world);
+        check_evenings(&world);
+        assert!(tallies(&world).all(|tally| tally.drops["closed"] > 100 && tally.reconnects > 100));
     }
 }
 

@@ -14,7 +14,11 @@ fn the_straight_way_is_timed_from_the_schedule_and_ends_clean() {
     assert_eq!(stage.drained, 1);
     let tally = stage.tally();
     assert_eq!((tally.seated, tally.failed()), (1, 0));
-    assert_eq!(tally.steps.values().copied().collect::<Vec<_>>(), [1, 1, 1, 1]);
+    assert_eq!(
+        tally.steps.values().copied().collect::<Vec<_>>(),
+        [1; 6],
+        "each step of the way, and out of seat and room"
+    );
     assert_eq!(stage.crowd.next_timeout(), None);
 }
 

@@ -2,13 +2,14 @@
 //!
 //! Why: what a client does with each answer can be asked one answer at a time.
 //! Owns: [`Stage`], which keeps the clock, makes the connections and remembers what was said and closed.
-//! Read next: `journeys.rs`, `playing.rs`, `proving.rs`.
+//! Read next: `journeys.rs`, `playing.rs`, `evening.rs`, `proving.rs`.
 
+mod evening;
 mod journeys;
 mod playing;
 mod proving;
 
-use crate::{Config, Crowd, Play, Tally};
+use crate::{Config, Crowd, Plan, Play, Tally};
 use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -41,7 +42,7 @@ struct Stage {
 fn one_player(play: Play) -> Config {
     Config {
         players: 1,
-        play,
+        mix: Plan { play, ..Plan::default() }.into(),
         logins: vec!["login-1".into(), "login-2".into()],
         reconnect_per_mille: 0,
         ..Config::default()
@@ -50,7 +51,7 @@ fn one_player(play: Play) -> Config {
 
 impl Stage {
     fn new(config: Config) -> Self {
-        let game = GameId(config.game.id());
+        let game = GameId(config.mix.plan(0).game.id());
         let crowd = Crowd::new(config, Tally::default());
         let (dials, said, closed) = (VecDeque::new(), VecDeque::new(), Vec::new());
         let asked = VecDeque::new();

@@ -7,8 +7,8 @@ use crate::delivery::text;
 use usher_games::{GameKind, Seat};
 
 fn chatting() -> Config {
-    let interval = Duration::from_secs(2);
-    Config { chat_interval: interval, play_for: Duration::from_secs(60), ..one_player(Play::Chat) }
+    let plan = Plan { chat_interval: Duration::from_secs(2), ..Plan::default() };
+    Config { mix: plan.into(), play_for: Duration::from_secs(60), ..one_player(Play::Chat) }
 }
 
 fn chat_of(message: Message) -> Chat {
@@ -232,7 +232,8 @@ fn a_hand_is_played_from_what_the_seat_sees() {
 }
 
 fn play_a_hand(kind: GameKind) {
-    let config = Config { game: kind, play_for: Duration::from_secs(4000), ..one_player(Play::Game) };
+    let plan = Plan { play: Play::Game, game: kind, ..Plan::default() };
+    let config = Config { mix: plan.into(), play_for: Duration::from_secs(4000), ..one_player(Play::Game) };
     let (mut stage, conn) = Stage::seated(config);
     let mut hand = kind.new_hand([7; 32]);
     let mut moves = 0;

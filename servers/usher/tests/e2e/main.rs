@@ -14,6 +14,7 @@ mod cluster;
 mod commands;
 mod crashes;
 mod door;
+mod evenings;
 mod floods;
 mod links;
 mod logins;

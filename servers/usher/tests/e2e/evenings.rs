@@ -1,0 +1,80 @@
+//! Whole evenings by `client-sim --mix`: hands in both games, and everything that players do between them.
+//!
+//! Read next: `usher_client_sim::mix`.
+
+use crate::cluster::{Cluster, GUESTS, usher};
+use crate::page::until;
+use crate::secrets;
+use serde_json::Value;
+use std::fs;
+use std::process::Stdio;
+use usher_proto::ServerKind;
+
+const PLAYERS: u64 = 80;
+/// Rooms of both games, with a short rest between hands.
+const BOTH_GAMES: &str = "[room]\nnext_hand_delay_ms = 200\n\
+    [[room.rooms]]\nname = \"Gomoku\"\ngame = \"gomoku\"\ncount = 2\ncapacity = 60\n\
+    [[room.rooms]]\nname = \"Dou Dizhu\"\ngame = \"doudizhu\"\ncount = 2\ncapacity = 60\n";
+/// People in a hurry.
+const MIX: &str = "[[kinds]]\nshare = 1\nplay = \"gomoku\"\nthink_ms = [5, 50]\nchat_every_s = 2\nhands = [1, 2]\n\
+    after = { another_table = 3, another_room = 3, leave = 2, drop = 2 }\nback_after_s = [1, 2]\n\
+    [[kinds]]\nshare = 1\nplay = \"doudizhu\"\nthink_ms = [5, 50]\nchat_every_s = 2\nhands = [1, 1]\n\
+    after = { another_table = 3, another_room = 3, leave = 2, drop = 2 }\nback_after_s = [1, 2]\n";
+
+#[test]
+fn evenings_of_both_games_in_two_processes() {
+    let cluster = Cluster::start(&[
+        (ServerKind::Manager, "manager", ""),
+        (ServerKind::Room, "room-1", BOTH_GAMES),
+        (ServerKind::Room, "room-2", BOTH_GAMES),
+        (ServerKind::Hall, "hall", ""),
+        (ServerKind::Login, "login", GUESTS),
+    ]);
+    let (mix, report) = (cluster.folder.write("evening.mix", MIX), cluster.folder.0.join("report.json"));
+    let mut crowd = usher()
+        .args([
+            "client-sim",
+            "--quiet",
+            "--die-with-parent",
+            "--rate",
+            "80",
+            "--seconds",
+            "8",
+            "--processes",
+            "2",
+        ])
+        .args(["--players", &PLAYERS.to_string(), "--login", cluster.address("login")])
+        .args(["--login-key", &secrets::login_key().public().to_string(), "--mix"])
+        .arg(mix)
+        .arg("--json")
+        .arg(&report)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let status = until("the end of the evening", || crowd.try_wait().unwrap());
+    let report: Value = serde_json::from_str(&fs::read_to_string(&report).unwrap()).unwrap();
+    assert!(status.success(), "{status}: {report:#}");
+    assert_eq!((&report["seated"], &report["failed"]), (&PLAYERS.into(), &0.into()), "{report:#}");
+    assert!(report["delivered"]["expected"].as_u64() > Some(0), "nobody said anything: {report:#}");
+    for done in ["hands", "tables", "rooms", "drops", "leaves", "returns"] {
+        assert!(report["evening"][done].as_u64() > Some(0), "no {done}: {report:#}");
+    }
+    println!("{}", report["evening"]);
+}
+
+#[test]
+fn a_mix_that_is_wrong_is_said_so_before_anybody_sets_out() {
+    let folder = crate::cluster::Folder::new();
+    let path = folder.write("evening.mix", &MIX.replace("hands = [1, 1]", "hands = [3, 1]"));
+    let client_sim = |more: &[&str]| {
+        let mut command = usher();
+        command.args(["client-sim", "--login", "127.0.0.1:9", "--mix"]).arg(&path).args(more);
+        command.output().unwrap()
+    };
+    let wrong = client_sim(&[]);
+    let said = String::from_utf8(wrong.stderr).unwrap();
+    assert_eq!(wrong.status.code(), Some(2), "{said}");
+    let place = format!("error: {}:14: kinds.hands: ends before it begins", path.display());
+    assert!(said.starts_with(&place), "{said}");
+    assert_eq!(client_sim(&["--play", "chat"]).status.code(), Some(2), "one or the other");
+}
