@@ -75,7 +75,11 @@ impl Player {
                 self.on_hand_ended(turn);
                 self.hand_over(turn, ended.hand);
             }
-            Message::Presence(_) | Message::PlayerSat(_) | Message::PlayerStood(_) | Message::Scored(_) => {}
+            Message::Presence(_)
+            | Message::TableSaid(_)
+            | Message::PlayerSat(_)
+            | Message::PlayerStood(_)
+            | Message::Scored(_) => {}
             _ => self.fail(turn, "unexpected_message"),
         }
     }

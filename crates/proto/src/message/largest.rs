@@ -142,6 +142,8 @@ fn table() -> Vec<Message> {
         PlayerSat { at: AT, account: ACCOUNT }.into(),
         PlayerStood { at: AT, account: ACCOUNT }.into(),
         Scored { at: AT, score: i64::MIN }.into(),
+        TableChat { request: u32::MAX, text: text(CHAT_BYTES_MAX) }.into(),
+        TableSaid { from: ACCOUNT, text: text(CHAT_BYTES_MAX) }.into(),
     ]
 }
 

@@ -182,6 +182,8 @@ messages! {
     0x040b PlayerSat         Array 64      Server;
     0x040c PlayerStood       Array 64      Server;
     0x040d Scored            Map   64      Server;
+    0x040e TableChat         Array 600     Client;
+    0x040f TableSaid         Array 600     Server;
     // link: servers and their manager
     0x1001 Register          Map   131_072  Node;
     0x1002 Registered        Map   64      Manager;

@@ -145,6 +145,8 @@ pub enum ChatDenial {
     Length,
     /// Not in a room.
     NotInside,
+    /// Not at a table.
+    NotSeated,
 }
 
 /// Somebody said something.

@@ -9,6 +9,7 @@
 
 use super::room::SeatNo;
 use crate::ids::{AccountId, TableNo};
+use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -136,7 +137,7 @@ pub enum ActDenial {
     /// It is somebody else's turn.
     NotYourTurn,
     /// The game does not allow it; its own reason.
-    Illegal(alloc::string::String),
+    Illegal(String),
 }
 
 /// The hand is over.
@@ -147,7 +148,7 @@ pub struct HandEnded {
     /// Points by seat; they sum to zero.
     pub scores: Vec<i32>,
     /// Why it ended, in the game's own words.
-    pub reason: alloc::string::String,
+    pub reason: String,
     /// What each seat has won and lost at this game so far, this hand included, if that is kept.
     #[serde(default)]
     pub totals: Vec<i64>,
@@ -181,4 +182,22 @@ pub struct PlayerStood {
     pub at: SeatNo,
     /// Who.
     pub account: AccountId,
+}
+
+/// Say something to those who sit at my table. It is not numbered, and not kept for who is away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableChat {
+    /// The client's number for it, which a [`super::ChatDenied`] names.
+    pub request: u32,
+    /// The text, at most [`crate::limits::CHAT_BYTES_MAX`].
+    pub text: String,
+}
+
+/// Somebody said something at your table; you hear yourself, too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableSaid {
+    /// Who.
+    pub from: AccountId,
+    /// What.
+    pub text: String,
 }

@@ -141,7 +141,10 @@ impl Floor {
                 self.with(room, now, out, |room, step| room.chat(account, conn, chat, step));
             }
             Message::WhoIsHere(_) => {
-                self.with(room, now, out, |room, step| room.who_is_here(account, conn, step))
+                self.with(room, now, out, |room, step| room.who_is_here(account, conn, step));
+            }
+            Message::TableChat(chat) => {
+                self.with(room, now, out, |room, step| room.table_chat(account, conn, chat, step));
             }
             Message::Sit(sit) => self.with(room, now, out, |room, step| room.sit(account, conn, &sit, step)),
             Message::Stand(_) => self.with(room, now, out, |room, step| room.stand(account, conn, step)),

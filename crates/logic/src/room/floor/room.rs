@@ -26,7 +26,7 @@ use usher_proto::limits::CHAT_BYTES_MAX;
 use usher_proto::machine::{Answer, Question};
 use usher_proto::message::{
     Act, ActDenial, ActDenied, Chat, ChatAccepted, ChatDenial, ChatDenied, CloseReason, Entered, SeatNo, Sit,
-    SitDenial, SitDenied, Stood,
+    SitDenial, SitDenied, Stood, TableChat, TableSaid,
 };
 use usher_proto::{AccountId, ConnId, Generation, GroupId, Identity, Output, RoomNo, TableNo, Time};
 
@@ -147,6 +147,27 @@ impl Room {
         let said = self.chat.say(account, text);
         step.out.send(conn, ChatAccepted { request, seq: said.seq });
         step.out.publish(self.group(), said, None);
+    }
+
+    /// To who sits at the same table, and to nobody else.
+    pub(super) fn table_chat(
+        &mut self,
+        account: AccountId,
+        conn: ConnId,
+        chat: TableChat,
+        step: &mut Step<'_>,
+    ) {
+        let TableChat { request, text } = chat;
+        let reason = match self.seat_of(account) {
+            _ if text.is_empty() || text.len() > CHAT_BYTES_MAX => ChatDenial::Length,
+            None => ChatDenial::NotSeated,
+            Some(SeatNo { table, .. }) => {
+                step.counts.chats += 1;
+                let said = TableSaid { from: account, text };
+                return self.at(table, step, |table, step| table.tell(said, step));
+            }
+        };
+        step.out.send(conn, ChatDenied { request, reason });
     }
 
     pub(super) fn sit(&mut self, account: AccountId, conn: ConnId, wish: &Sit, step: &mut Step<'_>) {

@@ -5,7 +5,9 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use usher_proto::limits::CHAT_BYTES_MAX;
-use usher_proto::message::{Chat, ChatAccepted, ChatDenial, ChatDenied, ChatGap, ChatSaid, Leave, Left};
+use usher_proto::message::{
+    Chat, ChatAccepted, ChatDenial, ChatDenied, ChatGap, ChatSaid, Leave, Left, TableChat, TableSaid,
+};
 use usher_proto::{AccountId, Message};
 
 fn said(seq: u64, from: u64, text: &str) -> Message {
@@ -107,4 +109,29 @@ fn a_number_never_said_here_begins_now() {
     house.connect(2, who(2, 1));
     let heard = house.resume(2, 0, 1000);
     assert_eq!((entered(&heard).seq, heard.len()), (1, 1));
+}
+
+#[test]
+fn what_is_said_at_a_table_stays_there() {
+    let mut house = House::open(config(1, 6));
+    for conn in 1..=4 {
+        house.arrive(conn, who(conn, 1), 0);
+    }
+    for conn in 1..=3 {
+        house.sit(conn);
+    }
+    (1..=4).for_each(|conn| drop(house.heard(conn)));
+    house.say(2, TableChat { request: 5, text: "your turn".into() });
+    let said = TableSaid { from: AccountId(2), text: "your turn".into() };
+    assert_eq!(house.heard(1), [said.clone().into()]);
+    assert_eq!(house.heard(2), [said.into()]);
+    assert_eq!((house.heard(3), house.heard(4)), (vec![], vec![]), "another table, and no table");
+    let longer = "x".repeat(CHAT_BYTES_MAX + 1);
+    for (conn, text, reason) in
+        [(4, "hello", ChatDenial::NotSeated), (1, "", ChatDenial::Length), (1, &longer, ChatDenial::Length)]
+    {
+        house.say(conn, TableChat { request: 6, text: text.into() });
+        assert_eq!(house.heard(conn), [ChatDenied { request: 6, reason }.into()]);
+    }
+    assert_eq!(house.figure("usher_chats_total"), 1);
 }
