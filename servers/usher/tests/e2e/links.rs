@@ -13,7 +13,8 @@ fn the_second_server_of_a_name_is_told_so_and_is_not_ready_until_the_first_is_go
         Cluster::start(&[(ServerKind::Manager, "manager", ""), (ServerKind::Room, "room", ROOMS)]);
     let manager = cluster.admin("manager");
     until("the first is up", || (state(manager, "room")? == "up").then_some(()));
-    let text = config(ServerKind::Room, "room", "127.0.0.1:0", cluster.address("manager"), ROOMS);
+    let own_journal = format!("[room]\nhands = \"second.jsonl\"\n{ROOMS}");
+    let text = config(ServerKind::Room, "room", "127.0.0.1:0", cluster.address("manager"), &own_journal);
     let path = cluster.folder.write("second.toml", &text);
     let second = Process::start(ServerKind::Room, &path);
     let denied = || metric(manager, "usher_registrations_denied_total").filter(|denied| *denied >= 2);
