@@ -308,6 +308,10 @@ impl Game for DouDizhu {
         steps.into_iter().map(Step::to_bytes).collect()
     }
 
+    fn is_between_tricks(&self) -> bool {
+        self.on_table.is_none()
+    }
+
     fn view(&self, seat: Option<Seat>) -> Vec<u8> {
         self.seen_by(seat).to_view()
     }

@@ -275,6 +275,10 @@ pub trait Game: fmt::Debug + Send {
     /// (suits), one. For tests, bots and the simulator.
     fn legal_actions(&self, seat: Seat) -> Vec<Action>;
 
+    /// Whether nothing on the table waits for an answer: a trick is over, or none has begun. Spectators are shown a hand
+    /// from one such moment to the next.
+    fn is_between_tricks(&self) -> bool;
+
     /// What this seat (or, with `None`, a spectator) may see: the whole of it, to start from. At most
     /// [`VIEW_BYTES_MAX`].
     fn view(&self, seat: Option<Seat>) -> Vec<u8>;

@@ -202,6 +202,11 @@ impl Game for Gomoku {
         self.board.empty_cells().chain([RESIGN]).map(|byte| vec![byte]).collect()
     }
 
+    /// Every move is one.
+    fn is_between_tricks(&self) -> bool {
+        true
+    }
+
     fn view(&self, _seat: Option<Seat>) -> Vec<u8> {
         self.to_view()
     }

@@ -144,6 +144,11 @@ fn table() -> Vec<Message> {
         Scored { at: AT, score: i64::MIN }.into(),
         TableChat { request: u32::MAX, text: text(CHAT_BYTES_MAX) }.into(),
         TableSaid { from: ACCOUNT, text: text(CHAT_BYTES_MAX) }.into(),
+        Watch { table: TABLE }.into(),
+        Watching { table: TABLE }.into(),
+        WatchDenied { reason: WatchDenial::NoSuchTable }.into(),
+        Unwatch {}.into(),
+        Unwatched { table: Some(TABLE) }.into(),
     ]
 }
 

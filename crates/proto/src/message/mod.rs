@@ -184,6 +184,11 @@ messages! {
     0x040d Scored            Map   64      Server;
     0x040e TableChat         Array 600     Client;
     0x040f TableSaid         Array 600     Server;
+    0x0410 Watch             Map   32      Client;
+    0x0411 Watching          Map   32      Server;
+    0x0412 WatchDenied       Map   64      Server;
+    0x0413 Unwatch           Map   16      Client;
+    0x0414 Unwatched         Map   32      Server;
     // link: servers and their manager
     0x1001 Register          Map   131_072  Node;
     0x1002 Registered        Map   64      Manager;

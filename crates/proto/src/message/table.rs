@@ -201,3 +201,48 @@ pub struct TableSaid {
     /// What.
     pub text: String,
 }
+
+/// Let me watch a table of my room: as a spectator sees it, and one trick late. It ends with [`Unwatch`], by sitting down
+/// and by watching another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// Which.
+    pub table: TableNo,
+}
+
+/// You watch. A [`TableState`] follows; its view is empty until the hand may be seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watching {
+    /// Which.
+    pub table: TableNo,
+}
+
+/// You do not watch it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchDenied {
+    /// Why.
+    pub reason: WatchDenial,
+}
+
+/// Why somebody may not watch a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WatchDenial {
+    /// There is no such table.
+    NoSuchTable,
+    /// Sitting at one: stand up first.
+    Seated,
+    /// As many watch it as may.
+    Full,
+}
+
+/// I have seen enough.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unwatch {}
+
+/// You do not watch any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unwatched {
+    /// What you watched; nothing if you did not.
+    pub table: Option<TableNo>,
+}

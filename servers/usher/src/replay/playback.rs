@@ -181,6 +181,9 @@ mod tests {
         fn legal_actions(&self, _: Seat) -> Vec<Action> {
             Vec::new()
         }
+        fn is_between_tricks(&self) -> bool {
+            true
+        }
         fn view(&self, _: Option<Seat>) -> Vec<u8> {
             assert_ne!(self.turn + 100, self.fails_at, "brittle to look at");
             Vec::new()

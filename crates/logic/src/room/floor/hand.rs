@@ -100,6 +100,15 @@ impl Hand {
         guarded(self.guard, || self.game.view(self.viewer(seat)))
     }
 
+    /// What somebody may see who does not sit here.
+    pub(super) fn seen_from_outside(&self) -> Result<Vec<u8>, Fault> {
+        guarded(self.guard, || self.game.view(None))
+    }
+
+    pub(super) fn is_between_tricks(&self) -> Result<bool, Fault> {
+        guarded(self.guard, || self.game.is_between_tricks())
+    }
+
     fn change<T>(&mut self, change: impl FnOnce(&mut dyn Game) -> T) -> Result<T, Fault> {
         let game = &mut *self.game;
         let (value, turn, to_act, outcome) = guarded(self.guard, || {

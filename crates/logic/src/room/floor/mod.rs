@@ -20,6 +20,7 @@ mod room;
 mod step;
 mod table;
 mod tables;
+mod watch;
 
 use super::{DOOR, Guard, RoomConfig, RoomNote};
 use alarms::{Alarm, Alarms};
@@ -147,6 +148,10 @@ impl Floor {
                 self.with(room, now, out, |room, step| room.table_chat(account, conn, chat, step));
             }
             Message::Sit(sit) => self.with(room, now, out, |room, step| room.sit(account, conn, &sit, step)),
+            Message::Watch(watch) => {
+                self.with(room, now, out, |room, step| room.watch(account, conn, watch.table, step));
+            }
+            Message::Unwatch(_) => self.with(room, now, out, |room, step| room.unwatch(account, conn, step)),
             Message::Stand(_) => self.with(room, now, out, |room, step| room.stand(account, conn, step)),
             Message::Act(act) => self.with(room, now, out, |room, step| room.act(account, conn, &act, step)),
             _ => {

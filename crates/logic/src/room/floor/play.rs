@@ -13,6 +13,7 @@ use super::asks::Asker;
 use super::hand::{Fault, Hand};
 use super::step::Step;
 use super::table::Table;
+use super::watch::{Look, Watch};
 use crate::room::game_id;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -21,7 +22,7 @@ use core::time::Duration;
 use usher_games::{Audience, Event, Outcome, Seat};
 use usher_proto::hand::{FAULT, HandId, HandRecord, Move, Seed};
 use usher_proto::machine::{Answer, Question};
-use usher_proto::message::{Acted, HandEnded};
+use usher_proto::message::{Acted, HandEnded, TableState};
 use usher_proto::{AccountId, Time};
 
 /// The least rest after a hand whose game failed, so that a game that always panics does not keep the floor busy.
@@ -113,6 +114,7 @@ impl Table {
             for seat in 0..self.seats.len() as u8 {
                 self.show(seat, step);
             }
+            self.show_watchers(Watch::begin, step);
         } else {
             step.counts.faults += 1;
             self.rest_until = step.now + FAULT_REST;
@@ -138,7 +140,9 @@ impl Table {
                 step.out.send(conn, Acted { hand: self.hand_no, turn, seat, action, to_act });
             }
         }
-        match hand.outcome().cloned() {
+        let outcome = hand.outcome().cloned();
+        self.note_for_watchers(turn, seat, &events, step);
+        match outcome {
             Some(Outcome { scores, reason, .. }) => self.end(scores, reason.name().into(), step),
             None => self.restart_clock(step),
         }
@@ -206,9 +210,38 @@ impl Table {
             }
         }
         let seed = seed.to_vec().into();
-        self.tell(HandEnded { hand: self.hand_no, scores, reason, totals, seed }, step);
+        let ended = HandEnded { hand: self.hand_no, scores, reason, totals, seed };
+        if let Some(watch) = &mut self.watch {
+            watch.end(step);
+            watch.tell(ended.clone(), step);
+        }
+        self.tell(ended, step);
         self.rest_until = self.rest_until.max(step.now + step.config.next_hand_delay);
         self.start_if_ready(step);
+    }
+
+    /// A change, for those who watch: told when its trick, and the next, are over.
+    fn note_for_watchers(&mut self, turn: u32, seat: u8, events: &[Event], step: &mut Step<'_>) {
+        let (Some(hand), true) = (self.hand(), self.watch.is_some()) else { return };
+        let (hand_no, to_act) = (self.hand_no, hand.first_to_act());
+        let is_over = hand.outcome().is_none() && hand.is_between_tricks() == Ok(true);
+        if let Some(watch) = &mut self.watch {
+            for action in seen_by(None, events) {
+                watch.note(Acted { hand: hand_no, turn, seat, action: action.to_vec().into(), to_act });
+            }
+        }
+        if is_over {
+            self.show_watchers(Watch::trick_over, step);
+        }
+    }
+
+    /// A game that cannot be looked at is found out by those who play it.
+    fn show_watchers(&mut self, show: fn(&mut Watch, Look, TableState, &mut Step<'_>), step: &mut Step<'_>) {
+        let state = self.outline(step.now);
+        let look = self.hand().filter(|_| self.watch.is_some()).map(Look::at);
+        if let (Some(Ok(look)), Some(watch)) = (look, &mut self.watch) {
+            show(watch, look, state, step);
+        }
     }
 
     fn restart_clock(&mut self, step: &mut Step<'_>) {

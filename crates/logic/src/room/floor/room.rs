@@ -26,7 +26,7 @@ use usher_proto::limits::CHAT_BYTES_MAX;
 use usher_proto::machine::{Answer, Question};
 use usher_proto::message::{
     Act, ActDenial, ActDenied, Chat, ChatAccepted, ChatDenial, ChatDenied, CloseReason, Entered, SeatNo, Sit,
-    SitDenial, SitDenied, Stood, TableChat, TableSaid,
+    SitDenial, SitDenied, Stood, TableChat, TableSaid, Unwatched, WatchDenial, WatchDenied,
 };
 use usher_proto::{AccountId, ConnId, Generation, GroupId, Identity, Output, RoomNo, TableNo, Time};
 
@@ -41,6 +41,8 @@ struct Player {
     absent_until: Option<Time>,
     /// Whether this connection is told who comes and goes.
     looks_on: bool,
+    /// The table that this connection watches.
+    watches: Option<TableNo>,
 }
 
 /// A room.
@@ -90,7 +92,8 @@ impl Room {
                 return self.tell_gone(identity, conn, step);
             }
             None => {
-                let player = Player { identity, conn, seat: None, absent_until: None, looks_on: false };
+                let player =
+                    Player { identity, conn, seat: None, absent_until: None, looks_on: false, watches: None };
                 self.players.insert(account, player);
                 self.note(account, true, step);
             }
@@ -100,6 +103,7 @@ impl Room {
 
     /// The player's stay goes on with this connection and login.
     fn take_over(&mut self, conn: ConnId, identity: Identity, step: &mut Step<'_>) {
+        self.stop_watching(identity.account);
         let Some(player) = self.players.get_mut(&identity.account) else { return };
         let before = core::mem::replace(
             player,
@@ -179,10 +183,42 @@ impl Room {
             Ok(at) => at,
             Err(reason) => return step.out.send(conn, SitDenied { reason }),
         };
+        self.stop_watching(account);
         self.set_seat(account, Some(at));
         self.at(at.table, step, |table, step| table.sit(at.seat, account, conn, step));
         let game = game_id(self.rules.kind);
         step.ask(Asker::Player(self.rules.room, account), Question::Score { account, game });
+    }
+
+    pub(super) fn watch(&mut self, account: AccountId, conn: ConnId, table: TableNo, step: &mut Step<'_>) {
+        self.stop_watching(account);
+        let reason = if self.seat_of(account).is_some() {
+            WatchDenial::Seated
+        } else if !self.tables.has(table) {
+            WatchDenial::NoSuchTable
+        } else {
+            let mut is_in = false;
+            self.at(table, step, |table, step| is_in = table.watch(conn, step));
+            if is_in {
+                self.players.entry(account).and_modify(|player| player.watches = Some(table));
+                return;
+            }
+            WatchDenial::Full
+        };
+        step.out.send(conn, WatchDenied { reason });
+    }
+
+    pub(super) fn unwatch(&mut self, account: AccountId, conn: ConnId, step: &mut Step<'_>) {
+        let table = self.stop_watching(account);
+        step.out.send(conn, Unwatched { table });
+    }
+
+    /// Takes a player off the watchers of a table; which that was.
+    fn stop_watching(&mut self, account: AccountId) -> Option<TableNo> {
+        let player = self.players.get_mut(&account)?;
+        let (table, conn) = (player.watches.take()?, player.conn);
+        self.tables.unwatch(table, conn);
+        Some(table)
     }
 
     pub(super) fn stand(&mut self, account: AccountId, conn: ConnId, step: &mut Step<'_>) {
@@ -307,6 +343,7 @@ impl Room {
 
     /// Takes a player out of seat and room.
     fn remove(&mut self, account: AccountId, step: &mut Step<'_>) -> Option<Player> {
+        self.stop_watching(account);
         let player = self.players.remove(&account)?;
         self.note(account, false, step);
         step.alarms.move_to(Alarm::Grace(self.rules.room, account), player.absent_until, None);

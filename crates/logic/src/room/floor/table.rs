@@ -14,10 +14,12 @@ use super::alarms::Alarm;
 use super::hand::{Fault, Hand};
 use super::play::Stage;
 use super::step::Step;
+use super::watch::Watch;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use usher_games::{Illegal, Seat};
 use usher_proto::message::{
-    Act, ActDenial, ActDenied, PlayerSat, PlayerStood, Scored, SeatNo, Seated, TableState,
+    Act, ActDenial, ActDenied, PlayerSat, PlayerStood, Scored, SeatNo, Seated, TableState, Watching,
 };
 use usher_proto::{AccountId, ConnId, Message, TableNo, Time};
 
@@ -49,12 +51,14 @@ pub(super) struct Table {
     pub(super) stage: Stage,
     pub(super) rest_until: Time,
     alarm: Option<Time>,
+    /// Nothing, as long as nobody watches.
+    pub(super) watch: Option<Box<Watch>>,
 }
 
 impl Table {
     pub(super) fn new(no: TableNo, seats: u8) -> Self {
         let seats = alloc::vec![None; usize::from(seats)];
-        Self { no, seats, hand_no: 0, stage: Stage::Resting, rest_until: Time(0), alarm: None }
+        Self { no, seats, hand_no: 0, stage: Stage::Resting, rest_until: Time(0), alarm: None, watch: None }
     }
 
     /// Whether a hand is played, or not yet written down.
@@ -200,10 +204,35 @@ impl Table {
         }
     }
 
+    /// Lets somebody watch who does not sit here; false if too many do.
+    pub(super) fn watch(&mut self, conn: ConnId, step: &mut Step<'_>) -> bool {
+        let state = self.outline(step.now);
+        let watch = self.watch.get_or_insert_default();
+        let is_in = watch.join(conn);
+        if is_in {
+            step.out.send(conn, Watching { table: self.no });
+            step.out.send(conn, watch.first_sight(state));
+        }
+        is_in
+    }
+
+    pub(super) fn unwatch(&mut self, conn: ConnId) {
+        if let Some(watch) = &mut self.watch {
+            watch.leave(conn);
+        }
+        self.watch.take_if(|watch| watch.is_empty());
+    }
+
     fn state(&self, seat: u8, now: Time) -> Result<TableState, Fault> {
+        let view = self.hand().map_or(Ok(Vec::new()), |hand| hand.view(seat))?.into();
+        Ok(TableState { view, ..self.outline(now) })
+    }
+
+    /// The table without what may be seen of its hand.
+    pub(super) fn outline(&self, now: Time) -> TableState {
         let hand = self.hand();
         let turn_left = self.alarm.filter(|_| hand.is_some()).map(|alarm| alarm - now);
-        Ok(TableState {
+        TableState {
             table: self.no,
             hand: self.hand_no,
             playing: hand.is_some(),
@@ -211,9 +240,9 @@ impl Table {
             seats: self.seats.iter().map(|sitter| sitter.map(|sitter| sitter.account)).collect(),
             to_act: hand.and_then(Hand::first_to_act),
             turn_left_ms: turn_left.map_or(0, |left| left.as_millis() as u32),
-            view: hand.map_or(Ok(Vec::new()), |hand| hand.view(seat))?.into(),
+            view: Vec::new().into(),
             scores: self.seats.iter().map(|sitter| sitter.and_then(|sitter| sitter.score)).collect(),
-        })
+        }
     }
 
     fn deny(&self, seat: u8, act: &Act, reason: ActDenial, step: &mut Step<'_>) {
@@ -237,6 +266,10 @@ impl Table {
             let play_on =
                 |(sitter, seat): (&Option<Sitter>, u8)| sitter.is_some() || hand.viewer(seat).is_none();
             assert!(self.seats.iter().zip(0..).all(play_on), "a hand waits for nobody at {}", self.no);
+        }
+        if let Some(watch) = &self.watch {
+            watch.check_invariants();
+            assert!(!watch.is_empty());
         }
         if let Some(at) = self.alarm {
             assert!(is_set(Alarm::Table(room, self.no), at), "the alarm of {} was forgotten", self.no);

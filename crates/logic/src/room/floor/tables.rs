@@ -11,8 +11,8 @@ use super::step::Step;
 use super::table::{EMPTY, Rank, Table};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
-use usher_proto::TableNo;
 use usher_proto::message::{SeatNo, Sit, SitDenial};
+use usher_proto::{ConnId, TableNo};
 
 /// Tables looked at for a certain seat number before an empty table is taken.
 const LOOK_AT_MAX: usize = 16;
@@ -72,6 +72,16 @@ impl Tables {
             rank.map(|rank| self.open.insert((rank, table)));
         }
         self.all[index].is_playing()
+    }
+
+    /// Whether there is such a table.
+    pub(super) fn has(&self, table: TableNo) -> bool {
+        usize::from(table.0) < self.all.len()
+    }
+
+    /// Takes somebody off a table's watchers, which changes nothing else about it.
+    pub(super) fn unwatch(&mut self, table: TableNo, conn: ConnId) {
+        self.all[usize::from(table.0)].unwatch(conn);
     }
 
     pub(super) fn get(&self, table: TableNo) -> &Table {

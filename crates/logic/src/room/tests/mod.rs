@@ -16,3 +16,4 @@ mod playing_on;
 mod records;
 mod returning;
 mod talking;
+mod watching;
