@@ -4,7 +4,7 @@
 //! The way: its hands -> stand -> a pause -> sit at another table; or -> stand -> leave -> a pause -> another room, any
 //! that its server chooses or one of the hall's; or -> stand -> leave -> a longer pause -> log in anew. A connection that
 //! is dropped on purpose comes back like one that was lost (`play.rs`).
-//! Owns: [`Course`], and what comes after `Stood` and `Left`. Does not own: shares and ranges (`mix.rs`), the way in.
+//! Owns: [`Course`]; standing up and leaving, and what comes after. Does not own: shares and ranges (`mix.rs`), the way in.
 //! Invariants: hands are counted from the one after sitting down; a player stands up as soon as its last is over, never
 //! in one; a stay ends before the next begins; once it is time to go nothing else is begun.
 //! Limits: [`LOOKS_MAX`] tables are tried, then any will do; so it is for who found no company within [`PATIENCE`].
@@ -19,8 +19,8 @@ use crate::rules::{LOOKS_MAX, PATIENCE};
 use crate::turn::Turn;
 use alloc::vec::Vec;
 use core::time::Duration;
-use usher_proto::message::{Enter, SeatNo, SitDenial};
-use usher_proto::{ServerKind, TableNo};
+use usher_proto::message::{Enter, Leave, SeatNo, SitDenial, Stand};
+use usher_proto::{GameId, ServerKind, TableNo};
 
 /// How far a player's evening has come.
 #[derive(Debug, Default)]
@@ -44,6 +44,11 @@ impl Player {
     /// What players of its kind do.
     pub(crate) fn plan(&self, config: &Config) -> Plan {
         config.mix.plan(self.kind)
+    }
+
+    /// The number of the game it plays.
+    pub(crate) fn game<L>(&self, turn: &Turn<'_, L>) -> GameId {
+        GameId(self.plan(&turn.shared.config).game.id())
     }
 
     fn evening(&self, config: &Config) -> Option<Evening> {
@@ -123,6 +128,50 @@ impl Player {
         let course = &mut self.course;
         (course.change, course.from, course.from_table, course.looks) = (Some(change), self.place, table, 0);
         self.stand(turn);
+    }
+}
+
+/// When it is time to go, and how: out of the seat, out of the room.
+impl Player {
+    pub(crate) fn on_leave_alarm<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
+        match self.phase {
+            Phase::Playing => self.stand(turn),
+            Phase::Strolling => self.leave(turn),
+            // It has left before the others, and need not come back for their leaving.
+            Phase::Waiting(_) if self.course.change == Some(Change::Leave) => self.finish(turn),
+            _ => self.going = true,
+        }
+    }
+
+    /// Everyone is to leave now; whoever is not in a room simply goes.
+    pub(crate) fn go_home<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
+        match self.phase {
+            Phase::Playing => self.stand(turn),
+            Phase::Strolling => self.leave(turn),
+            Phase::Sitting | Phase::Standing | Phase::Leaving => self.going = true,
+            Phase::Done => {}
+            _ => self.finish(turn),
+        }
+    }
+
+    pub(crate) fn stand<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
+        let Some(conn) = self.conn else { return };
+        self.put_play_down(turn);
+        (self.phase, self.step_from) = (Phase::Standing, turn.now);
+        turn.alarm_overdue(Alarm::Journey);
+        turn.send(conn, Stand {});
+    }
+
+    pub(crate) fn leave<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
+        let Some(conn) = self.conn else { return };
+        (self.phase, self.step_from) = (Phase::Leaving, turn.now);
+        turn.alarm_overdue(Alarm::Journey);
+        turn.send(conn, Leave {});
+    }
+
+    fn time_departure<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, step: Step) {
+        let took = turn.now - self.step_from;
+        turn.ledger().step(step, took);
     }
 }
 
@@ -214,10 +263,5 @@ impl Player {
             }
             Some(_) => self.lost_without_a_seat(turn, reason),
         }
-    }
-
-    fn time_departure<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, step: Step) {
-        let took = turn.now - self.step_from;
-        turn.ledger().step(step, took);
     }
 }

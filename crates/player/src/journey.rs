@@ -7,7 +7,7 @@
 //! hall. Connection lost while seated: the same server again, for the seat that is kept there; if it does not
 //! answer, the hall, for that seat or any other.
 //! Limits: `rules.rs`; beyond them the player fails, with the reason.
-//! Read next: `play.rs`, `evening.rs`.
+//! Read next: `play.rs`, `evening.rs` (which also leads out).
 
 use crate::addresses::AddressNo;
 use crate::alarms::Alarm;
@@ -21,8 +21,8 @@ use crate::turn::{Errand, Shared, Turn};
 use alloc::vec::Vec;
 use core::time::Duration;
 use usher_proto::message::{
-    CloseReason, Directory, EnterDenial, Entered, Leave, LogInDenial, LoggedIn, Redirect, Renewed, RoomEntry,
-    SeatNo, Sit, Stand,
+    CloseReason, Directory, EnterDenial, Entered, LogInDenial, LoggedIn, Redirect, Renewed, RoomEntry,
+    SeatNo, Sit,
 };
 use usher_proto::{Message, RoomNo, ServerKind, TableNo};
 
@@ -381,24 +381,6 @@ impl Player {
 
 /// Where a server names no wait of its own.
 const BUSY_WAIT_MS: u32 = 500;
-
-/// Leaving; what is answered, `evening.rs` follows.
-impl Player {
-    pub(crate) fn stand<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
-        let Some(conn) = self.conn else { return };
-        self.put_play_down(turn);
-        (self.phase, self.step_from) = (Phase::Standing, turn.now);
-        turn.alarm_overdue(Alarm::Journey);
-        turn.send(conn, Stand {});
-    }
-
-    pub(crate) fn leave<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
-        let Some(conn) = self.conn else { return };
-        (self.phase, self.step_from) = (Phase::Leaving, turn.now);
-        turn.alarm_overdue(Alarm::Journey);
-        turn.send(conn, Leave {});
-    }
-}
 
 /// The reason of a failure where nobody answered.
 pub(crate) fn unreachable(kind: ServerKind) -> &'static str {

@@ -16,7 +16,6 @@ use crate::delivery::Stay;
 use crate::evening::Course;
 use crate::journey::unreachable;
 use crate::ledger::{Ledger, Step};
-use crate::mix::Change;
 use crate::play::Hand;
 use crate::proof::Proof;
 use crate::refresh::Visit;
@@ -26,7 +25,7 @@ use alloc::vec::Vec;
 use usher_proto::limits::HALLS_MAX;
 use usher_proto::machine::{DialFailure, Hello};
 use usher_proto::message::{Enter, GetDirectory, SeatNo};
-use usher_proto::{AccountId, ConnId, GameId, Message, RoomNo, ServerKind, Time};
+use usher_proto::{AccountId, ConnId, Message, RoomNo, ServerKind, Time};
 
 /// Where on its way a player is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -192,27 +191,6 @@ impl Player {
             Phase::Strolling => self.sit_elsewhere(turn),
             Phase::Standing | Phase::Leaving => self.fail(turn, "leave_timeout"),
             _ => self.lost(turn, "timeout"),
-        }
-    }
-
-    fn on_leave_alarm<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
-        match self.phase {
-            Phase::Playing => self.stand(turn),
-            Phase::Strolling => self.leave(turn),
-            // It has left before the others, and need not come back for their leaving.
-            Phase::Waiting(_) if self.course.change == Some(Change::Leave) => self.finish(turn),
-            _ => self.going = true,
-        }
-    }
-
-    /// Everyone is to leave now; whoever is not in a room simply goes.
-    pub(crate) fn go_home<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
-        match self.phase {
-            Phase::Playing => self.stand(turn),
-            Phase::Strolling => self.leave(turn),
-            Phase::Sitting | Phase::Standing | Phase::Leaving => self.going = true,
-            Phase::Done => {}
-            _ => self.finish(turn),
         }
     }
 
@@ -390,11 +368,6 @@ impl Player {
         let last_seq = same.map(|(_, stay)| stay.last());
         let game = self.game(turn);
         turn.send(conn, Enter { game, room: Some(place.room), last_seq });
-    }
-
-    /// The number of the game it plays.
-    pub(crate) fn game<L>(&self, turn: &Turn<'_, L>) -> GameId {
-        GameId(self.plan(&turn.shared.config).game.id())
     }
 }
 

@@ -22,7 +22,8 @@ pub(crate) const NEXT_ADDRESS_WAIT: (Duration, Duration) =
 pub(crate) const RETURN_WAIT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(1));
 /// Tables that somebody asks for by number, one after the other, before any will do.
 pub(crate) const LOOKS_MAX: u8 = 8;
-/// How long somebody waits at a table for a hand to begin, before looking for company elsewhere; longer than any rest.
+/// How long somebody waits at a table for a hand to begin, before looking for company elsewhere; longer
+/// than a rest and the writing down of a hand.
 pub(crate) const PATIENCE: (Duration, Duration) = (Duration::from_secs(8), Duration::from_secs(16));
 /// After its first seat, a player that is to drop its connection does so within this.
 pub(crate) const DROP_WITHIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(3));
