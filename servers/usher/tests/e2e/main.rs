@@ -9,6 +9,7 @@
 
 mod abuse;
 mod accounts;
+mod cable;
 mod channel;
 mod cluster;
 mod commands;
@@ -18,10 +19,12 @@ mod floods;
 mod links;
 mod logins;
 mod page;
+mod play;
 mod reservations;
 mod secrets;
 mod slow;
 mod stopping;
 mod strangers;
+mod terminal;
 mod up;
 mod wire;
