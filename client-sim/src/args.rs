@@ -104,7 +104,8 @@ impl PlayArg {
     }
 }
 
-fn login_key(text: &str) -> Result<LoginPublicKey, String> {
+/// A login key: 64 hex digits, or a file of them.
+pub fn login_key(text: &str) -> Result<LoginPublicKey, String> {
     text.parse().or_else(|why| {
         let file = fs::read_to_string(text).map_err(|error| format!("{why}, or a file: {error}"))?;
         file.parse().map_err(|why| format!("in the file: {why}"))

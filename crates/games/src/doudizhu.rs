@@ -22,6 +22,7 @@ mod check;
 mod combination;
 mod event;
 mod legal;
+mod seen;
 mod view;
 
 use alloc::vec::Vec;

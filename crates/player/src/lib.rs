@@ -8,6 +8,7 @@
 //! Invariants: arrivals are open-loop, nobody waits for anybody; a player fails at most once; every timer of
 //! the crowd stands in one ordered queue.
 //! Limits: a few hundred bytes a player; see [`Config`] and `rules.rs` for tries and waits.
+//! [`person`] is the same way for somebody who decides for himself.
 //! Read next: `crowd.rs`, then `player.rs`, `journey.rs`, `play.rs`, `evening.rs`.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -25,6 +26,7 @@ mod evening;
 mod journey;
 mod ledger;
 mod mix;
+pub mod person;
 mod play;
 mod player;
 mod proof;

@@ -110,6 +110,11 @@ impl<M: Machine + Send + 'static> RunningCrowd<M> {
         self.remote.tell(0, HostNote::Drain).is_ok()
     }
 
+    /// Says this to the machine, as [`usher_proto::Input::Told`]. False: it has too much to hear now.
+    pub fn tell(&self, note: M::Note) -> bool {
+        self.remote.tell(0, HostNote::Machine(note)).is_ok()
+    }
+
     /// Layer 2's counters.
     pub fn metrics(&self) -> Metrics {
         self.remote.metrics()

@@ -76,8 +76,9 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<bool> {
 
 const CLOSING_WORDS: &str = "
   Every player came to login-1 and hall-1 first; what they could not take was led elsewhere.
-  Keep a cluster running with `usher up`, and send players to it with
-  `usher client-sim --login 127.0.0.1:7100 --login-key deploy/local/login.pub`.
+  Keep a cluster running with `usher up`, and join it from another terminal with
+  `usher play --login 127.0.0.1:7100 --login-key deploy/local/login.pub`; for company there, send players with
+  `usher client-sim --login 127.0.0.1:7100 --login-key deploy/local/login.pub --players 50 --seconds 3600`.
 ";
 
 fn introduce(args: &DemoArgs, cluster: &Cluster) {

@@ -9,6 +9,7 @@
 
 mod abuse;
 mod accounts;
+mod cable;
 mod channel;
 mod cluster;
 mod commands;
@@ -19,11 +20,13 @@ mod floods;
 mod links;
 mod logins;
 mod page;
+mod play;
 mod replay;
 mod reservations;
 mod secrets;
 mod slow;
 mod stopping;
 mod strangers;
+mod terminal;
 mod up;
 mod wire;

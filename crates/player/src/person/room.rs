@@ -1,0 +1,129 @@
+//! Into a room, out of it, and back after a lost connection.
+//!
+//! Why: a seat is kept for a while; a client that comes back by itself within that time has lost nothing.
+//! Invariants: the last chat seen is named when a room is entered again, and only then.
+//! Limits: [`super::AWAY_MAX`], over which waits between two tries grow to [`COMEBACK_WAIT_MAX`].
+//! Read next: `refresh.rs`.
+
+use super::way::BUSY_WAIT_MS;
+use super::{AWAY_MAX, News, Next, Person, Phase, Place, Step, hang_up};
+use crate::rules::RETURN_WAIT;
+use alloc::vec::Vec;
+use core::time::Duration;
+use usher_proto::message::{Enter, EnterDenial, Entered};
+use usher_proto::{Message, ServerKind};
+
+/// Before the first try to come back.
+const COMEBACK_WAIT: Duration = Duration::from_millis(200);
+/// The longest pause between two.
+const COMEBACK_WAIT_MAX: Duration = Duration::from_secs(2);
+
+impl<F: FnMut(News)> Person<F> {
+    pub(super) fn set_out_for(&mut self, step: &mut Step<'_>, place: Place) {
+        if self.place.as_ref() != Some(&place) {
+            self.last_seq = None;
+        }
+        self.place = Some(place);
+        self.dial_room(step);
+    }
+
+    pub(super) fn dial_room(&mut self, step: &mut Step<'_>) {
+        match &self.place {
+            Some(place) => {
+                let address = place.address.clone();
+                self.dial(step, ServerKind::Room, address, Vec::new());
+            }
+            None => self.visit(step, ServerKind::Hall),
+        }
+    }
+
+    pub(super) fn forget_room(&mut self) {
+        (self.place, self.last_seq, self.away_since) = (None, None, None);
+    }
+
+    pub(super) fn enter(&mut self, step: &mut Step<'_>) {
+        let Some(Place { room, game, .. }) = self.place else { return };
+        self.phase = Phase::Entering;
+        self.send(step, Enter { game, room: Some(room), last_seq: self.last_seq });
+    }
+
+    pub(super) fn on_entered(&mut self, step: &mut Step<'_>, entered: Entered) {
+        let Some(place) = self.place.as_mut() else { return };
+        place.room = entered.room;
+        let place = place.clone();
+        self.phase = Phase::Inside;
+        self.alarm = None;
+        (self.busies, self.logged_in_again) = (0, false);
+        self.last_seq = Some(entered.seq);
+        let away = self.away_since.take().map(|since| step.now - since);
+        (self.tell)(News::Entered { place, entered, away });
+        self.plan_refresh(step);
+    }
+
+    pub(super) fn on_enter_denied(&mut self, step: &mut Step<'_>, reason: EnterDenial) {
+        match reason {
+            EnterDenial::Elsewhere { address, room } => {
+                let Some(Place { game, .. }) = self.place else { return };
+                (self.tell)(News::Denied("you have a seat in another room of this game: going there"));
+                self.set_out_for(step, Place { address, room, game });
+            }
+            EnterDenial::Busy => self.on_busy(step, ServerKind::Room, BUSY_WAIT_MS),
+            EnterDenial::Superseded => self.finish(step, "this account has logged in elsewhere"),
+            EnterDenial::Full(_) => self.give_room_up(step, "the room is full"),
+            EnterDenial::NoSuchRoom => self.give_room_up(step, "the room is gone"),
+            EnterDenial::Draining => self.give_room_up(step, "its server is being emptied"),
+            EnterDenial::AlreadyInside => self.give_room_up(step, "already inside"),
+        }
+    }
+
+    /// Not this room: the list, after a moment.
+    pub(super) fn give_room_up(&mut self, step: &mut Step<'_>, why: &'static str) {
+        self.forget_room();
+        self.end_refresh(step);
+        (self.tell)(News::Denied(why));
+        self.wait(step, RETURN_WAIT, Next::Visit(ServerKind::Hall), why);
+    }
+
+    /// The room did not answer, or its connection is gone: again in a moment, for as long as a seat may be kept. Who
+    /// never was inside does not insist.
+    pub(super) fn come_back_later(&mut self, step: &mut Step<'_>) {
+        let Some(since) = self.away_since else {
+            return self.give_room_up(step, "its server does not answer");
+        };
+        if step.now - since >= AWAY_MAX {
+            self.away_since = None; // the hall says whether the seat is kept
+            return self.wait(step, RETURN_WAIT, Next::Visit(ServerKind::Hall), "the room does not answer");
+        }
+        let wait = COMEBACK_WAIT * 2_u32.pow(self.comebacks.min(4));
+        let wait = wait.min(COMEBACK_WAIT_MAX);
+        self.comebacks += 1;
+        self.wait(step, (wait / 2, wait), Next::Room, "connection lost");
+    }
+
+    /// The room it was in, if the hall says that a seat is kept there.
+    pub(super) fn kept_where_it_was(&self) -> Option<Place> {
+        let place = self.place.as_ref()?;
+        let kept = self.kept.iter().find(|seat| seat.game == place.game)?;
+        Some(Place { address: kept.address.clone(), room: kept.room, game: kept.game })
+    }
+
+    pub(super) fn hear(&mut self, message: Message) {
+        match &message {
+            Message::ChatSaid(said) => self.last_seq = self.last_seq.max(Some(said.seq)),
+            Message::ChatGap(gap) => self.last_seq = self.last_seq.max(Some(gap.last)),
+            _ => {}
+        }
+        (self.tell)(News::Heard(message));
+    }
+
+    pub(super) fn on_left(&mut self, step: &mut Step<'_>) {
+        hang_up(step, &mut self.conn);
+        self.end_refresh(step);
+        self.forget_room();
+        if self.going {
+            return self.finish(step, "left");
+        }
+        (self.tell)(News::Left);
+        self.visit(step, ServerKind::Hall);
+    }
+}

@@ -1,0 +1,296 @@
+//! A person against servers that say what the test tells them to.
+//!
+//! Read next: `../tests/journeys.rs`, the same questions to simulated players.
+
+use super::*;
+use alloc::rc::Rc;
+use alloc::vec;
+use core::cell::RefCell;
+use usher_proto::machine::{Answer, ClientProof, Question};
+use usher_proto::message::*;
+use usher_proto::{Generation, Identity, SessionId, ShardId};
+
+const GAME: GameId = GameId(1);
+
+struct Stage {
+    person: Person<alloc::boxed::Box<dyn FnMut(News)>>,
+    news: Rc<RefCell<Vec<News>>>,
+    now: Time,
+    caused: Vec<Output<Wish>>,
+    conns: u64,
+}
+
+impl Stage {
+    fn new(has_account: bool) -> Self {
+        let news = Rc::new(RefCell::new(Vec::new()));
+        let heard = Rc::clone(&news);
+        let config = PersonConfig {
+            logins: ["login-1", "login-2"].map(Address::from).into(),
+            has_account,
+            world: WorldId(1),
+            step_timeout: Duration::from_secs(10),
+            seed: 1,
+        };
+        let person =
+            Person::new(config, alloc::boxed::Box::new(move |news| heard.borrow_mut().push(news)) as _);
+        Self { person, news, now: Time(0), caused: Vec::new(), conns: 0 }
+    }
+
+    fn input(&mut self, input: Input<Wish>) {
+        let mut out = Outbox::default();
+        self.person.handle(self.now, input, &mut out);
+        self.person.check_invariants();
+        self.caused.extend(out.drain());
+    }
+
+    fn wish(&mut self, note: Wish) {
+        self.input(Input::Told { from: ShardId(0), note });
+    }
+
+    /// The next dial, as time passes: its token, address and first frame.
+    fn dial(&mut self) -> (u64, String, Hello) {
+        for _ in 0..100 {
+            let at = self.caused.iter().position(|output| matches!(output, Output::Dial { .. }));
+            if let Some(Output::Dial { token, address, hello }) = at.map(|at| self.caused.remove(at)) {
+                return (token, address.0, hello);
+            }
+            self.now = self.now.max(self.person.next_timeout().expect("something is to happen"));
+            self.input(Input::Timeout);
+        }
+        panic!("nobody is dialled");
+    }
+
+    /// Lets the next dial, which must be to there, come about; what was said on it first, if anything.
+    fn accept(&mut self, wanted: &str) -> (ConnId, Option<Message>) {
+        let (token, address, _) = self.dial();
+        assert_eq!(address, wanted);
+        self.conns += 1;
+        let conn = ConnId(self.conns);
+        self.input(Input::Dialed { token, conn });
+        (conn, self.said())
+    }
+
+    fn said(&mut self) -> Option<Message> {
+        let at = self.caused.iter().position(|output| matches!(output, Output::Send(..)))?;
+        match self.caused.remove(at) {
+            Output::Send(_, message) => Some(message),
+            _ => None,
+        }
+    }
+
+    fn refuse(&mut self, wanted: &str, message: impl Into<Message>) {
+        let (token, address, _) = self.dial();
+        assert_eq!(address, wanted);
+        self.input(Input::DialFailed { token, why: DialFailure::Refused(message.into()) });
+    }
+
+    fn say(&mut self, conn: ConnId, message: impl Into<Message>) {
+        self.input(Input::Message { conn, message: message.into() });
+    }
+
+    fn last(&self) -> News {
+        self.news.borrow().last().cloned().expect("something happened")
+    }
+
+    fn log_in(&mut self) {
+        let (conn, said) = self.accept("login-1");
+        assert!(matches!(said, Some(Message::LogIn(_))));
+        self.say(conn, granted(None));
+    }
+
+    fn browse(&mut self, kept: Vec<SeatKept>) {
+        let (conn, said) = self.accept("hall-1");
+        assert_eq!(said, Some(GetDirectory { game: None }.into()));
+        self.say(
+            conn,
+            Renewed { ticket: Some(b"renewed".to_vec().into()), directory_refresh_s: 1800, seats: kept },
+        );
+        self.say(conn, Directory { rooms: vec![], totals: vec![] });
+    }
+
+    /// In room 3 of room-1, chats 1 to 10 said before.
+    fn inside() -> (Self, ConnId) {
+        let mut stage = Self::new(false);
+        stage.log_in();
+        stage.browse(vec![]);
+        stage.wish(Wish::Enter(place()));
+        let (conn, said) = stage.accept("room-1");
+        assert_eq!(said, Some(enter(None)));
+        stage.say(conn, entered(10));
+        (stage, conn)
+    }
+}
+
+fn place() -> Place {
+    Place { address: "room-1".into(), room: RoomNo(3), game: GAME }
+}
+
+fn enter(last_seq: Option<u64>) -> Message {
+    Enter { game: GAME, room: Some(RoomNo(3)), last_seq }.into()
+}
+
+fn entered(seq: u64) -> Entered {
+    Entered { room: RoomNo(3), name: "room".into(), seq, population: 1, seat: None }
+}
+
+fn granted(server_final: Option<&str>) -> LoggedIn {
+    let (session, generation) = (SessionId(1), Generation(1));
+    LoggedIn {
+        identity: Identity { world: WorldId(1), account: AccountId(7), session, generation },
+        session_key: vec![5; 32].into(),
+        ticket: b"ticket".to_vec().into(),
+        ticket_ttl_s: 7200,
+        halls: ["hall-1", "hall-2"].map(Address::from).into(),
+        server_final: server_final.map(Into::into),
+    }
+}
+
+#[test]
+fn a_guest_logs_in_chooses_enters_and_leaves() {
+    let (mut stage, conn) = Stage::inside();
+    let is_inside = |news: &News| matches!(news, News::Entered { away: None, .. });
+    assert!(stage.news.borrow().iter().any(is_inside));
+    stage.wish(Wish::Say(Chat { request: 1, text: "hello".into() }.into()));
+    assert!(matches!(stage.said(), Some(Message::Chat(_))));
+    stage.wish(Wish::Leave);
+    assert_eq!(stage.said(), Some(Leave {}.into()));
+    stage.say(conn, Left { seq: 10 });
+    assert!(stage.news.borrow().contains(&News::Left));
+    stage.browse(vec![]);
+    stage.wish(Wish::Leave);
+    assert_eq!(stage.last(), News::NotNow);
+}
+
+#[test]
+fn a_redirect_is_followed_with_its_place_and_a_busy_server_waited_for() {
+    let mut stage = Stage::new(false);
+    stage.refuse("login-1", Redirect { address: "login-9".into(), reservation: b"place".to_vec().into() });
+    let (token, address, hello) = stage.dial();
+    assert_eq!((address.as_str(), hello.reservation.as_slice()), ("login-9", &b"place"[..]));
+    stage.input(Input::DialFailed { token, why: DialFailure::Unreachable });
+    let before = stage.now;
+    stage.refuse("login-2", Busy { retry_after_ms: 2000 });
+    stage.log_in();
+    assert!((2000..=3600).contains(&(stage.now - before).as_millis()), "{:?}", stage.now - before);
+    for _ in 0..20 {
+        let (token, ..) = stage.dial();
+        stage.input(Input::DialFailed { token, why: DialFailure::Unreachable });
+    }
+    assert!(matches!(stage.last(), News::Waiting { .. }), "who is logged in goes on trying");
+}
+
+#[test]
+fn no_login_server_ends_it_with_a_reason() {
+    let mut stage = Stage::new(false);
+    for _ in 0..6 {
+        let (token, ..) = stage.dial();
+        stage.input(Input::DialFailed { token, why: DialFailure::Unreachable });
+    }
+    assert_eq!(stage.last(), News::Ended("no login server answers"));
+    assert!(stage.caused.iter().any(|output| matches!(output, Output::Drained)));
+    assert_eq!(stage.person.next_timeout(), None);
+}
+
+#[test]
+fn a_lost_room_is_entered_again_with_the_last_chat_seen() {
+    let (mut stage, conn) = Stage::inside();
+    stage.say(conn, ChatSaid { seq: 14, from: AccountId(9), text: "so".into() });
+    stage.input(Input::Disconnected { conn });
+    assert!(stage.news.borrow().contains(&News::Lost("closed")));
+    for _ in 0..3 {
+        let (token, _, hello) = stage.dial();
+        assert_eq!(hello.ticket, b"renewed");
+        stage.input(Input::DialFailed { token, why: DialFailure::Unreachable });
+    }
+    let (conn, said) = stage.accept("room-1");
+    assert_eq!(said, Some(enter(Some(14))));
+    stage.say(conn, entered(14));
+    assert!(matches!(stage.last(), News::Entered { away: Some(_), .. }));
+}
+
+#[test]
+fn a_room_that_stays_away_is_given_up_unless_the_hall_knows_where_the_seat_is() {
+    for kept in [vec![], vec![SeatKept { address: "room-2".into(), room: RoomNo(5), game: GAME }]] {
+        let (mut stage, conn) = Stage::inside();
+        stage.input(Input::Disconnected { conn });
+        let lost = stage.now;
+        loop {
+            let (token, address, _) = stage.dial();
+            let why = DialFailure::Unreachable;
+            if address == "hall-1" {
+                stage.caused.push(Output::Dial {
+                    token,
+                    address: address.as_str().into(),
+                    hello: stage.person.hello(ServerKind::Hall, vec![]),
+                });
+                break;
+            }
+            stage.input(Input::DialFailed { token, why });
+        }
+        assert!(stage.now - lost >= AWAY_MAX && stage.now - lost < AWAY_MAX + Duration::from_secs(5));
+        let is_kept = !kept.is_empty();
+        stage.browse(kept);
+        if is_kept {
+            assert_eq!(stage.dial().1, "room-2");
+        } else {
+            assert_eq!(stage.last(), News::Denied("the seat was not kept"));
+        }
+    }
+}
+
+#[test]
+fn an_expired_ticket_is_replaced_and_a_later_login_ends_it() {
+    let (mut stage, conn) = Stage::inside();
+    stage.input(Input::Disconnected { conn });
+    stage.refuse("room-1", Closing { reason: CloseReason::TicketExpired });
+    stage.log_in();
+    stage.browse(vec![]);
+    stage.wish(Wish::Enter(place()));
+    let (conn, _) = stage.accept("room-1");
+    stage.say(conn, entered(10));
+    stage.say(conn, Closing { reason: CloseReason::Evicted });
+    assert!(matches!(stage.last(), News::Ended(_)));
+}
+
+#[test]
+fn the_ticket_is_renewed_beside_the_room() {
+    let (mut stage, room) = Stage::inside();
+    let (token, address, _) = stage.dial();
+    assert_eq!(address, "hall-1");
+    let hall = ConnId(99);
+    stage.input(Input::Dialed { token, conn: hall });
+    assert_eq!(stage.said(), Some(GetDirectory { game: None }.into()));
+    stage.say(
+        hall,
+        Renewed { ticket: Some(b"third".to_vec().into()), directory_refresh_s: 1800, seats: vec![] },
+    );
+    stage.say(hall, Directory { rooms: vec![], totals: vec![] });
+    assert_eq!(stage.person.ticket, b"third");
+    assert!(stage.caused.iter().any(|output| matches!(output, Output::Close(conn, _) if *conn == hall)));
+    stage.input(Input::Drain);
+    assert_eq!(stage.said(), Some(Leave {}.into()));
+    stage.say(room, Left { seq: 10 });
+    assert_eq!(stage.last(), News::Ended("left"));
+}
+
+#[test]
+fn an_account_believes_only_a_server_that_knows_its_password() {
+    for (answered, is_good) in [("v=good", true), ("v=bad", false)] {
+        let mut stage = Stage::new(true);
+        let (conn, said) = stage.accept("login-1");
+        assert_eq!(said, None);
+        let id = stage.person.attempt << 1;
+        stage.input(Input::Answer { id, answer: Answer::ClientFirst(Some("first".into())) });
+        assert!(matches!(stage.said(), Some(Message::LogIn(_))));
+        stage.say(conn, LogInChallenge { server_first: "asked".into() });
+        let asks = |output: &Output<Wish>| {
+            matches!(output, Output::Ask { question: Question::ClientFinal { .. }, .. })
+        };
+        assert!(stage.caused.iter().any(asks));
+        let proof = ClientProof { client_final: "proof".into(), server_final: "v=good".into() };
+        stage.input(Input::Answer { id, answer: Answer::ClientFinal(Some(proof)) });
+        assert_eq!(stage.said(), Some(LogInProof { client_final: "proof".into() }.into()));
+        stage.say(conn, granted(Some(answered)));
+        assert_eq!(matches!(stage.last(), News::Ended(_)), !is_good);
+    }
+}

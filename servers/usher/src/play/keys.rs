@@ -1,0 +1,275 @@
+//! What keys do.
+//!
+//! Why: one place that says it, screen by screen; the help line at the foot is made here too, so that it cannot say
+//! something else.
+//! Invariants: Ctrl-C always quits. What gives up a hand is asked twice, by the same key.
+//! Limits: a chat has [`CHAT_BYTES_MAX`] bytes; a move [`MOVE_CHARS_MAX`] characters, more than any hand of cards.
+//! Read next: `evening.rs`.
+
+use super::evening::{Evening, Focus, Inside, Rooms, Screen, Sure, Voice};
+use super::table::Table;
+use super::words::{action_name, cell, doudizhu_action, gomoku_action};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use usher_games::doudizhu::DouDizhu;
+use usher_games::{GameKind, bot, gomoku};
+use usher_player::person::{Place, Wish};
+use usher_proto::TableNo;
+use usher_proto::limits::CHAT_BYTES_MAX;
+use usher_proto::message::{Act, Chat, Sit, Stand};
+use usher_secure::os_rng;
+
+const MOVE_CHARS_MAX: usize = 60;
+
+/// What a key asks for beyond what it changed.
+#[derive(Debug, PartialEq)]
+pub(super) enum Asked {
+    Nothing,
+    Quit,
+    Wish(Wish),
+}
+
+impl Evening {
+    pub(super) fn on_key(&mut self, key: KeyEvent) -> Asked {
+        let is_ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
+        if is_ctrl && key.code == KeyCode::Char('c') {
+            return Asked::Quit;
+        }
+        if is_ctrl {
+            return Asked::Nothing;
+        }
+        let sure = self.sure.take();
+        match self.screen {
+            Screen::Way => self.way_key(key.code),
+            Screen::Rooms => self.rooms_key(key.code),
+            Screen::Room if self.focus == Focus::Chat => self.chat_key(key.code),
+            Screen::Room => self.table_key(key.code, sure),
+        }
+    }
+
+    fn way_key(&self, code: KeyCode) -> Asked {
+        match code {
+            KeyCode::Char('q') => Asked::Quit,
+            KeyCode::Esc if self.me.is_some() => Asked::Wish(Wish::Leave),
+            _ => Asked::Nothing,
+        }
+    }
+
+    fn rooms_key(&mut self, code: KeyCode) -> Asked {
+        let last = self.rooms.shown().count().saturating_sub(1);
+        match code {
+            KeyCode::Up => self.rooms.at = self.rooms.at.saturating_sub(1),
+            KeyCode::Down => self.rooms.at = (self.rooms.at + 1).min(last),
+            KeyCode::PageUp => self.rooms.at = self.rooms.at.saturating_sub(10),
+            KeyCode::PageDown => self.rooms.at = (self.rooms.at + 10).min(last),
+            KeyCode::Home => self.rooms.at = 0,
+            KeyCode::End => self.rooms.at = last,
+            KeyCode::Char('g') => self.rooms.next_filter(),
+            KeyCode::Char('r') => return Asked::Wish(Wish::Browse),
+            KeyCode::Char('q') | KeyCode::Esc => return Asked::Quit,
+            KeyCode::Enter => {
+                let Some(room) = self.rooms.shown().nth(self.rooms.at) else { return Asked::Nothing };
+                let (address, room, game) = (room.address.clone(), room.room, room.game);
+                return Asked::Wish(Wish::Enter(Place { address, room, game }));
+            }
+            _ => {}
+        }
+        Asked::Nothing
+    }
+
+    fn chat_key(&mut self, code: KeyCode) -> Asked {
+        match code {
+            KeyCode::Esc | KeyCode::Tab => self.turn_to(Focus::Table),
+            KeyCode::Backspace => drop(self.line.pop()),
+            KeyCode::Char(char) if self.line.len() + char.len_utf8() <= CHAT_BYTES_MAX => {
+                self.line.push(char);
+            }
+            KeyCode::Enter if !self.line.trim().is_empty() => {
+                self.chats += 1;
+                let (request, text) = (self.chats, std::mem::take(&mut self.line));
+                return Asked::Wish(Wish::Say(Chat { request, text }.into()));
+            }
+            _ => {}
+        }
+        Asked::Nothing
+    }
+
+    fn turn_to(&mut self, focus: Focus) {
+        self.focus = focus;
+        self.line.clear();
+    }
+
+    fn table_key(&mut self, code: KeyCode, sure: Option<Sure>) -> Asked {
+        let kind = self.seated().and_then(|table| table.kind);
+        match code {
+            KeyCode::Tab => self.turn_to(Focus::Chat),
+            KeyCode::Backspace => drop(self.line.pop()),
+            KeyCode::Esc if !self.line.is_empty() => self.line.clear(),
+            KeyCode::Esc => return self.once_sure(Sure::Leave, sure, Asked::Wish(Wish::Leave)),
+            KeyCode::Left | KeyCode::Right | KeyCode::Up | KeyCode::Down
+                if kind == Some(GameKind::Gomoku) =>
+            {
+                self.line.clear();
+                self.cursor = moved(self.cursor, code);
+            }
+            KeyCode::Char('?') => self.hint(),
+            KeyCode::Enter => return self.enter(),
+            KeyCode::Char(' ') if kind == Some(GameKind::Gomoku) => return self.enter(),
+            KeyCode::Char(char) if is_move_char(kind, char) => {
+                if self.line.chars().count() < MOVE_CHARS_MAX {
+                    self.line.push(char);
+                }
+                if let (Some(GameKind::Gomoku), Some(cell)) = (kind, cell(&self.line)) {
+                    self.cursor = cell;
+                }
+            }
+            KeyCode::Char('q') => return self.once_sure(Sure::Quit, sure, Asked::Quit),
+            KeyCode::Char('u') if kind.is_some() => {
+                return self.once_sure(Sure::Stand, sure, Asked::Wish(Wish::Say(Stand {}.into())));
+            }
+            KeyCode::Char('r') if kind == Some(GameKind::Gomoku) => return self.resign(sure),
+            KeyCode::Char('s') if kind.is_none() => return self.sit(),
+            _ => {}
+        }
+        Asked::Nothing
+    }
+
+    fn seated(&self) -> Option<&Table> {
+        self.inside.as_ref()?.table.as_ref()
+    }
+
+    /// In the middle of a hand, only what is asked for twice is done.
+    fn once_sure(&mut self, what: Sure, sure: Option<Sure>, asked: Asked) -> Asked {
+        let gives_up = self.seated().is_some_and(|table| table.playing);
+        if !gives_up || sure == Some(what) {
+            return asked;
+        }
+        self.sure = Some(what);
+        self.note(Voice::Warning, "that gives the hand up; press it again if you mean it");
+        Asked::Nothing
+    }
+
+    fn sit(&mut self) -> Asked {
+        let table = (!self.line.is_empty()).then(|| self.line.parse());
+        self.line.clear();
+        let Ok(table) = table.transpose() else {
+            self.note(Voice::Warning, "there is no table of that number");
+            return Asked::Nothing;
+        };
+        Asked::Wish(Wish::Say(Sit { table: table.map(TableNo), seat: None }.into()))
+    }
+
+    fn resign(&mut self, sure: Option<Sure>) -> Asked {
+        let Some(table) = self.seated().filter(|table| table.is_my_turn()) else {
+            self.note(Voice::Warning, "giving up is possible on your turn");
+            return Asked::Nothing;
+        };
+        let asked = Asked::Wish(act(table, vec![gomoku::RESIGN]));
+        self.once_sure(Sure::Resign, sure, asked)
+    }
+
+    /// Does what was typed, or plays where the cursor is.
+    fn enter(&mut self) -> Asked {
+        let Some(table) = self.seated() else { return self.sit() };
+        let typed = match (table.kind, self.line.trim()) {
+            (Some(GameKind::DouDizhu), "") => return Asked::Nothing,
+            (Some(GameKind::Gomoku), "") => Ok(vec![self.cursor]),
+            (Some(GameKind::Gomoku), text) => gomoku_action(text),
+            (Some(GameKind::DouDizhu), text) => match DouDizhu::from_view(&table.view) {
+                Ok(hand) => doudizhu_action(text, &hand, table.seat),
+                Err(_) => Err("no hand is played yet".into()),
+            },
+            (None, _) => Err("this client does not know the game; there is a newer one perhaps".into()),
+        };
+        let asked = match typed {
+            _ if !table.playing => Err("no hand is played yet".into()),
+            _ if !table.is_my_turn() => Err("it is not your turn".into()),
+            Ok(action) => Ok(act(table, action)),
+            Err(why) => Err(why),
+        };
+        self.line.clear();
+        match asked {
+            Ok(wish) => Asked::Wish(wish),
+            Err(why) => {
+                self.note(Voice::Warning, why);
+                Asked::Nothing
+            }
+        }
+    }
+
+    /// Types what a bot would do; the person may take it back.
+    fn hint(&mut self) {
+        let Some(table) = self.seated().filter(|table| table.is_my_turn()) else {
+            return self.note(Voice::Warning, "there is a hint on your turn");
+        };
+        let Some(kind) = table.kind else { return };
+        let Some(action) = bot::choose(kind, &table.view, table.seat, &mut os_rng()) else { return };
+        self.line = action_name(kind, &action);
+        if let (GameKind::Gomoku, Some(cell)) = (kind, cell(&self.line)) {
+            self.cursor = cell;
+        }
+    }
+}
+
+/// The line at the foot: what keys do now.
+impl Evening {
+    pub(super) fn help(&self) -> &'static str {
+        let kind = self.seated().map(|table| table.kind);
+        match (self.screen, self.focus, kind) {
+            (Screen::Way, ..) => "q quit",
+            (Screen::Rooms, ..) => "up/down choose  Enter go in  g game  r look again  q quit",
+            (Screen::Room, Focus::Chat, _) => "type and Enter to say it  Tab back to the table",
+            (Screen::Room, _, None) => "s sit (a number first: that table)  Tab chat  Esc rooms  q quit",
+            (Screen::Room, _, Some(Some(GameKind::Gomoku))) => {
+                "arrows or h8, Enter play  ? hint  Tab chat  r give up  u stand  Esc rooms  q quit"
+            }
+            (Screen::Room, _, Some(Some(GameKind::DouDizhu))) => {
+                "cards or a bid, Enter  p pass  ? hint  Tab chat  u stand  Esc rooms  Ctrl-C quit"
+            }
+            (Screen::Room, _, Some(None)) => "Tab chat  u stand  Esc rooms  q quit",
+        }
+    }
+}
+
+impl Rooms {
+    /// All games, then each of those there are, and round.
+    fn next_filter(&mut self) {
+        let games: Vec<_> = self.totals.iter().map(|total| total.game).collect();
+        self.filter = match self.filter {
+            None => games.first().copied(),
+            Some(game) => games.iter().skip_while(|it| **it != game).nth(1).copied(),
+        };
+        self.at = 0;
+    }
+}
+
+fn act(table: &Table, action: Vec<u8>) -> Wish {
+    Wish::Say(Act { hand: table.hand, turn: table.turn, action: action.into() }.into())
+}
+
+/// Whether a character belongs to a move, and to no command.
+fn is_move_char(kind: Option<GameKind>, char: char) -> bool {
+    match kind {
+        None => char.is_ascii_digit(),
+        Some(GameKind::Gomoku) => char.is_ascii_digit() || ('a'..='o').contains(&char.to_ascii_lowercase()),
+        Some(GameKind::DouDizhu) => "0123456789tTjJqQkKaAsSbBpP".contains(char),
+    }
+}
+
+fn moved(cursor: u8, code: KeyCode) -> u8 {
+    let (row, column) = (cursor / gomoku::SIDE, cursor % gomoku::SIDE);
+    let last = gomoku::SIDE - 1;
+    let (row, column) = match code {
+        KeyCode::Left => (row, column.saturating_sub(1)),
+        KeyCode::Right => (row, (column + 1).min(last)),
+        KeyCode::Up => (row.saturating_sub(1), column),
+        _ => ((row + 1).min(last), column),
+    };
+    row * gomoku::SIDE + column
+}
+
+/// Whether the room's connection is there.
+impl Inside {
+    pub(super) fn is_away(&self) -> bool {
+        self.away_since.is_some()
+    }
+}

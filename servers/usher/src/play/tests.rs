@@ -1,0 +1,255 @@
+//! Screens from news and keys, without a terminal and without a cluster.
+//!
+//! Read next: `../../tests/e2e/play.rs`, the same on a real terminal.
+
+use super::evening::{Evening, Focus};
+use super::ink::Ink;
+use super::keys::Asked;
+use super::screen;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use std::time::Duration;
+use usher_games::{Game, GameKind, Seat, doudizhu::DouDizhu, gomoku::Gomoku};
+use usher_player::person::{News, Place, Wish};
+use usher_proto::message::*;
+use usher_proto::{AccountId, GameId, Message, RoomNo, TableNo};
+
+const ME: AccountId = AccountId(7);
+
+fn place(kind: GameKind) -> Place {
+    Place { address: "room-1".into(), room: RoomNo(3), game: GameId(kind.id()) }
+}
+
+fn entered(seat: Option<SeatNo>) -> Entered {
+    Entered { room: RoomNo(3), name: "Blue".into(), seq: 10, population: 12, seat }
+}
+
+fn rooms() -> News {
+    let entry = |number, kind: GameKind, name: &str, population| RoomEntry {
+        address: "room-1".into(),
+        room: RoomNo(number),
+        name: name.into(),
+        game: GameId(kind.id()),
+        population,
+        capacity: 400,
+    };
+    let total =
+        |kind: GameKind| GameTotal { game: GameId(kind.id()), rooms: 1, population: 5, capacity: 400 };
+    let directory = Directory {
+        rooms: vec![entry(3, GameKind::Gomoku, "Blue", 12), entry(4, GameKind::DouDizhu, "Green", 5)],
+        totals: vec![total(GameKind::Gomoku), total(GameKind::DouDizhu)],
+    };
+    let kept = SeatKept { address: "room-1".into(), room: RoomNo(4), game: GameId(GameKind::DouDizhu.id()) };
+    News::Rooms { directory, kept: vec![kept] }
+}
+
+fn at_the_list() -> Evening {
+    let mut evening = Evening::new();
+    evening.on_news(News::LoggedIn(ME));
+    evening.on_news(rooms());
+    evening
+}
+
+fn hear(evening: &mut Evening, message: impl Into<Message>) -> Option<Wish> {
+    evening.on_news(News::Heard(message.into()))
+}
+
+/// Seated, with this hand dealt.
+fn at_a_table(kind: GameKind, hand: &dyn Game) -> Evening {
+    let mut evening = at_the_list();
+    evening.on_news(News::Entered { place: place(kind), entered: entered(None), away: None });
+    hear(&mut evening, Seated { at: SeatNo { table: TableNo(4), seat: 0 } });
+    hear(&mut evening, table_state(kind, hand, 1));
+    evening
+}
+
+fn table_state(kind: GameKind, hand: &dyn Game, number: u64) -> TableState {
+    TableState {
+        table: TableNo(4),
+        hand: number,
+        playing: true,
+        turn: hand.turn(),
+        seats: (0..kind.seats()).map(|seat| Some(AccountId(7 + u64::from(seat)))).collect(),
+        to_act: hand.to_act().iter().next().map(|seat| seat.0),
+        turn_left_ms: 20_000,
+        view: hand.view(Some(Seat(0))).into(),
+        scores: vec![Some(5); kind.seats().into()],
+    }
+}
+
+fn key(evening: &mut Evening, code: KeyCode) -> Asked {
+    evening.on_key(KeyEvent::new(code, KeyModifiers::NONE))
+}
+
+fn type_in(evening: &mut Evening, text: &str) -> Asked {
+    for char in text.chars() {
+        assert_eq!(key(evening, KeyCode::Char(char)), Asked::Nothing, "{char}");
+    }
+    key(evening, KeyCode::Enter)
+}
+
+fn screen(evening: &Evening, width: u16, height: u16) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| screen::draw(evening, Ink { has_colors: true }, frame)).unwrap();
+    terminal.backend().to_string()
+}
+
+#[track_caller]
+fn shows(evening: &Evening, wanted: &[&str]) {
+    let screen = screen(evening, 90, 26);
+    for wanted in wanted {
+        assert!(screen.contains(wanted), "no {wanted:?} on\n{screen}");
+    }
+}
+
+#[test]
+fn rooms_are_listed_filtered_and_entered() {
+    let mut evening = at_the_list();
+    shows(&evening, &["> Blue", "  12/400", "Green", " your seat ", "Gomoku: 5 of 400 places taken"]);
+    key(&mut evening, KeyCode::Char('g'));
+    key(&mut evening, KeyCode::Char('g'));
+    shows(&evening, &["rooms with space: Dou Dizhu", "> Green"]);
+    assert!(!screen(&evening, 90, 26).contains("Blue"));
+    let wish = Wish::Enter(Place { room: RoomNo(4), ..place(GameKind::DouDizhu) });
+    assert_eq!(key(&mut evening, KeyCode::Enter), Asked::Wish(wish));
+    assert_eq!(key(&mut evening, KeyCode::Char('q')), Asked::Quit);
+}
+
+#[test]
+fn a_stone_is_placed_by_name_or_by_cursor_and_a_refusal_explained() {
+    let mut hand = Gomoku::new([1; 32]);
+    if hand.to_move() != Some(Seat(0)) {
+        hand.act(Seat(1), &[0]).unwrap();
+    }
+    let mut evening = at_a_table(GameKind::Gomoku, &hand);
+    shows(&evening, &["your turn, 20 s", "player 0008", "8 . . . . . . .[.]. .", "arrows or h8", "+5"]);
+    let turn = hand.turn();
+    let act = |cell: u8| Asked::Wish(Wish::Say(Act { hand: 1, turn, action: vec![cell].into() }.into()));
+    assert_eq!(type_in(&mut evening, "a14"), act(15));
+    for code in [KeyCode::Right, KeyCode::Down] {
+        key(&mut evening, code);
+    }
+    assert_eq!(key(&mut evening, KeyCode::Enter), act(31));
+    assert_eq!(type_in(&mut evening, "h99"), Asked::Nothing);
+    shows(&evening, &["`h99` is no cell"]);
+    let reason = ActDenial::Illegal("the cell is occupied".into());
+    hear(&mut evening, ActDenied { hand: 1, turn, reason });
+    shows(&evening, &["! illegal: the cell is occupied"]);
+    key(&mut evening, KeyCode::Char('?'));
+    assert!(matches!(key(&mut evening, KeyCode::Enter), Asked::Wish(Wish::Say(Message::Act(_)))));
+}
+
+#[test]
+fn cards_are_shown_bid_for_and_played() {
+    let mut hand = (0..=u8::MAX)
+        .map(|seed| DouDizhu::new([seed; 32]))
+        .find(|hand| hand.to_move() == Some(Seat(0)))
+        .unwrap();
+    let mut evening = at_a_table(GameKind::DouDizhu, &hand);
+    let cards = super::words::cards_name(hand.hand(Seat(0)).unwrap());
+    shows(&evening, &["bidding: 0 so far", "your cards (17)", &cards, "17 cards", "p pass"]);
+    let asked = type_in(&mut evening, "3");
+    let Asked::Wish(Wish::Say(Message::Act(act))) = asked else { panic!("{asked:?}") };
+    let event = hand.act(Seat(0), &act.action).unwrap().remove(0);
+    let acted = Acted { hand: 1, turn: 0, seat: 0, action: event.bytes.into(), to_act: Some(0) };
+    assert_eq!(hear(&mut evening, acted), None);
+    shows(
+        &evening,
+        &[
+            "you bid 3",
+            "stake: 3 for each peasant",
+            "nothing to beat",
+            "landlord",
+            "bottom cards",
+            "your cards (20)",
+        ],
+    );
+    assert_eq!(type_in(&mut evening, "33333"), Asked::Nothing);
+    shows(&evening, &["you do not hold 3 3 3 3 3"]);
+    let scores = vec![6, -3, -3];
+    let (totals, reason) = (vec![11, 2, 2], "won".into());
+    hear(&mut evening, HandEnded { hand: 1, scores, reason, totals, seed: Vec::new().into() });
+    shows(&evening, &["hand 1 is over: you win 6 (won)", "+11", "+2"]);
+    let odd = Acted { hand: 1, turn: 9, seat: 1, action: vec![1].into(), to_act: None };
+    assert!(matches!(hear(&mut evening, odd), Some(Wish::Say(Message::Act(_)))), "the table is asked for");
+}
+
+#[test]
+fn what_was_missed_is_told_once_the_seat_is_back() {
+    let mut hand = Gomoku::new([1; 32]);
+    let mut evening = at_a_table(GameKind::Gomoku, &hand);
+    evening.on_news(News::Lost("closed"));
+    shows(&evening, &["connection lost (closed); trying again", "CONNECTION LOST"]);
+    let seat = SeatNo { table: TableNo(4), seat: 0 };
+    let away = Some(Duration::from_secs(3));
+    let news = News::Entered { place: place(GameKind::Gomoku), entered: entered(Some(seat)), away };
+    evening.on_news(news);
+    hear(&mut evening, ChatGap { first: 11, last: 12 });
+    for seq in [13, 14] {
+        hear(&mut evening, ChatSaid { seq, from: AccountId(9), text: "so\u{1b}[2J".into() });
+    }
+    hand.act(hand.to_move().unwrap(), &[0]).unwrap();
+    hear(&mut evening, table_state(GameKind::Gomoku, &hand, 1));
+    let told = &evening.said.back().unwrap().text;
+    assert_eq!(told, "back after 3.0 s; you missed 4 chats: 2 are not kept any more; moves made: 1");
+    shows(&evening, &["player 0009: so\u{fffd}[2J"]);
+    assert!(!screen(&evening, 90, 26).contains("CONNECTION LOST"));
+
+    evening.on_news(News::Lost("closed"));
+    evening.on_news(News::Entered { place: place(GameKind::Gomoku), entered: entered(None), away });
+    evening.tick(Duration::from_secs(9));
+    shows(&evening, &["your seat was not kept", "your hand ended without you", "You stand in Blue"]);
+}
+
+#[test]
+fn a_hand_is_given_up_only_when_asked_twice() {
+    let hand = Gomoku::new([1; 32]);
+    let mut evening = at_a_table(GameKind::Gomoku, &hand);
+    for (code, done) in [
+        (KeyCode::Char('q'), Asked::Quit),
+        (KeyCode::Esc, Asked::Wish(Wish::Leave)),
+        (KeyCode::Char('u'), Asked::Wish(Wish::Say(Stand {}.into()))),
+    ] {
+        assert_eq!(key(&mut evening, code), Asked::Nothing);
+        shows(&evening, &["! that gives the hand up; press it again"]);
+        assert_eq!(key(&mut evening, code), done);
+    }
+    let ctrl_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+    assert_eq!(evening.on_key(ctrl_c), Asked::Quit);
+}
+
+#[test]
+fn a_chat_is_typed_and_said() {
+    let mut evening = at_the_list();
+    let place = place(GameKind::Gomoku);
+    evening.on_news(News::Entered { place, entered: entered(None), away: None });
+    key(&mut evening, KeyCode::Tab);
+    assert_eq!(evening.focus, Focus::Chat);
+    let chat = Chat { request: 1, text: "quite so".into() };
+    assert_eq!(type_in(&mut evening, "quite so"), Asked::Wish(Wish::Say(chat.into())));
+    for _ in 0..600 {
+        key(&mut evening, KeyCode::Char('x'));
+    }
+    assert_eq!(evening.line.len(), 512);
+    shows(&evening, &["say> xxxx"]);
+}
+
+#[test]
+fn every_screen_fits_every_window() {
+    let (gomoku, cards) = (Gomoku::new([1; 32]), DouDizhu::new([1; 32]));
+    let mut chatting = at_a_table(GameKind::Gomoku, &gomoku);
+    key(&mut chatting, KeyCode::Tab);
+    type_in(&mut chatting, "四五六");
+    hear(&mut chatting, ChatSaid { seq: 1, from: ME, text: "四五六".repeat(50) });
+    let evenings = [Evening::new(), at_the_list(), chatting, at_a_table(GameKind::DouDizhu, &cards)];
+    for evening in &evenings {
+        for width in (1..140).step_by(3) {
+            for height in (1..50).step_by(3) {
+                let shown = screen(evening, width, height);
+                let is_small = width < screen::WIDTH_MIN || height < screen::HEIGHT_MIN;
+                assert!(!is_small || width < 30 || height < 3 || shown.contains("window"), "{shown}");
+            }
+        }
+    }
+}
