@@ -21,8 +21,8 @@ use usher_secure::reservation;
 const SIDES: [(u8, Side, &[Speaker]); 7] = [
     (0, Side::Server, &[Speaker::Client]),
     (1, Side::Client, &[Speaker::Server]),
-    (2, Side::Manager, &[Speaker::Node]),
-    (3, Side::Node, &[Speaker::Manager]),
+    (2, Side::Manager, &[Speaker::Node, Speaker::Linked]),
+    (3, Side::Node, &[Speaker::Manager, Speaker::Linked]),
     (4, Side::ToTerminals, &[Speaker::Terminal]),
     (6, Side::ToAdministrators, &[Speaker::Administrator]),
     (7, Side::PushClient, &[Speaker::Push]),
