@@ -3,7 +3,7 @@
 //! Why: a ticket is good until it expires, whatever becomes of its account. The manager tells every server, and each
 //! keeps the list and hands it to a manager that comes back knowing nothing.
 //! Invariant: for an account the latest word holds; one that is not later changes nothing.
-//! Limit: [`ACCOUNTS_MAX`]; beyond it the oldest word is forgotten. A word need not be forgotten earlier: the logins
+//! Limit: `ACCOUNTS_MAX`; beyond it the oldest word is forgotten. A word need not be forgotten earlier: the logins
 //! that it names are past, and so are one day their tickets.
 //! Read next: [`crate::uplink`], which keeps it for a server; [`crate::manager`], which gives it.
 

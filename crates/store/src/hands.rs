@@ -2,13 +2,13 @@
 //!
 //! Why: what somebody won is on the disk before anybody is told, is counted once however often it is told, and can
 //! be played back when it is disputed.
-//! Owns: the journal ([`Journal`]), a line of it ([`line`]), the sums beside it ([`Scores`]). Does not own the record
+//! Owns: the journal ([`Journal`]), a line of it ([`line`](mod@line)), the sums beside it ([`Scores`]). Does not own the record
 //! (`usher_proto::hand`), nor how it is played back (`usher replay`).
 //! Invariants: the journal is the truth. The scores are made of it alone, know how far they have counted it, and are
 //! made again where they are missing; a hand counts by its name, the first time it is told.
 //! Limits: [`QUEUE_MAX`] hands wait, one more is handed back; [`BATCH_MAX`] go into one write and one sync. Both files
 //! grow with every hand: a disk that is full is an error of the hands that do not fit.
-//! Read next: [`line`], then [`journal`].
+//! Read next: [`line`](mod@line), then [`journal`].
 
 mod file;
 pub mod journal;

@@ -2,12 +2,12 @@
 //!
 //! Why: a sync waits for the disk, so hands that end meanwhile share the next one; a server's logic goes on and tells
 //! its players when it is told.
-//! Owns: the thread and its queue. Does not own what is done with a batch ([`super::recorder`]).
+//! Owns: the thread and its queue. Does not own what is done with a batch (`recorder.rs`).
 //! Invariants: hands are recorded in the order they came in; each asker is told exactly once, or had its hand handed
 //! back; what was taken is recorded before the journal is dropped.
 //! Limits: [`QUEUE_MAX`] hands wait; one more is handed back and counted, for logic must not wait. [`BATCH_MAX`] go
 //! into one sync.
-//! Read next: [`super::recorder`].
+//! Read next: `recorder.rs`.
 
 use super::recorder::{Ask, Done, Recorder};
 use super::scores::Scores;

@@ -4,7 +4,7 @@
 //! Owns: lines and their numbers. Does not own what to do about a line that is cut short.
 //! Invariants: no more than a line is in memory; after an error there are no more records.
 //! Limits: [`LINE_BYTES_MAX`].
-//! Read next: [`super::file`].
+//! Read next: `file.rs`.
 
 use super::line::{self, LINE_BYTES_MAX, LineError};
 use crate::error::StoreError;

@@ -1,11 +1,11 @@
 //! The scores: one sum for each account and game, in an `SQLite` file beside the journal.
 //!
 //! Why: a player's score is shown on sitting down, and nobody adds up a journal for that.
-//! Owns: the schema and the look-up. Does not own how hands are counted ([`super::tally`]).
+//! Owns: the schema and the look-up. Does not own how hands are counted (`tally.rs`).
 //! Invariants: all of it is made from the journal; removed, it is made again. The names of the hands that were counted
 //! and the place in the journal up to which they were are changed together with the sums.
 //! Limits: as the journal's. What a power cut takes back (`synchronous = NORMAL`) is counted again from the journal.
-//! Read next: [`super::tally`].
+//! Read next: `tally.rs`.
 
 use crate::database::{connect, marks};
 use crate::error::StoreError;
