@@ -36,13 +36,16 @@ pub type Later = Arc<dyn Fn(u64, Answer) + Send + Sync>;
 /// Hears that a hand is written down: the score of each seat from then on, or nothing if it could not be.
 pub type Recorded = Box<dyn FnOnce(Option<Vec<i64>>) + Send>;
 
-/// Where hands are written down and scores are kept; a room server's alone. Neither call waits for a disk.
+/// Where hands are written down and scores are kept; a room server's alone. Only `close` waits for a disk.
 pub trait Records: Send + Sync {
-    /// Writes down a hand, and says when it cannot be lost any more.
-    fn record(&self, record: HandRecord, done: Recorded);
+    /// Takes a hand to be written down, and says when it cannot be lost any more; false: not taken, and nothing is said.
+    fn record(&self, record: HandRecord, done: Recorded) -> bool;
 
     /// What an account has won and lost at a game so far, if that can be said.
     fn score(&self, account: AccountId, game: GameId) -> Option<i64>;
+
+    /// The server has stopped: waits until all that was taken is written down, and takes nothing more.
+    fn close(&self);
 }
 
 /// What there is to know of a name, whether or not anybody has it.
@@ -127,8 +130,9 @@ impl Answers {
             tracing::error!(hand = %record.id, moves = record.moves.len(), "a game failed; its record plays it back");
         }
         let later = Arc::clone(later);
-        records.record(record, Box::new(move |totals| later(id, Answer::HandRecorded(totals))));
-        None
+        let is_taken =
+            records.record(record, Box::new(move |totals| later(id, Answer::HandRecorded(totals))));
+        (!is_taken).then_some(Answer::HandRecorded(None))
     }
 
     fn find(&mut self, name: &str) -> Result<Account, LogInDenial> {

@@ -21,12 +21,12 @@ use crate::metrics::Shown;
 use crate::process;
 use crate::signals::{self, StopRequested};
 use anyhow::Context;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 use usher_hpserver::{
@@ -76,16 +76,26 @@ pub struct ServerPlan<M: Machine> {
 pub fn serve<M: Machine + Send + 'static>(plan: ServerPlan<M>) -> anyhow::Result<()> {
     let Sections { log, stages, limits, .. } = &plan.common.sections;
     let stops = life::begin(log, stages, u64::from(limits.connections_max()))?;
+    let records = plan.records.clone();
     let running = Running::start(plan)?;
     running.announce();
     let flush = if running.work(&stops) { FLUSH_MAX } else { Duration::ZERO };
-    life::stop(running.server, &running.node.name.0, flush)
+    let ended = life::stop(running.server, &running.node.name.0, flush);
+    running.asked.store(None); // nobody is left to be answered
+    if let Some(records) = records {
+        records.close();
+    }
+    ended
 }
+
+/// Who is told of an answer that took its time; nobody before the server is up and after it has stopped.
+type Asked<M> = ArcSwapOption<Remote<Host<M>>>;
 
 struct Running<M: Machine + Send + 'static> {
     common: Common,
     server: Server<Host<M>>,
     remote: Remote<Host<M>>,
+    asked: Arc<Asked<M>>,
     seals: Arc<Seals>,
     shown: Arc<Shown>,
     admin: Arc<AdminState>,
@@ -110,7 +120,7 @@ impl<M: Machine + Send + 'static> Running<M> {
         let begins = Begins { node: &node, seed, clock, link: keys.link };
         let shown = Arc::new(Shown::default());
         let shards = plan.shards;
-        let asked = Arc::new(OnceLock::new());
+        let asked = Arc::new(Asked::empty());
         let mut server = Server::start(
             layer_2(&common, shards),
             listeners(&common, plan.role, &seals, keys.lock),
@@ -122,7 +132,7 @@ impl<M: Machine + Send + 'static> Running<M> {
         .context("cannot start layer 2")?;
         server.listen_on(DOOR, listener)?;
         let remote = server.remote();
-        let _ = asked.set(remote.clone()); // set here alone
+        asked.store(Some(Arc::new(remote.clone())));
         let mut admin = AdminState::of(&remote, &shown, Some(node.clone()));
         admin.token = common.admin_token_file.as_deref().map(admin_token).transpose()?;
         if node.kind == ServerKind::Manager {
@@ -132,7 +142,7 @@ impl<M: Machine + Send + 'static> Running<M> {
         let admin = Arc::new(admin);
         let admin_address = admin::start(sections.server.admin, Arc::clone(&admin))
             .with_context(|| format!("cannot listen on {} (server.admin)", sections.server.admin))?;
-        Ok(Self { common, server, remote, seals, shown, admin, admin_address, node, shards })
+        Ok(Self { common, server, remote, asked, seals, shown, admin, admin_address, node, shards })
     }
 
     /// Dials the manager, and tells whoever started this process where it is.
@@ -328,11 +338,11 @@ fn host_parts<M: Machine>(
 
 /// How an answer that took its time comes back to the shard that asked. It is given by a thread that may wait; the machine
 /// goes on without one that does not come.
-fn later<M: Machine + Send + 'static>(asked: Arc<OnceLock<Remote<Host<M>>>>, shard: usize) -> Later {
+fn later<M: Machine + Send + 'static>(asked: Arc<Asked<M>>, shard: usize) -> Later {
     Arc::new(move |id, answer| {
-        let Some(remote) = asked.get() else { return };
         let mut note = HostNote::Answered(id, answer);
         for _ in 0..ANSWER_TRIES {
+            let Some(remote) = asked.load_full() else { return };
             match remote.tell(shard, note) {
                 Ok(()) => return,
                 Err(back) => note = back,

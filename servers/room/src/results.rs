@@ -7,14 +7,15 @@
 //! Read next: `usher_store::hands`.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 use usher_proto::{AccountId, GameId, HandRecord};
 use usher_runtime::answers::{Recorded, Records};
-use usher_store::hands::{Done, Full};
+use usher_store::hands::{self, Full};
 use usher_store::{Journal, Scores, StoreError};
 
 pub(crate) struct Results {
-    journal: Journal,
+    /// Until it is closed.
+    journal: RwLock<Option<Journal>>,
     /// Read by one thread at a time, and seldom: when somebody sits down.
     scores: Mutex<Scores>,
 }
@@ -23,22 +24,20 @@ impl Results {
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let journal = Journal::open(path)?;
         let scores = Mutex::new(journal.scores()?);
-        Ok(Self { journal, scores })
+        Ok(Self { journal: RwLock::new(Some(journal)), scores })
     }
 }
 
 impl Records for Results {
-    fn record(&self, record: HandRecord, done: Recorded) {
-        let told = |done: Recorded| -> Done {
-            Box::new(move |recorded| done(recorded.ok().map(|recorded| recorded.totals)))
-        };
-        if let Err(Full { record, done }) = self.journal.record(record, told(done)) {
+    fn record(&self, record: HandRecord, done: Recorded) -> bool {
+        let journal = self.journal.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(journal) = &*journal else { return false };
+        let told = move |recorded: Result<hands::Recorded, _>| done(recorded.ok().map(|it| it.totals));
+        let taken = journal.record(record, Box::new(told));
+        if let Err(Full(record)) = &taken {
             tracing::error!(hand = %record.id, "a hand is not written down: too many wait for the disk");
-            done(Err(StoreError::NotRecorded {
-                file: self.journal.path().into(),
-                what: "too many hands wait".into(),
-            }));
         }
+        taken.is_ok()
     }
 
     fn score(&self, account: AccountId, game: GameId) -> Option<i64> {
@@ -47,5 +46,57 @@ impl Records for Results {
             .score(account, game)
             .inspect_err(|error| tracing::error!(%error, "a score cannot be read"))
             .ok()
+    }
+
+    fn close(&self) {
+        // Dropped, it has recorded what it took.
+        drop(self.journal.write().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+    use usher_proto::{HandId, RoomNo, TableNo};
+
+    fn hand(number: u64) -> HandRecord {
+        HandRecord {
+            id: HandId {
+                server: "room".into(),
+                incarnation: 1,
+                room: RoomNo(0),
+                table: TableNo(0),
+                hand: number,
+            },
+            game: GameId(1),
+            rules: 1,
+            seed: [0; 32],
+            seats: vec![AccountId(1), AccountId(2)],
+            moves: Vec::new(),
+            scores: vec![1, -1],
+            reason: "abandoned".into(),
+            began_unix_ms: 1,
+            ended_unix_ms: 2,
+        }
+    }
+
+    #[test]
+    fn what_was_taken_is_written_down_when_it_is_closed_and_nothing_is_taken_afterwards() {
+        let folder = std::env::temp_dir().join(format!("usher-room-results-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let results = Results::open(&folder.join("hands.jsonl")).unwrap();
+        let (told, outcomes) = channel();
+        for number in 1..=100 {
+            let told = told.clone();
+            assert!(results.record(hand(number), Box::new(move |totals| told.send(totals).unwrap())));
+        }
+        results.close();
+        let last = outcomes.try_iter().inspect(|totals| assert!(totals.is_some())).count();
+        assert_eq!((last, results.score(AccountId(1), GameId(1))), (100, Some(100)));
+        assert!(!results.record(hand(101), Box::new(move |totals| told.send(totals).unwrap())));
+        assert!(outcomes.try_recv().is_err());
+        drop(results);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

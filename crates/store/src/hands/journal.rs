@@ -12,7 +12,6 @@
 use super::recorder::{Ask, Done, Recorder};
 use super::scores::Scores;
 use crate::error::StoreError;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,18 +25,8 @@ pub const QUEUE_MAX: usize = 1_024;
 pub const BATCH_MAX: usize = 256;
 
 /// A hand that was not taken: [`QUEUE_MAX`] wait, or the thread has ended.
-pub struct Full {
-    /// The hand, as it was given.
-    pub record: Box<HandRecord>,
-    /// Who waits for word of it.
-    pub done: Done,
-}
-
-impl fmt::Debug for Full {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Full").field("hand", &self.record.id).finish_non_exhaustive()
-    }
-}
+#[derive(Debug)]
+pub struct Full(pub Box<HandRecord>);
 
 /// What became of hands so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,7 +88,7 @@ impl Journal {
         queue.try_send(Ask { record, done }).map_err(|error| {
             Counters::add(&self.counters.refused, 1);
             let (TrySendError::Full(ask) | TrySendError::Disconnected(ask)) = error;
-            Full { record: Box::new(ask.record), done: ask.done }
+            Full(Box::new(ask.record))
         })
     }
 

@@ -70,7 +70,7 @@ fn hands_of_many_threads_come_out_once_each_in_one_order_with_few_syncs() {
                     loop {
                         let told = told.clone();
                         let done = move |outcome: Outcome| told.send((number, outcome.is_ok())).unwrap();
-                        let Err(Full { record: back, .. }) = journal.record(record, Box::new(done)) else {
+                        let Err(Full(back)) = journal.record(record, Box::new(done)) else {
                             break;
                         };
                         record = *back;
@@ -119,9 +119,7 @@ fn a_full_queue_hands_the_hand_back_and_what_was_taken_is_recorded() {
     });
     let askers: Vec<_> = askers.collect();
     let beyond = hand(waiting.end, 1);
-    let Err(Full { record: back, .. }) = journal.record(beyond.clone(), asker().0) else {
-        panic!("there was room")
-    };
+    let Err(Full(back)) = journal.record(beyond.clone(), asker().0) else { panic!("there was room") };
     assert_eq!((*back, journal.counts().refused), (beyond.clone(), 1));
     let_go.send(()).unwrap();
     let sum = waiting.end.cast_signed();
