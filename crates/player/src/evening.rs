@@ -19,7 +19,7 @@ use crate::rules::{LOOKS_MAX, PATIENCE};
 use crate::turn::Turn;
 use alloc::vec::Vec;
 use core::time::Duration;
-use usher_proto::message::{Enter, Leave, SeatNo, SitDenial, Stand};
+use usher_proto::message::{Enter, HandBegin, Leave, Ready, SeatNo, SitDenial, Stand, TableRules};
 use usher_proto::{GameId, ServerKind, TableNo};
 
 /// How far a player's evening has come.
@@ -38,6 +38,10 @@ pub(crate) struct Course {
     hands_left: u32,
     /// The last hand of its table that was not its own, once that is known.
     pub(crate) since_hand: Option<u64>,
+    /// The last hand of its table that it knows is over; the one before the first that it saw, until then.
+    pub(crate) last_hand: Option<u64>,
+    /// Whether the next hand waits for its word.
+    pub(crate) is_asked: bool,
 }
 
 impl Player {
@@ -102,8 +106,47 @@ impl Player {
         }
     }
 
+    /// Of each hand's end it is told once, however often its connection was lost.
+    pub(crate) fn on_hand_ended<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, hand: u64) {
+        if self.course.last_hand.replace(hand).is_some_and(|last| hand <= last) {
+            return self.fail(turn, "hand_ended_twice");
+        }
+        self.lay_hand_down(turn);
+        self.hand_over(turn, hand);
+        self.say_ready(turn);
+    }
+
+    /// A bot is always ready.
+    pub(crate) fn say_ready<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
+        if let (Some(conn), Phase::Playing, true) = (self.conn, self.phase, self.course.is_asked) {
+            turn.send(conn, Ready { ready: true });
+        }
+    }
+
+    /// What the table's owner wants of it, when there is no hand.
+    pub(crate) fn heed<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, owner: Option<u8>, rules: TableRules) {
+        self.course.is_asked = match rules.begin {
+            HandBegin::AtOnce => false,
+            HandBegin::AllReady => true,
+            HandBegin::OwnerReady => owner.is_some() && owner == self.seat.map(|at| at.seat),
+        };
+        if self.hand.is_none() {
+            self.say_ready(turn);
+        }
+    }
+
+    /// The table's owner wants it gone.
+    pub(crate) fn on_dismissed<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
+        let Some(SeatNo { table, .. }) = self.seat else { return };
+        let course = &mut self.course;
+        (course.change, course.from, course.from_table) = (Some(Change::Table), self.place, table);
+        course.looks = 0;
+        self.put_play_down(turn);
+        self.stroll(turn);
+    }
+
     /// A hand is over and written down; after its last the player turns to something else.
-    pub(crate) fn hand_over<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, hand: u64) {
+    fn hand_over<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, hand: u64) {
         if self.phase != Phase::Playing || self.course.since_hand.is_none_or(|since| hand <= since) {
             return;
         }
@@ -182,6 +225,10 @@ impl Player {
         if self.turning_to() != Some(Change::Table) {
             return self.leave(turn);
         }
+        self.stroll(turn);
+    }
+
+    fn stroll<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
         self.phase = Phase::Strolling;
         let think = self.plan(&turn.shared.config).think;
         turn.alarm_within(Alarm::Journey, think);
@@ -204,9 +251,10 @@ impl Player {
     pub(crate) fn on_sit_denied<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, reason: SitDenial) {
         let asked_for_one = self.course.change == Some(Change::Table) && self.course.looks <= LOOKS_MAX;
         match reason {
-            SitDenial::Taken | SitDenial::NoSuchSeat if asked_for_one && self.going => self.leave(turn),
-            SitDenial::Taken | SitDenial::NoSuchSeat if asked_for_one => self.sit_elsewhere(turn),
-            _ => self.fail(turn, "sit_denied"),
+            SitDenial::NotInside | SitDenial::AlreadySeated => self.fail(turn, "sit_denied"),
+            _ if !asked_for_one => self.fail(turn, "sit_denied"),
+            _ if self.going => self.leave(turn),
+            _ => self.sit_elsewhere(turn),
         }
     }
 }
@@ -239,7 +287,7 @@ impl Player {
         (self.full_rooms, self.others) = (0, Vec::new());
         turn.alarm_overdue(Alarm::Journey);
         let game = self.game(turn);
-        turn.send(conn, Enter { game, room: None, last_seq: None });
+        turn.send(conn, Enter { game, room: None, last_seq: None, last_hand: None });
     }
 
     /// It is out; for good, or until it comes as anybody would who was not here before.

@@ -345,7 +345,7 @@ impl Player {
         let Some(conn) = self.conn else { return };
         self.phase = Phase::Sitting;
         turn.alarm_overdue(Alarm::Journey);
-        self.course.since_hand = None;
+        (self.course.since_hand, self.course.last_hand) = (None, None);
         turn.send(conn, Sit { table, seat: None });
     }
 

@@ -178,6 +178,8 @@ pub struct Person<F> {
     place: Option<Place>,
     /// The last chat seen there.
     last_seq: Option<u64>,
+    /// The last hand at its table that it knows is over; the one before the first that it saw, until then.
+    last_hand: Option<u64>,
     /// Since when its connection is gone, and how often it was tried since.
     away_since: Option<Time>,
     comebacks: u32,
@@ -213,6 +215,7 @@ impl<F: FnMut(News)> Person<F> {
             kept: Vec::new(),
             place: None,
             last_seq: None,
+            last_hand: None,
             away_since: None,
             comebacks: 0,
             refresh: Refresh::default(),

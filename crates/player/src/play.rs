@@ -71,14 +71,14 @@ impl Player {
             Message::TableState(state) => self.on_table_state(turn, state),
             Message::Acted(acted) => self.on_acted(turn, &acted),
             Message::ActDenied(denied) => self.on_act_denied(turn, &denied.reason),
-            Message::HandEnded(ended) => {
-                self.on_hand_ended(turn);
-                self.hand_over(turn, ended.hand);
-            }
+            Message::HandEnded(ended) => self.on_hand_ended(turn, ended.hand),
+            Message::TableRuled(ruled) => self.heed(turn, ruled.owner, ruled.rules),
+            Message::Stood(stood) if stood.dismissed => self.on_dismissed(turn),
             Message::Presence(_)
             | Message::TableSaid(_)
             | Message::PlayerSat(_)
             | Message::PlayerStood(_)
+            | Message::PlayerReady(_)
             | Message::Scored(_) => {}
             _ => self.fail(turn, "unexpected_message"),
         }
@@ -133,12 +133,15 @@ impl Player {
             return;
         }
         self.course.since_hand.get_or_insert(state.hand);
+        self.course.last_hand.get_or_insert(state.hand.saturating_sub(1));
         if !state.playing {
-            return self.on_hand_ended(turn);
+            self.lay_hand_down(turn);
+            return self.heed(turn, state.owner, state.rules);
         }
         let hand = Hand { number: state.hand, turn: state.turn, view: state.view.into_vec(), acted: None };
         self.hand = Some(Box::new(hand));
         turn.clear(Alarm::Patience);
+        self.heed(turn, state.owner, state.rules);
         self.consider(turn, state.to_act);
     }
 
@@ -201,7 +204,7 @@ impl Player {
         }
     }
 
-    fn on_hand_ended<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
+    pub(crate) fn lay_hand_down<L: Ledger>(&mut self, turn: &mut Turn<'_, L>) {
         if self.hand.take().is_some() {
             turn.clear(Alarm::Move);
         }

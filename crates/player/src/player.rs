@@ -367,7 +367,7 @@ impl Player {
         let same = self.stay.as_ref().filter(|(stayed, _)| *stayed == place);
         let last_seq = same.map(|(_, stay)| stay.last());
         let game = self.game(turn);
-        turn.send(conn, Enter { game, room: Some(place.room), last_seq });
+        turn.send(conn, Enter { game, room: Some(place.room), last_seq, last_hand: self.course.last_hand });
     }
 }
 

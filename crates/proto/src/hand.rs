@@ -120,6 +120,16 @@ pub struct HandRecord {
     pub ended_unix_ms: u64,
 }
 
+impl HandRecord {
+    /// The seats whose players left before the end: seat `s` is bit `s`.
+    pub fn left(&self) -> u8 {
+        self.moves.iter().fold(0, |left, it| match it {
+            Move::Abandon { seat } => left | 1 << seat,
+            Move::Act { .. } | Move::Timeout => left,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -28,6 +28,7 @@ use core::time::Duration;
 use usher_games::GameKind;
 use usher_proto::NodeConfig;
 use usher_proto::limits::ROOMS_MAX;
+use usher_proto::message::Enter;
 use usher_proto::{
     AccountId, ConnId, GameId, Generation, Identity, Input, Machine, Outbox, RoomNo, ServerKind, ShardId,
     Time,
@@ -140,6 +141,21 @@ impl RoomConfig {
     }
 }
 
+/// What somebody who comes back to a room has seen of it, as their `Enter` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The last chat.
+    pub chat: Option<u64>,
+    /// The last hand at their table that they know is over.
+    pub hand: Option<u64>,
+}
+
+impl From<&Enter> for Seen {
+    fn from(enter: &Enter) -> Self {
+        Self { chat: enter.last_seq, hand: enter.last_hand }
+    }
+}
+
 /// What door and floors tell each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RoomNote {
@@ -149,8 +165,8 @@ pub enum RoomNote {
         identity: Identity,
         /// Where.
         room: RoomNo,
-        /// The last chat seen, by who comes back.
-        last_seq: Option<u64>,
+        /// What who comes back has seen already.
+        seen: Seen,
     },
     /// Door to floor: who sits or stands there under an older login goes.
     Evict {

@@ -21,7 +21,7 @@ const COMEBACK_WAIT_MAX: Duration = Duration::from_secs(2);
 impl<F: FnMut(News)> Person<F> {
     pub(super) fn set_out_for(&mut self, step: &mut Step<'_>, place: Place) {
         if self.place.as_ref() != Some(&place) {
-            self.last_seq = None;
+            (self.last_seq, self.last_hand) = (None, None);
         }
         self.place = Some(place);
         self.dial_room(step);
@@ -38,13 +38,13 @@ impl<F: FnMut(News)> Person<F> {
     }
 
     pub(super) fn forget_room(&mut self) {
-        (self.place, self.last_seq, self.away_since) = (None, None, None);
+        (self.place, self.last_seq, self.last_hand, self.away_since) = (None, None, None, None);
     }
 
     pub(super) fn enter(&mut self, step: &mut Step<'_>) {
         let Some(Place { room, game, .. }) = self.place else { return };
         self.phase = Phase::Entering;
-        self.send(step, Enter { game, room: Some(room), last_seq: self.last_seq });
+        self.send(step, Enter { game, room: Some(room), last_seq: self.last_seq, last_hand: self.last_hand });
     }
 
     pub(super) fn on_entered(&mut self, step: &mut Step<'_>, entered: Entered) {
@@ -111,6 +111,11 @@ impl<F: FnMut(News)> Person<F> {
         match &message {
             Message::ChatSaid(said) => self.last_seq = self.last_seq.max(Some(said.seq)),
             Message::ChatGap(gap) => self.last_seq = self.last_seq.max(Some(gap.last)),
+            Message::Seated(_) => self.last_hand = None,
+            Message::TableState(state) => {
+                self.last_hand.get_or_insert(state.hand.saturating_sub(1));
+            }
+            Message::HandEnded(ended) => self.last_hand = Some(ended.hand),
             _ => {}
         }
         (self.tell)(News::Heard(message));

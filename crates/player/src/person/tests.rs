@@ -126,7 +126,7 @@ fn place() -> Place {
 }
 
 fn enter(last_seq: Option<u64>) -> Message {
-    Enter { game: GAME, room: Some(RoomNo(3)), last_seq }.into()
+    Enter { game: GAME, room: Some(RoomNo(3)), last_seq, last_hand: None }.into()
 }
 
 fn entered(seq: u64) -> Entered {

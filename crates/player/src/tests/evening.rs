@@ -38,11 +38,21 @@ fn table_after(hand: u64) -> TableState {
         turn_left_ms: 0,
         view: vec![].into(),
         scores: vec![],
+        owner: None,
+        rules: Default::default(),
+        ready: 0,
     }
 }
 
 fn hand_ended(hand: u64) -> HandEnded {
-    HandEnded { hand, scores: vec![1, -1], reason: "five".into(), totals: vec![], seed: vec![].into() }
+    HandEnded {
+        hand,
+        scores: vec![1, -1],
+        reason: "five".into(),
+        totals: vec![],
+        seed: vec![].into(),
+        left: 0,
+    }
 }
 
 fn chat_said(seq: u64) -> ChatSaid {
@@ -56,7 +66,7 @@ impl Stage {
         self.say(conn, hand_ended(6));
         assert_eq!(self.heard(conn), Stand {}.into());
         assert_eq!(self.now, before, "before the next hand begins");
-        self.say(conn, Stood { from: Some(SEAT) });
+        self.say(conn, Stood { from: Some(SEAT), dismissed: false });
     }
 
     fn left_after_a_hand(&mut self, conn: ConnId, seq: u64) {
@@ -134,7 +144,7 @@ fn another_room_is_any_of_that_server_or_one_of_the_halls() {
         assert!(within(stage.now - left_at, 500, 1500));
         let conn = if stage.dials.is_empty() {
             by_server += 1;
-            let anywhere = Enter { game: GameId(1), room: None, last_seq: None };
+            let anywhere = Enter { game: GameId(1), room: None, last_seq: None, last_hand: None };
             assert_eq!(stage.heard(conn), anywhere.into());
             conn
         } else {
@@ -210,7 +220,7 @@ fn nobody_waits_alone_all_night() {
     let sat_at = stage.now;
     assert_eq!(stage.heard(conn), Stand {}.into());
     assert!(within(stage.now - sat_at, 8_000, 16_000));
-    stage.say(conn, Stood { from: Some(SEAT) });
+    stage.say(conn, Stood { from: Some(SEAT), dismissed: false });
     assert_eq!(stage.heard_sit(conn), None, "wherever somebody waits");
     let at = SeatNo { table: TableNo(7), seat: 0 };
     stage.say(conn, Seated { at });
@@ -308,4 +318,42 @@ fn players_without_an_evening_count_their_hands_and_stay() {
     assert_eq!((stage.did(Deed::Hand), stage.crowd.progress().in_seat), (14, 1));
     stage.out(conn, 0);
     assert_eq!(stage.now.as_millis(), 10_000);
+}
+
+fn ruled(begin: HandBegin, owner: u8) -> TableRuled {
+    TableRuled { table: SEAT.table, owner: Some(owner), rules: TableRules { begin, ..Default::default() } }
+}
+
+#[test]
+fn a_player_is_ready_whenever_the_owner_asks() {
+    let (mut stage, conn) = at_a_table(one_player(Play::Game));
+    stage.say(conn, ruled(HandBegin::AllReady, 0));
+    assert_eq!(stage.heard(conn), Ready { ready: true }.into());
+    stage.say(conn, hand_ended(6));
+    assert_eq!(stage.heard(conn), Ready { ready: true }.into(), "for the next one, too");
+    stage.say(conn, ruled(HandBegin::OwnerReady, 0));
+    stage.say(conn, ruled(HandBegin::AtOnce, 0));
+    assert!(stage.said.is_empty(), "others say when");
+    stage.say(conn, ruled(HandBegin::OwnerReady, SEAT.seat));
+    assert_eq!(stage.heard(conn), Ready { ready: true }.into(), "its own table by now");
+    assert_eq!(stage.failure(), None);
+}
+
+#[test]
+fn who_is_dismissed_sits_down_at_another_table() {
+    let (mut stage, conn) = at_a_table(evening(TABLE));
+    stage.say(conn, Stood { from: Some(SEAT), dismissed: true });
+    let table = stage.heard_sit(conn).expect("a certain table");
+    assert_ne!(table, SEAT.table);
+    stage.say(conn, SitDenied { reason: SitDenial::Closed });
+    stage.heard_sit(conn);
+    assert_eq!(stage.failure(), None);
+}
+
+#[test]
+fn a_hand_that_ends_twice_is_a_failure() {
+    let (mut stage, conn) = at_a_table(one_player(Play::Game));
+    stage.say(conn, hand_ended(6));
+    stage.say(conn, hand_ended(6));
+    assert_eq!(stage.failure(), Some("hand_ended_twice"));
 }

@@ -207,7 +207,7 @@ impl Stage {
     /// Out again, from a seat, with everything settled.
     fn out(&mut self, conn: ConnId, seq: u64) {
         assert_eq!(self.heard(conn), Stand {}.into());
-        self.say(conn, Stood { from: Some(SEAT) });
+        self.say(conn, Stood { from: Some(SEAT), dismissed: false });
         assert_eq!(self.heard(conn), Leave {}.into());
         self.say(conn, Left { seq });
         assert!(self.closed.contains(&conn));

@@ -73,7 +73,7 @@ fn a_planned_drop_comes_back_on_the_ticket_to_the_same_stay() {
     stage.say(conn, ChatSaid { seq: 1, from: ACCOUNT, text: text(ACCOUNT, 1) });
     let (again, enter) = stage.knock_room("room-1");
     assert!(stage.closed.contains(&conn));
-    assert_eq!(enter, Enter { game: GameId(1), room: Some(RoomNo(3)), last_seq: Some(1) });
+    assert_eq!(enter, Enter { game: GameId(1), room: Some(RoomNo(3)), last_seq: Some(1), last_hand: None });
     stage.say(again, entered(3, 1, Some(SEAT)));
     stage.say(again, ChatSaid { seq: 2, from: ACCOUNT, text: text(ACCOUNT, 2) });
     stage.out(again, 2);
@@ -250,6 +250,9 @@ fn play_a_hand(kind: GameKind) {
             turn_left_ms: 30_000,
             view: hand.view(Some(Seat(1))).into(),
             scores: vec![],
+            owner: None,
+            rules: Default::default(),
+            ready: 0,
         },
     );
     while let Some(seat) = to_act(&*hand) {
@@ -277,6 +280,7 @@ fn play_a_hand(kind: GameKind) {
             reason: outcome.reason.name().into(),
             totals: vec![],
             seed: vec![].into(),
+            left: 0,
         },
     );
     assert!(moves > 3);

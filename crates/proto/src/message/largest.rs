@@ -97,7 +97,7 @@ fn room() -> Vec<Message> {
     let (request, seq, name) = (u32::MAX, u64::MAX, text(NAME_BYTES_MAX));
     let entered = Entered { room: ROOM, name, seq, population: u32::MAX, seat: Some(AT) };
     vec![
-        Enter { game: GAME, room: Some(ROOM), last_seq: Some(seq) }.into(),
+        Enter { game: GAME, room: Some(ROOM), last_seq: Some(seq), last_hand: Some(seq) }.into(),
         entered.into(),
         EnterDenied { reason: EnterDenial::Elsewhere { address: address(), room: ROOM } }.into(),
         EnterDenied { reason: EnterDenial::Full(vec![ROOM; OTHER_ROOMS_MAX]) }.into(),
@@ -115,6 +115,7 @@ fn room() -> Vec<Message> {
 
 fn table() -> Vec<Message> {
     let (hand, turn, to_act) = (u64::MAX, u32::MAX, Some(u8::MAX));
+    let rules = TableRules { begin: HandBegin::OwnerReady, closed: true, private: true };
     let state = TableState {
         table: TABLE,
         hand,
@@ -125,6 +126,9 @@ fn table() -> Vec<Message> {
         turn_left_ms: u32::MAX,
         view: bytes(VIEW_BYTES_MAX),
         scores: vec![Some(i64::MIN); SEATS_MAX],
+        owner: Some(u8::MAX),
+        rules,
+        ready: u8::MAX,
     };
     let illegal = ActDenial::Illegal(text(GAME_TEXT_BYTES_MAX));
     let (scores, reason) = (vec![i32::MIN; SEATS_MAX], text(GAME_TEXT_BYTES_MAX));
@@ -133,12 +137,13 @@ fn table() -> Vec<Message> {
         Seated { at: AT }.into(),
         SitDenied { reason: SitDenial::AlreadySeated }.into(),
         Stand {}.into(),
-        Stood { from: Some(AT) }.into(),
+        Stood { from: Some(AT), dismissed: true }.into(),
         state.into(),
         Act { hand, turn, action: bytes(ACTION_BYTES_MAX) }.into(),
         Acted { hand, turn, seat: u8::MAX, action: bytes(EVENT_BYTES_MAX), to_act }.into(),
         ActDenied { hand, turn, reason: illegal }.into(),
-        HandEnded { hand, scores, reason, totals: vec![i64::MIN; SEATS_MAX], seed: bytes(32) }.into(),
+        HandEnded { hand, scores, reason, totals: vec![i64::MIN; SEATS_MAX], seed: bytes(32), left: u8::MAX }
+            .into(),
         PlayerSat { at: AT, account: ACCOUNT }.into(),
         PlayerStood { at: AT, account: ACCOUNT }.into(),
         Scored { at: AT, score: i64::MIN }.into(),
@@ -149,6 +154,12 @@ fn table() -> Vec<Message> {
         WatchDenied { reason: WatchDenial::NoSuchTable }.into(),
         Unwatch {}.into(),
         Unwatched { table: Some(TABLE) }.into(),
+        Ready { ready: true }.into(),
+        PlayerReady { at: AT, ready: true }.into(),
+        SetTableRules { rules }.into(),
+        TableRuled { table: TABLE, owner: Some(u8::MAX), rules }.into(),
+        Dismiss { seat: u8::MAX }.into(),
+        TableDenied { reason: TableDenial::NoSuchSeat }.into(),
     ]
 }
 

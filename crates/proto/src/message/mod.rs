@@ -189,6 +189,12 @@ messages! {
     0x0412 WatchDenied       Map   64      Server;
     0x0413 Unwatch           Map   16      Client;
     0x0414 Unwatched         Map   32      Server;
+    0x0415 Ready             Map   16      Client;
+    0x0416 PlayerReady       Array 32      Server;
+    0x0417 SetTableRules     Map   96      Client;
+    0x0418 TableRuled        Map   128     Server;
+    0x0419 Dismiss           Map   16      Client;
+    0x041a TableDenied       Map   32      Server;
     // link: servers and their manager
     0x1001 Register          Map   131_072  Node;
     0x1002 Registered        Map   64      Manager;

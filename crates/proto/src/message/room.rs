@@ -22,6 +22,9 @@ pub struct Enter {
     /// Coming back: the last chat seen, so that the rest can be replayed.
     #[serde(default)]
     pub last_seq: Option<u64>,
+    /// Coming back to a seat: the last hand there that is known to be over, so that a later one's end can be told.
+    #[serde(default)]
+    pub last_hand: Option<u64>,
 }
 
 /// You are in the room.

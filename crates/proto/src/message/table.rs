@@ -51,6 +51,8 @@ pub enum SitDenial {
     Taken,
     /// There is no such table or seat.
     NoSuchSeat,
+    /// The table's owner lets nobody else sit down.
+    Closed,
 }
 
 /// Let me stand up. In the middle of a hand that gives the hand up.
@@ -62,6 +64,9 @@ pub struct Stand {}
 pub struct Stood {
     /// Where you sat; nowhere if you did not sit.
     pub from: Option<SeatNo>,
+    /// Whether the table's owner wished it.
+    #[serde(default)]
+    pub dismissed: bool,
 }
 
 /// A table as one seat may see it. Sent on sitting down, when a hand starts, on coming back, and to who acted
@@ -87,6 +92,15 @@ pub struct TableState {
     /// What each of those who sit there has won and lost at this game so far, where that is known.
     #[serde(default)]
     pub scores: Vec<Option<i64>>,
+    /// The seat of the table's owner; nobody's while nobody sits.
+    #[serde(default)]
+    pub owner: Option<u8>,
+    /// What the owner has laid down.
+    #[serde(default)]
+    pub rules: TableRules,
+    /// The seats that are ready for the next hand: seat `s` is bit `s`.
+    #[serde(default)]
+    pub ready: u8,
 }
 
 /// I do this.
@@ -140,7 +154,7 @@ pub enum ActDenial {
     Illegal(String),
 }
 
-/// The hand is over.
+/// The hand is over. Told to who comes back to a seat, too, if it was not known there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HandEnded {
     /// Which.
@@ -155,6 +169,9 @@ pub struct HandEnded {
     /// Its chance, 32 bytes: what was dealt can be checked now.
     #[serde(default)]
     pub seed: ByteBuf,
+    /// Seats whose players left before the end: seat `s` is bit `s`.
+    #[serde(default)]
+    pub left: u8,
 }
 
 /// What somebody at your table has won and lost at this game so far. Said when it is known, after sitting down.
@@ -234,6 +251,8 @@ pub enum WatchDenial {
     Seated,
     /// As many watch it as may.
     Full,
+    /// The table's owner lets nobody watch.
+    Private,
 }
 
 /// I have seen enough.
@@ -245,4 +264,97 @@ pub struct Unwatch {}
 pub struct Unwatched {
     /// What you watched; nothing if you did not.
     pub table: Option<TableNo>,
+}
+
+/// What the owner of a table has laid down for it. The owner is who sat down first; when the owner stands up, the next seat
+/// round the table that is taken. When the last one stands up, the rules are the usual ones again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableRules {
+    /// When a hand begins.
+    #[serde(default)]
+    pub begin: HandBegin,
+    /// Whether nobody else may sit down.
+    #[serde(default)]
+    pub closed: bool,
+    /// Whether nobody may watch.
+    #[serde(default)]
+    pub private: bool,
+}
+
+/// When the next hand begins, once every seat is taken by somebody whose connection is there and the rest after the last
+/// hand is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HandBegin {
+    /// At once.
+    #[default]
+    AtOnce,
+    /// When everybody is ready.
+    AllReady,
+    /// When the owner is ready.
+    OwnerReady,
+}
+
+/// I am ready for the next hand, or not any more. That holds until a hand begins or the rules change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// Which of the two.
+    pub ready: bool,
+}
+
+/// Somebody at your table, perhaps you, is ready, or not any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlayerReady {
+    /// Who sits there.
+    pub at: SeatNo,
+    /// Which of the two.
+    pub ready: bool,
+}
+
+/// This is how it is to be at my table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetTableRules {
+    /// All the rules.
+    pub rules: TableRules,
+}
+
+/// Your table has these rules and this owner from now on. Nobody is ready any more if the rules are others than before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableRuled {
+    /// Which table.
+    pub table: TableNo,
+    /// The owner's seat.
+    pub owner: Option<u8>,
+    /// All the rules.
+    pub rules: TableRules,
+}
+
+/// Have whoever sits in this seat of my table stand up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dismiss {
+    /// Which seat.
+    pub seat: u8,
+}
+
+/// What you wished for your table is not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableDenied {
+    /// Why.
+    pub reason: TableDenial,
+}
+
+/// Why something was not done at a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TableDenial {
+    /// You do not sit at a table.
+    NotSeated,
+    /// The table is somebody else's.
+    NotOwner,
+    /// Nobody sits there.
+    NoSuchSeat,
+    /// Whoever sits there is playing a hand.
+    HandPlayed,
+    /// As many tables of the room are closed as may be.
+    TooManyClosed,
 }

@@ -385,6 +385,7 @@ fn sit_denial(reason: SitDenial) -> &'static str {
         SitDenial::AlreadySeated => "you sit already: stand up first",
         SitDenial::Taken => "no free seat there",
         SitDenial::NoSuchSeat => "there is no such table here",
+        SitDenial::Closed => "its owner lets nobody else sit down there",
     }
 }
 

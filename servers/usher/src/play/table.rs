@@ -158,6 +158,9 @@ mod tests {
             turn_left_ms: 5000,
             view: hand.to_view().into(),
             scores: Vec::new(),
+            owner: None,
+            rules: Default::default(),
+            ready: 0,
         }
     }
 
@@ -194,6 +197,7 @@ mod tests {
             reason: "won".into(),
             totals: vec![10, -2, -8],
             seed: Vec::new().into(),
+            left: 0,
         };
         table.on_ended(&ended);
         assert_eq!(table.outcome.as_deref(), Some("hand 4 is over: you lose 3 (won)"));

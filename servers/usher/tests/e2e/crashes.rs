@@ -123,7 +123,7 @@ fn nobody_is_thrown_out_by_a_killed_manager_and_after_its_restart_new_players_ar
     let (_, directory) = visit_hall(cluster.address("hall"), &waiting.ticket);
     assert!(!directory.rooms.is_empty(), "the hall still offers what it knows");
     let mut waiting = greet(cluster.address("room"), Role::Room, &waiting.ticket).unwrap();
-    waiting.say(Enter { game: GOMOKU, room: Some(RoomNo(0)), last_seq: None });
+    waiting.say(Enter { game: GOMOKU, room: Some(RoomNo(0)), last_seq: None, last_hand: None });
 
     cluster.restart(ServerKind::Manager, "manager");
     let ready = clock::instant();

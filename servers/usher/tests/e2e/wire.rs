@@ -357,7 +357,7 @@ pub(crate) fn visit_hall(address: &str, ticket: &[u8]) -> (Renewed, Directory) {
 /// Into a room, or what was said instead.
 pub(crate) fn enter(address: &str, ticket: &[u8], room: Option<u16>) -> Result<(Wire, Entered), Message> {
     let mut wire = greet(address, Role::Room, ticket)?;
-    wire.say(Enter { game: GOMOKU, room: room.map(RoomNo), last_seq: None });
+    wire.say(Enter { game: GOMOKU, room: room.map(RoomNo), last_seq: None, last_hand: None });
     match wire.hear() {
         Heard::Said(Message::Entered(entered)) => Ok((wire, entered)),
         Heard::Said(other) => Err(other),

@@ -68,7 +68,7 @@ impl Door {
     }
 
     fn claimed(&mut self, now: Time, number: u64, verdict: Verdict, out: &mut Out) {
-        let Some(&Request { identity, room, what: What::Claim { conn, last_seq }, .. }) =
+        let Some(&Request { identity, room, what: What::Claim { conn, seen }, .. }) =
             self.requests.get(number)
         else {
             return;
@@ -80,7 +80,7 @@ impl Door {
             Verdict::Granted => {
                 self.counts.entered += 1;
                 let entered_unix_ms = self.config.node.unix_ms(now);
-                self.hand_over(room, Resident { identity, conn, entered_unix_ms }, last_seq, out);
+                self.hand_over(room, Resident { identity, conn, entered_unix_ms }, seen, out);
                 self.places.end_claim(identity.account, room, number);
                 self.review_evictions(identity.account, out);
                 return;

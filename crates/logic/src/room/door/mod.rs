@@ -18,7 +18,7 @@ mod link;
 mod places;
 mod requests;
 
-use super::{RoomConfig, RoomNote};
+use super::{RoomConfig, RoomNote, Seen};
 use crate::admission::{Admission, Decision};
 use crate::uplink::Uplink;
 use alloc::collections::BTreeMap;
@@ -31,8 +31,8 @@ use requests::{Request, Requests, What};
 use usher_proto::limits::OTHER_ROOMS_MAX;
 use usher_proto::machine::Peer;
 use usher_proto::message::{
-    ActDenial, ActDenied, Busy, ChatDenial, ChatDenied, CloseReason, Closing, Enter, EnterDenial,
-    EnterDenied, SitDenial, SitDenied, Stood,
+    ActDenial, ActDenied, Busy, Chat, ChatDenial, ChatDenied, CloseReason, Closing, Enter, EnterDenial,
+    EnterDenied, SitDenial, SitDenied, Stood, TableChat, TableDenial, TableDenied,
 };
 use usher_proto::{
     AccountId, ConnId, Generation, Identity, Input, Message, Outbox, Output, Reservation, RoomNo, Time,
@@ -203,11 +203,14 @@ impl Door {
     /// What belongs into a room, said outside: a late word of who just left, or an early one.
     fn not_inside(&mut self, conn: ConnId, message: Message, out: &mut Out) {
         match message {
-            Message::Chat(chat) => {
-                out.send(conn, ChatDenied { request: chat.request, reason: ChatDenial::NotInside });
+            Message::Chat(Chat { request, .. }) | Message::TableChat(TableChat { request, .. }) => {
+                out.send(conn, ChatDenied { request, reason: ChatDenial::NotInside });
             }
             Message::Sit(_) => out.send(conn, SitDenied { reason: SitDenial::NotInside }),
-            Message::Stand(_) => out.send(conn, Stood { from: None }),
+            Message::Stand(_) => out.send(conn, Stood { from: None, dismissed: false }),
+            Message::Ready(_) | Message::SetTableRules(_) | Message::Dismiss(_) => {
+                out.send(conn, TableDenied { reason: TableDenial::NotSeated });
+            }
             Message::Act(act) => {
                 out.send(conn, ActDenied { hand: act.hand, turn: act.turn, reason: ActDenial::NotSeated });
             }
@@ -220,7 +223,7 @@ impl Door {
             Ok(Way::Claim(room)) => self.claim(now, conn, identity, room, wish, out),
             Ok(Way::Back(room, resident)) => {
                 self.counts.returned += 1;
-                self.hand_over(room, Resident { conn, ..resident }, wish.last_seq, out);
+                self.hand_over(room, Resident { conn, ..resident }, wish.into(), out);
             }
             Err(denial) => self.deny(conn, denial, out),
         }
@@ -285,7 +288,7 @@ impl Door {
         wish: &Enter,
         out: &mut Out,
     ) {
-        let what = What::Claim { conn, last_seq: wish.last_seq };
+        let what = What::Claim { conn, seen: wish.into() };
         let deadline = now + self.config.claim_timeout;
         let number = self.ask(identity, room, what, Some(deadline), out);
         self.places.claim(identity.account, room, number);
@@ -310,11 +313,11 @@ impl Door {
     }
 
     /// The connection goes to its room's floor; from here on its place is this resident's.
-    fn hand_over(&mut self, room: RoomNo, resident: Resident, last_seq: Option<u64>, out: &mut Out) {
+    fn hand_over(&mut self, room: RoomNo, resident: Resident, seen: Seen, out: &mut Out) {
         let Resident { identity, conn, .. } = resident;
         self.places.settle(room, resident);
         self.guests.put(conn, At::Inside);
-        let note = RoomNote::Enter { identity, room, last_seq };
+        let note = RoomNote::Enter { identity, room, seen };
         out.push(Output::HandOver { conn, to: self.config.floor_of(room), note });
     }
 

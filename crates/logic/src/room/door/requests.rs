@@ -8,6 +8,7 @@
 //! are bounded by the rooms, so releases need no bound of their own.
 //! Read next: [`super`].
 
+use crate::room::Seen;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use usher_proto::message::{Claim, Release};
@@ -35,8 +36,8 @@ pub(super) enum What {
     Claim {
         /// Who waits.
         conn: ConnId,
-        /// What its `Enter` said.
-        last_seq: Option<u64>,
+        /// What it has seen before.
+        seen: Seen,
     },
     /// The player has left; this connection, if any, waits to hear that it is settled.
     Release {

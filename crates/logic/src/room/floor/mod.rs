@@ -15,6 +15,7 @@ mod asks;
 mod chat;
 mod comings;
 mod hand;
+mod owner;
 mod play;
 mod room;
 mod step;
@@ -125,9 +126,9 @@ impl Floor {
     }
 
     fn handed_over(&mut self, now: Time, conn: ConnId, note: RoomNote, out: &mut Out) {
-        let RoomNote::Enter { identity, room, last_seq } = note else { return };
+        let RoomNote::Enter { identity, room, seen } = note else { return };
         self.here.insert(conn, (room, identity.account));
-        self.with(room, now, out, |room, step| room.enter(conn, identity, last_seq, step));
+        self.with(room, now, out, |room, step| room.enter(conn, identity, seen, step));
     }
 
     fn player_said(&mut self, now: Time, conn: ConnId, message: Message, out: &mut Out) {
@@ -153,6 +154,15 @@ impl Floor {
             }
             Message::Unwatch(_) => self.with(room, now, out, |room, step| room.unwatch(account, conn, step)),
             Message::Stand(_) => self.with(room, now, out, |room, step| room.stand(account, conn, step)),
+            Message::Ready(said) => {
+                self.with(room, now, out, |room, step| room.ready(account, conn, said.ready, step));
+            }
+            Message::SetTableRules(set) => {
+                self.with(room, now, out, |room, step| room.rule(account, conn, set.rules, step));
+            }
+            Message::Dismiss(dismiss) => {
+                self.with(room, now, out, |room, step| room.dismiss(account, conn, dismiss.seat, step));
+            }
             Message::Act(act) => self.with(room, now, out, |room, step| room.act(account, conn, &act, step)),
             _ => {
                 out.close(conn, CloseReason::Unexpected);

@@ -12,7 +12,7 @@
 use super::asks::Asker;
 use super::hand::{Fault, Hand};
 use super::step::Step;
-use super::table::Table;
+use super::table::{LastHand, Sitter, Table};
 use super::watch::{Look, Watch};
 use crate::room::game_id;
 use alloc::boxed::Box;
@@ -65,6 +65,7 @@ pub(super) struct Recording {
     scores: Vec<i32>,
     reason: String,
     seed: Seed,
+    left: u8,
 }
 
 impl Table {
@@ -73,7 +74,7 @@ impl Table {
         if !matches!(self.stage, Stage::Resting) {
             return;
         }
-        let wanted = self.is_complete() && !step.draining;
+        let wanted = self.may_begin(step);
         let starts = wanted && step.now >= self.rest_until;
         self.set_alarm((wanted && !starts).then_some(self.rest_until), step);
         if starts {
@@ -82,9 +83,10 @@ impl Table {
         }
     }
 
-    /// Whether every seat is taken by somebody whose connection is there.
-    fn is_complete(&self) -> bool {
-        self.seats.iter().all(|sitter| sitter.is_some_and(|sitter| sitter.conn.is_some()))
+    /// Whether every seat is taken by somebody whose connection is there, and nothing stands against a hand.
+    fn may_begin(&self, step: &Step<'_>) -> bool {
+        let is_there = |sitter: &Option<Sitter>| sitter.is_some_and(|sitter| sitter.conn.is_some());
+        self.seats.iter().all(is_there) && self.is_wanted() && !step.draining
     }
 
     /// The world has answered; what nobody waits for any more changes nothing.
@@ -101,10 +103,11 @@ impl Table {
     /// Begins a hand, if everybody is still here.
     fn deal(&mut self, seed: Seed, step: &mut Step<'_>) {
         self.stage = Stage::Resting;
-        if !self.is_complete() || step.draining {
+        if !self.may_begin(step) {
             return self.start_if_ready(step);
         }
         self.hand_no += 1;
+        self.nobody_is_ready();
         step.counts.hands_started += 1;
         let seats = self.sitters().map(|sitter| sitter.account).collect();
         let began = Began { seed, seats, at: step.now };
@@ -190,9 +193,10 @@ impl Table {
             began_unix_ms: node.unix_ms(at),
             ended_unix_ms: node.unix_ms(step.now),
         };
+        let left = record.left();
         let asker = Asker::Table(step.rules.room, self.no);
         let ask = step.ask(asker, Question::RecordHand(Box::new(record)));
-        self.stage = Stage::Recording(Box::new(Recording { ask, seats, scores, reason, seed }));
+        self.stage = Stage::Recording(Box::new(Recording { ask, seats, scores, reason, seed, left }));
         self.set_alarm(Some(step.now + RECORD_MAX), step);
     }
 
@@ -202,7 +206,7 @@ impl Table {
         step.counts.hands_unrecorded += u64::from(totals.is_none());
         self.set_alarm(None, step);
         let totals = totals.unwrap_or_default();
-        let Recording { seats, scores, reason, seed, .. } = *recording;
+        let Recording { seats, scores, reason, seed, left, .. } = *recording;
         for ((sitter, account), total) in self.seats.iter_mut().zip(&seats).zip(&totals) {
             // Somebody else may sit there by now.
             if let Some(sitter) = sitter.as_mut().filter(|sitter| sitter.account == *account) {
@@ -210,12 +214,13 @@ impl Table {
             }
         }
         let seed = seed.to_vec().into();
-        let ended = HandEnded { hand: self.hand_no, scores, reason, totals, seed };
+        let ended = HandEnded { hand: self.hand_no, scores, reason, totals, seed, left };
         if let Some(watch) = &mut self.watch {
             watch.end(step);
             watch.tell(ended.clone(), step);
         }
-        self.tell(ended, step);
+        self.tell(ended.clone(), step);
+        self.last = Some(Box::new(LastHand { seats, ended }));
         self.rest_until = self.rest_until.max(step.now + step.config.next_hand_delay);
         self.start_if_ready(step);
     }

@@ -16,7 +16,7 @@ use super::chat::ChatLog;
 use super::comings::{Comings, everybody};
 use super::step::{Rules, Step};
 use super::tables::Tables;
-use crate::room::{DOOR, RoomNote, RoomSpec, game_id};
+use crate::room::{DOOR, RoomNote, RoomSpec, Seen, game_id};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -26,7 +26,8 @@ use usher_proto::limits::CHAT_BYTES_MAX;
 use usher_proto::machine::{Answer, Question};
 use usher_proto::message::{
     Act, ActDenial, ActDenied, Chat, ChatAccepted, ChatDenial, ChatDenied, CloseReason, Entered, SeatNo, Sit,
-    SitDenial, SitDenied, Stood, TableChat, TableSaid, Unwatched, WatchDenial, WatchDenied,
+    SitDenial, SitDenied, Stood, TableChat, TableDenial, TableDenied, TableRules, TableSaid, Unwatched,
+    WatchDenial, WatchDenied,
 };
 use usher_proto::{AccountId, ConnId, Generation, GroupId, Identity, Output, RoomNo, TableNo, Time};
 
@@ -74,13 +75,7 @@ impl Room {
         player.is_some_and(|player| player.conn == conn && player.absent_until.is_none())
     }
 
-    pub(super) fn enter(
-        &mut self,
-        conn: ConnId,
-        identity: Identity,
-        last_seq: Option<u64>,
-        step: &mut Step<'_>,
-    ) {
+    pub(super) fn enter(&mut self, conn: ConnId, identity: Identity, seen: Seen, step: &mut Step<'_>) {
         let account = identity.account;
         match self.players.get(&account) {
             Some(player) if player.identity.is_newer_than(&identity) => {
@@ -98,7 +93,7 @@ impl Room {
                 self.note(account, true, step);
             }
         }
-        self.welcome(conn, account, last_seq, step);
+        self.welcome(conn, account, seen, step);
     }
 
     /// The player's stay goes on with this connection and login.
@@ -124,9 +119,9 @@ impl Room {
     }
 
     /// Says where the stay begins, replays what was missed, and from then on everything said is heard.
-    fn welcome(&mut self, conn: ConnId, account: AccountId, last_seq: Option<u64>, step: &mut Step<'_>) {
+    fn welcome(&mut self, conn: ConnId, account: AccountId, seen: Seen, step: &mut Step<'_>) {
         let seat = self.seat_of(account);
-        let replay = self.chat.since(last_seq);
+        let replay = self.chat.since(seen.chat);
         let (room, name) = (self.rules.room, self.name.clone());
         let population = self.players.len() as u32;
         step.out.send(conn, Entered { room, name, seq: replay.seq, population, seat });
@@ -138,7 +133,7 @@ impl Room {
         }
         step.out.push(Output::Join(conn, self.group()));
         if let Some(SeatNo { table, seat }) = seat {
-            self.at(table, step, |table, step| table.come_back(seat, conn, step));
+            self.at(table, step, |table, step| table.come_back(seat, conn, seen.hand, step));
         }
     }
 
@@ -197,13 +192,13 @@ impl Room {
         } else if !self.tables.has(table) {
             WatchDenial::NoSuchTable
         } else {
-            let mut is_in = false;
-            self.at(table, step, |table, step| is_in = table.watch(conn, step));
-            if is_in {
+            let mut watched = Ok(());
+            self.at(table, step, |table, step| watched = table.watch(conn, step));
+            let Err(reason) = watched else {
                 self.players.entry(account).and_modify(|player| player.watches = Some(table));
                 return;
-            }
-            WatchDenial::Full
+            };
+            reason
         };
         step.out.send(conn, WatchDenied { reason });
     }
@@ -222,10 +217,63 @@ impl Room {
     }
 
     pub(super) fn stand(&mut self, account: AccountId, conn: ConnId, step: &mut Step<'_>) {
+        self.stand_up(account, conn, false, step);
+    }
+
+    fn stand_up(&mut self, account: AccountId, conn: ConnId, dismissed: bool, step: &mut Step<'_>) {
         let from = self.give_up_seat(account, step);
-        step.out.send(conn, Stood { from });
+        step.out.send(conn, Stood { from, dismissed });
         if step.draining {
             self.end_stay(account, Some(CloseReason::Draining), step);
+        }
+    }
+
+    pub(super) fn ready(&mut self, account: AccountId, conn: ConnId, ready: bool, step: &mut Step<'_>) {
+        match self.seat_of(account) {
+            Some(SeatNo { table, seat }) => {
+                self.at(table, step, |table, step| table.ready(seat, ready, step));
+            }
+            None => step.out.send(conn, TableDenied { reason: TableDenial::NotSeated }),
+        }
+    }
+
+    /// The owner of a table lays down its rules. Where nobody may watch any more, nobody does.
+    pub(super) fn rule(&mut self, account: AccountId, conn: ConnId, rules: TableRules, step: &mut Step<'_>) {
+        let mut done = Err(TableDenial::NotSeated);
+        if let Some(SeatNo { table, seat }) = self.seat_of(account) {
+            let may_close = self.tables.may_close();
+            self.at(table, step, |table, step| done = table.rule(seat, rules, may_close, step));
+            if done.is_ok() && rules.private {
+                self.send_watchers_away(table, step);
+            }
+        }
+        if let Err(reason) = done {
+            step.out.send(conn, TableDenied { reason });
+        }
+    }
+
+    fn send_watchers_away(&mut self, table: TableNo, step: &mut Step<'_>) {
+        for conn in self.tables.watchers(table) {
+            step.out.send(conn, Unwatched { table: Some(table) });
+        }
+        for player in self.players.values_mut() {
+            if let Some(table) = player.watches.take_if(|watched| *watched == table) {
+                self.tables.unwatch(table, player.conn);
+            }
+        }
+    }
+
+    /// The owner of a table has somebody stand up; who is away loses the seat that was kept.
+    pub(super) fn dismiss(&mut self, account: AccountId, conn: ConnId, seat: u8, step: &mut Step<'_>) {
+        let found = self.seat_of(account).ok_or(TableDenial::NotSeated).and_then(|own| {
+            let table = self.tables.get(own.table);
+            table.may_dismiss(own.seat, seat)?;
+            table.sitter(seat).ok_or(TableDenial::NoSuchSeat)
+        });
+        match found.map(|sitter| (sitter.account, sitter.conn)) {
+            Ok((account, Some(conn))) => self.stand_up(account, conn, true, step),
+            Ok((account, None)) => self.end_stay(account, None, step),
+            Err(reason) => step.out.send(conn, TableDenied { reason }),
         }
     }
 

@@ -1,8 +1,8 @@
 //! One table: who sits at it, what they do, and its one clock.
 //!
 //! Why: everything a hand needs is here, so that a room only has to know which table somebody sits at.
-//! Rules: a hand starts when every seat is taken by somebody whose connection is there, at once, or when the
-//! rest after the last hand is over. A player who dropped keeps the seat and a running clock; no new hand
+//! Rules: a hand starts when every seat is taken by somebody whose connection is there, the rest after the last
+//! hand is over, and those want it whom the owner lets have a say ([`super::owner`]). A player who dropped keeps the seat and a running clock; no new hand
 //! starts on an absent one. Standing up in a hand abandons it; if the game goes on without them, somebody else
 //! may have the seat, watch, and play the next hand.
 //! What seats are told of a change is the game's events for them, in `Acted`: one message an event, an empty
@@ -19,7 +19,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use usher_games::{Illegal, Seat};
 use usher_proto::message::{
-    Act, ActDenial, ActDenied, PlayerSat, PlayerStood, Scored, SeatNo, Seated, TableState, Watching,
+    Act, ActDenial, ActDenied, HandEnded, PlayerSat, PlayerStood, Scored, SeatNo, Seated, TableRules,
+    TableState, WatchDenial, Watching,
 };
 use usher_proto::{AccountId, ConnId, Message, TableNo, Time};
 
@@ -32,6 +33,8 @@ pub(super) struct Sitter {
     pub(super) conn: Option<ConnId>,
     /// Won and lost so far, once that is known.
     pub(super) score: Option<i64>,
+    /// Whether they are ready for the next hand.
+    pub(super) ready: bool,
 }
 
 /// How well a table suits somebody who wants to sit anywhere: the lower the better.
@@ -42,13 +45,25 @@ pub(super) const EMPTY: Rank = 100;
 const HAND_GOES_ON: Rank = 150;
 const ONLY_ABSENT: Rank = 200;
 
+/// A hand that is over and told.
+#[derive(Debug)]
+pub(super) struct LastHand {
+    pub(super) seats: Vec<AccountId>,
+    pub(super) ended: HandEnded,
+}
+
 /// A table.
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) no: TableNo,
     pub(super) seats: Vec<Option<Sitter>>,
+    /// The seat of whoever's table it is.
+    pub(super) owner: Option<u8>,
+    pub(super) rules: TableRules,
     pub(super) hand_no: u64,
     pub(super) stage: Stage,
+    /// How the last hand ended, for those who were away.
+    pub(super) last: Option<Box<LastHand>>,
     pub(super) rest_until: Time,
     alarm: Option<Time>,
     /// Nothing, as long as nobody watches.
@@ -58,7 +73,18 @@ pub(super) struct Table {
 impl Table {
     pub(super) fn new(no: TableNo, seats: u8) -> Self {
         let seats = alloc::vec![None; usize::from(seats)];
-        Self { no, seats, hand_no: 0, stage: Stage::Resting, rest_until: Time(0), alarm: None, watch: None }
+        Self {
+            no,
+            seats,
+            owner: None,
+            rules: TableRules::default(),
+            hand_no: 0,
+            stage: Stage::Resting,
+            last: None,
+            rest_until: Time(0),
+            alarm: None,
+            watch: None,
+        }
     }
 
     /// Whether a hand is played, or not yet written down.
@@ -88,7 +114,7 @@ impl Table {
     /// Where this table stands among those with a free seat; nowhere if it has none.
     pub(super) fn rank(&self) -> Option<Rank> {
         let free = self.seats.iter().filter(|sitter| sitter.is_none()).count();
-        if free == 0 {
+        if free == 0 || self.rules.closed {
             return None;
         }
         if self.is_playing() {
@@ -108,7 +134,8 @@ impl Table {
     pub(super) fn sit(&mut self, seat: u8, account: AccountId, conn: ConnId, step: &mut Step<'_>) {
         let at = SeatNo { table: self.no, seat };
         self.tell(PlayerSat { at, account }, step);
-        self.seats[usize::from(seat)] = Some(Sitter { account, conn: Some(conn), score: None });
+        self.seats[usize::from(seat)] = Some(Sitter { account, conn: Some(conn), score: None, ready: false });
+        self.owner.get_or_insert(seat);
         step.out.send(conn, Seated { at });
         self.start_if_ready(step);
         self.show(seat, step);
@@ -123,6 +150,7 @@ impl Table {
         let sitter = self.seats[usize::from(seat)].take();
         let account = sitter.expect("invariant: whoever stands up sat there").account;
         self.tell(PlayerStood { at: SeatNo { table: self.no, seat }, account }, step);
+        self.pass_on(seat, step);
         self.start_if_ready(step);
     }
 
@@ -132,11 +160,21 @@ impl Table {
         self.start_if_ready(step);
     }
 
-    /// Whoever sits there has this connection from now on.
-    pub(super) fn come_back(&mut self, seat: u8, conn: ConnId, step: &mut Step<'_>) {
+    /// Whoever sits there has this connection from now on, and knows of every hand up to `last_hand` that it is over.
+    pub(super) fn come_back(&mut self, seat: u8, conn: ConnId, last_hand: Option<u64>, step: &mut Step<'_>) {
         self.set_conn(seat, Some(conn));
+        if let Some(missed) = last_hand.and_then(|seen| self.missed(seat, seen)) {
+            step.out.send(conn, missed.clone());
+        }
         self.start_if_ready(step);
         self.show(seat, step);
+    }
+
+    /// How the last hand ended, for who played in it and has not seen it end.
+    fn missed(&self, seat: u8, seen: u64) -> Option<&HandEnded> {
+        let LastHand { seats, ended } = self.last.as_deref()?;
+        let played = seats.get(usize::from(seat)) == self.sitter(seat).as_ref().map(|sitter| &sitter.account);
+        (played && seen < ended.hand).then_some(ended)
     }
 
     pub(super) fn act(&mut self, seat: u8, act: &Act, step: &mut Step<'_>) {
@@ -204,16 +242,19 @@ impl Table {
         }
     }
 
-    /// Lets somebody watch who does not sit here; false if too many do.
-    pub(super) fn watch(&mut self, conn: ConnId, step: &mut Step<'_>) -> bool {
+    /// Lets somebody watch who does not sit here.
+    pub(super) fn watch(&mut self, conn: ConnId, step: &mut Step<'_>) -> Result<(), WatchDenial> {
+        if self.rules.private {
+            return Err(WatchDenial::Private);
+        }
         let state = self.outline(step.now);
         let watch = self.watch.get_or_insert_default();
-        let is_in = watch.join(conn);
-        if is_in {
-            step.out.send(conn, Watching { table: self.no });
-            step.out.send(conn, watch.first_sight(state));
+        if !watch.join(conn) {
+            return Err(WatchDenial::Full);
         }
-        is_in
+        step.out.send(conn, Watching { table: self.no });
+        step.out.send(conn, watch.first_sight(state));
+        Ok(())
     }
 
     pub(super) fn unwatch(&mut self, conn: ConnId) {
@@ -242,6 +283,9 @@ impl Table {
             turn_left_ms: turn_left.map_or(0, |left| left.as_millis() as u32),
             view: Vec::new().into(),
             scores: self.seats.iter().map(|sitter| sitter.and_then(|sitter| sitter.score)).collect(),
+            owner: self.owner,
+            rules: self.rules,
+            ready: self.ready_bits(),
         }
     }
 
@@ -267,6 +311,7 @@ impl Table {
                 |(sitter, seat): (&Option<Sitter>, u8)| sitter.is_some() || hand.viewer(seat).is_none();
             assert!(self.seats.iter().zip(0..).all(play_on), "a hand waits for nobody at {}", self.no);
         }
+        self.check_owner();
         if let Some(watch) = &self.watch {
             watch.check_invariants();
             assert!(!watch.is_empty());

@@ -2,13 +2,15 @@
 //!
 //! Why: whoever wants to sit anywhere should meet somebody who waits, and be seated without a search.
 //! Owns: the tables, and the open ones ordered by how well they suit.
-//! Invariants: seats for everybody the room lets in, so "sit anywhere" never fails; a table stands in the
-//! order exactly when it has a free seat.
-//! Limits: choosing costs O(log tables), or [`LOOK_AT_MAX`] looks when only one seat number will do.
+//! Invariants: seats for everybody the room lets in, so "sit anywhere" fails only where owners keep theirs closed; a table stands in the
+//! order exactly when it has a free seat that anybody may take.
+//! Limits: choosing costs O(log tables), or [`LOOK_AT_MAX`] looks when only one seat number will do;
+//! a [`CLOSED_SHARE`]th of the tables may be closed.
 //! Read next: [`super::table`].
 
 use super::step::Step;
 use super::table::{EMPTY, Rank, Table};
+use super::watch::Watch;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use usher_proto::message::{SeatNo, Sit, SitDenial};
@@ -16,6 +18,8 @@ use usher_proto::{ConnId, TableNo};
 
 /// Tables looked at for a certain seat number before an empty table is taken.
 const LOOK_AT_MAX: usize = 16;
+/// One of so many tables may be closed by its owner, and one in any room.
+const CLOSED_SHARE: usize = 4;
 
 /// A room's tables.
 #[derive(Debug)]
@@ -45,9 +49,16 @@ impl Tables {
         };
         match wish.table {
             Some(table) if usize::from(table.0) >= self.all.len() => Err(SitDenial::NoSuchSeat),
+            Some(table) if self.get(table).rules.closed => Err(SitDenial::Closed),
             Some(table) => found(table).ok_or(SitDenial::Taken),
-            None => self.candidates().find_map(found).ok_or(SitDenial::Taken),
+            None => self.candidates().find_map(found).ok_or_else(|| self.why_nowhere(wish.seat)),
         }
+    }
+
+    fn why_nowhere(&self, seat: Option<u8>) -> SitDenial {
+        let mut closed = self.all.iter().filter(|table| table.rules.closed);
+        let is_kept = closed.any(|table| table.free_seat(seat).is_some());
+        if is_kept { SitDenial::Closed } else { SitDenial::Taken }
     }
 
     /// The best tables, then an empty one, where every seat is free.
@@ -77,6 +88,17 @@ impl Tables {
     /// Whether there is such a table.
     pub(super) fn has(&self, table: TableNo) -> bool {
         usize::from(table.0) < self.all.len()
+    }
+
+    /// Whether one more table may be closed.
+    pub(super) fn may_close(&self) -> bool {
+        let closed = self.all.iter().filter(|table| table.rules.closed).count();
+        closed < (self.all.len() / CLOSED_SHARE).max(1)
+    }
+
+    /// Who watches a table.
+    pub(super) fn watchers(&self, table: TableNo) -> Vec<ConnId> {
+        self.get(table).watch.as_deref().map_or(Vec::new(), Watch::watchers)
     }
 
     /// Takes somebody off a table's watchers, which changes nothing else about it.

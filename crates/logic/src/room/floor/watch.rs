@@ -57,6 +57,10 @@ impl Watch {
         self.watchers.is_empty()
     }
 
+    pub(super) fn watchers(&self) -> Vec<ConnId> {
+        self.watchers.clone()
+    }
+
     /// One more, if there is room.
     pub(super) fn join(&mut self, conn: ConnId) -> bool {
         let has_room = self.watchers.len() < WATCHERS_MAX;

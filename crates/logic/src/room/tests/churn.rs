@@ -10,8 +10,11 @@ use alloc::vec;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use usher_games::GameKind;
-use usher_proto::message::{Act, Chat, Enter, Leave, Sit, SitDenial, SitDenied, Stand};
-use usher_proto::{AccountId, ConnId, Identity, Message, RoomNo};
+use usher_proto::message::{
+    Act, Chat, Dismiss, Enter, HandBegin, Leave, Ready, SetTableRules, Sit, SitDenial, SitDenied, Stand,
+    TableRules, Watch,
+};
+use usher_proto::{AccountId, ConnId, Identity, Message, RoomNo, TableNo};
 
 const ACCOUNTS: u64 = 4;
 const ROOMS: u16 = 2;
@@ -108,7 +111,7 @@ impl Churn {
         let at = self.below(self.clients.len() as u64) as usize;
         let (&conn, client) = self.clients.iter().nth(at).expect("counted");
         let (inside, asked, (hand, turn)) = (client.inside, client.asked, client.table);
-        let dice = self.below(12);
+        let dice = self.below(16);
         let message: Message = match (dice, inside) {
             (0, _) => {
                 self.house.post_drop(conn);
@@ -121,6 +124,10 @@ impl Churn {
             (2..=4, Some(_)) => Sit { table: None, seat: None }.into(),
             (5, Some(_)) => Stand {}.into(),
             (6..=8, Some(_)) => Act { hand, turn, action: vec![self.below(225) as u8].into() }.into(),
+            (9, Some(_)) => Ready { ready: self.below(4) > 0 }.into(),
+            (10, Some(_)) => self.rules().into(),
+            (11, Some(_)) => Dismiss { seat: self.below(3) as u8 }.into(),
+            (12, Some(_)) => Watch { table: TableNo(self.below(3) as u16) }.into(),
             (_, Some(_)) => Chat { request: 0, text: "x".into() }.into(),
         };
         if let Message::Leave(_) = message {
@@ -132,11 +139,24 @@ impl Churn {
         }
     }
 
+    fn rules(&mut self) -> SetTableRules {
+        let begins = [HandBegin::AtOnce, HandBegin::AllReady, HandBegin::OwnerReady];
+        let begin = begins[self.below(3) as usize];
+        let (closed, private) = (self.below(4) == 0, self.below(4) == 0);
+        SetTableRules { rules: TableRules { begin, closed, private } }
+    }
+
     fn wish(&mut self, conn: u64) -> Message {
         let room = self.below(u64::from(ROOMS) + 1) as u16;
         let last_seq = (self.below(2) == 0).then(|| self.below(20));
         self.clients.get_mut(&conn).expect("it acts").asked = true;
-        Enter { game: self.house.game, room: (room < ROOMS).then_some(RoomNo(room)), last_seq }.into()
+        Enter {
+            game: self.house.game,
+            room: (room < ROOMS).then_some(RoomNo(room)),
+            last_seq,
+            last_hand: None,
+        }
+        .into()
     }
 
     /// What clients hear must fit: nothing lost, doubled or out of order.

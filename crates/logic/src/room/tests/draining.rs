@@ -97,7 +97,15 @@ fn who_is_handed_over_while_the_hand_ends_is_shown_out() {
     house.drain();
     assert_eq!(house.reason(6), DRAINING, "it was at the door");
     assert!(house.connect(7, who(1, 1)));
-    house.post(7, usher_proto::message::Enter { game: super::house::GOMOKU, room: None, last_seq: None });
+    house.post(
+        7,
+        usher_proto::message::Enter {
+            game: super::house::GOMOKU,
+            room: None,
+            last_seq: None,
+            last_hand: None,
+        },
+    );
     house.deliver(super::house::Way::Client(ConnId(7)));
     house.now_ms += 30_000;
     house.settle();

@@ -98,7 +98,7 @@ fn there_must_be_such_a_room() {
     let mut house = House::open(config(2, 2));
     house.connect(1, who(1, 1));
     for (game, room) in [(GOMOKU, Some(2)), (GameId(99), Some(0)), (GameId(99), None)] {
-        house.say(1, Enter { game, room: room.map(RoomNo), last_seq: None });
+        house.say(1, Enter { game, room: room.map(RoomNo), last_seq: None, last_hand: None });
         assert_eq!(house.heard(1), denied(EnterDenial::NoSuchRoom), "{game} {room:?}");
     }
     assert_eq!(house.told_manager(), []);
@@ -192,7 +192,7 @@ fn outside_a_room_everything_is_denied_and_the_rest_shown_out() {
             ChatDenied { request: 5, reason: ChatDenial::NotInside }.into(),
         ),
         (Sit { table: None, seat: None }.into(), SitDenied { reason: SitDenial::NotInside }.into()),
-        (Stand {}.into(), Stood { from: None }.into()),
+        (Stand {}.into(), Stood { from: None, dismissed: false }.into()),
         (
             Act { hand: 1, turn: 2, action: vec![1].into() }.into(),
             ActDenied { hand: 1, turn: 2, reason: ActDenial::NotSeated }.into(),

@@ -124,7 +124,7 @@ fn who_is_being_evicted_does_not_slip_back_in() {
     house.deliver(Way::FromManager);
     // The floor has not heard of it yet.
     assert!(house.connect(2, who(1, 1)));
-    house.post(2, Enter { game: GOMOKU, room: None, last_seq: None });
+    house.post(2, Enter { game: GOMOKU, room: None, last_seq: None, last_hand: None });
     house.deliver(Way::Client(ConnId(2)));
     house.settle();
     assert_eq!(house.heard(2), denied(EnterDenial::Superseded));

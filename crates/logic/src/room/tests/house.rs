@@ -252,17 +252,20 @@ impl House {
     // Short ways to where most stories begin.
 
     pub(super) fn enter_any(&mut self, conn: u64) -> Vec<Message> {
-        self.say(conn, Enter { game: self.game, room: None, last_seq: None });
+        self.say(conn, Enter { game: self.game, room: None, last_seq: None, last_hand: None });
         self.heard(conn)
     }
 
     pub(super) fn enter(&mut self, conn: u64, room: u16) -> Vec<Message> {
-        self.say(conn, Enter { game: self.game, room: Some(RoomNo(room)), last_seq: None });
+        self.say(conn, Enter { game: self.game, room: Some(RoomNo(room)), last_seq: None, last_hand: None });
         self.heard(conn)
     }
 
     pub(super) fn resume(&mut self, conn: u64, room: u16, last_seq: u64) -> Vec<Message> {
-        self.say(conn, Enter { game: self.game, room: Some(RoomNo(room)), last_seq: Some(last_seq) });
+        self.say(
+            conn,
+            Enter { game: self.game, room: Some(RoomNo(room)), last_seq: Some(last_seq), last_hand: None },
+        );
         self.heard(conn)
     }
 

@@ -11,6 +11,7 @@ mod house;
 mod idling;
 mod link;
 mod manager;
+mod owning;
 mod play;
 mod playing_on;
 mod records;

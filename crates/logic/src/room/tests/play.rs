@@ -172,7 +172,7 @@ fn a_hand_ends_by_the_rules_and_the_next_begins_after_a_rest() {
     let record = house.records.hands[0].clone();
     let totals = scores.map(i64::from).into();
     let seed = record.seed.to_vec().into();
-    let over = HandEnded { hand: 1, scores: scores.into(), reason: "resigned".into(), totals, seed };
+    let over = HandEnded { hand: 1, scores: scores.into(), reason: "resigned".into(), totals, seed, left: 0 };
     let heard = house.heard(white);
     assert!(matches!(&heard[0], Message::Acted(acted) if acted.to_act.is_none()));
     assert_eq!(heard[1..], [over.into()]);
@@ -283,7 +283,7 @@ fn standing_up_gives_the_hand_up() {
     house.say(black, Stand {});
     let heard = house.heard(black);
     assert!(matches!(&heard[0], Message::Acted(acted) if acted.action[..] == [seat, ABANDONED]));
-    assert_eq!(heard.last(), Some(&Stood { from: Some(at(0, seat)) }.into()));
+    assert_eq!(heard.last(), Some(&Stood { from: Some(at(0, seat)), dismissed: false }.into()));
     let heard = house.heard(white);
     assert!(heard.contains(&PlayerStood { at: at(0, seat), account: AccountId(black) }.into()));
     assert_eq!(ended(&heard).reason, "abandoned");
@@ -291,7 +291,7 @@ fn standing_up_gives_the_hand_up() {
     house.pass(10_000);
     assert!(!is_playing(&house.heard(white)), "nobody plays alone");
     house.say(black, Stand {});
-    assert_eq!(house.heard(black), [Stood { from: None }.into()]);
+    assert_eq!(house.heard(black), [Stood { from: None, dismissed: false }.into()]);
     assert!(is_playing(&house.sit(black)), "the rest is over, so the hand begins at once");
 }
 

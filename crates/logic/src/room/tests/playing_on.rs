@@ -106,7 +106,10 @@ impl Three {
     fn stand(&mut self, seat: u8) {
         let conn = self.conns[usize::from(seat)];
         self.house.say(conn, Stand {});
-        assert_eq!(self.house.heard(conn).last(), Some(&Stood { from: Some(at(0, seat)) }.into()));
+        assert_eq!(
+            self.house.heard(conn).last(),
+            Some(&Stood { from: Some(at(0, seat)), dismissed: false }.into())
+        );
         self.views[usize::from(seat)] = None;
         self.listen();
     }

@@ -142,7 +142,15 @@ fn the_stay_of_a_newcomer_survives_the_news_of_the_old_ones_end() {
     house.post_drop(1);
     let gone = house.ways()[0];
     house.deliver(gone);
-    house.post(2, usher_proto::message::Enter { game: super::house::GOMOKU, room: None, last_seq: None });
+    house.post(
+        2,
+        usher_proto::message::Enter {
+            game: super::house::GOMOKU,
+            room: None,
+            last_seq: None,
+            last_hand: None,
+        },
+    );
     let enters = super::house::Way::Client(ConnId(2));
     house.deliver(enters);
     house.settle();
