@@ -6,6 +6,7 @@
 //! Limits: [`SAID_MAX`] lines are kept, of one room; the oldest go first.
 //! Read next: `keys.rs`, `table.rs`.
 
+use super::owning::denial;
 use super::table::Table;
 use super::words::{deed, game_name, who};
 use std::collections::VecDeque;
@@ -341,9 +342,19 @@ impl Evening {
                 self.note(Voice::Event, format!("{} stood up from your table", who(stood.account)));
             }
             Message::Scored(scored) => table.on_scored(&scored),
-            Message::Stood(_) => {
+            Message::PlayerReady(said) => self.on_ready(&said),
+            Message::TableRuled(ruled) => self.on_ruled(&ruled),
+            Message::TableDenied(denied) => self.note(Voice::Warning, denial(denied.reason)),
+            Message::TableSaid(said) => {
+                self.note(
+                    Voice::Chat,
+                    format!("{} at your table: {}", who(said.from), printable(&said.text)),
+                );
+            }
+            Message::Stood(stood) => {
                 inside.table = None;
-                self.note(Voice::Event, "you stood up");
+                let why = if stood.dismissed { "the table's owner had you stand up" } else { "you stood up" };
+                self.note(Voice::Event, why);
             }
             _ => {}
         }

@@ -15,10 +15,12 @@ use usher_games::{GameKind, bot, gomoku};
 use usher_player::person::{Place, Wish};
 use usher_proto::TableNo;
 use usher_proto::limits::CHAT_BYTES_MAX;
-use usher_proto::message::{Act, Chat, Sit, Stand};
+use usher_proto::message::{Act, Chat, Sit, Stand, TableChat};
 use usher_secure::os_rng;
 
 const MOVE_CHARS_MAX: usize = 60;
+/// What is said after this is for the table alone.
+const TO_THE_TABLE: &str = "/t ";
 
 /// What a key asks for beyond what it changed.
 #[derive(Debug, PartialEq)]
@@ -86,7 +88,11 @@ impl Evening {
             KeyCode::Enter if !self.line.trim().is_empty() => {
                 self.chats += 1;
                 let (request, text) = (self.chats, std::mem::take(&mut self.line));
-                return Asked::Wish(Wish::Say(Chat { request, text }.into()));
+                let said = match text.strip_prefix(TO_THE_TABLE) {
+                    Some(text) => TableChat { request, text: text.into() }.into(),
+                    None => Chat { request, text }.into(),
+                };
+                return Asked::Wish(Wish::Say(said));
             }
             _ => {}
         }
@@ -128,6 +134,7 @@ impl Evening {
             }
             KeyCode::Char('r') if kind == Some(GameKind::Gomoku) => return self.resign(sure),
             KeyCode::Char('s') if kind.is_none() => return self.sit(),
+            KeyCode::Char(letter) => return self.owning_key(letter).unwrap_or(Asked::Nothing),
             _ => {}
         }
         Asked::Nothing
@@ -217,7 +224,9 @@ impl Evening {
         match (self.screen, self.focus, kind) {
             (Screen::Way, ..) => "q quit",
             (Screen::Rooms, ..) => "up/down choose  Enter go in  g game  r look again  q quit",
-            (Screen::Room, Focus::Chat, _) => "type and Enter to say it  Tab back to the table",
+            (Screen::Room, Focus::Chat, _) => {
+                "type and Enter to say it, /t first: to the table alone  Tab back to the table"
+            }
             (Screen::Room, _, None) => "s sit (a number first: that table)  Tab chat  Esc rooms  q quit",
             (Screen::Room, _, Some(Some(GameKind::Gomoku))) => {
                 "arrows or h8, Enter play  ? hint  Tab chat  r give up  u stand  Esc rooms  q quit"

@@ -9,6 +9,7 @@
 
 use super::evening::{Evening, Focus, Inside, Screen, Voice, total_line};
 use super::ink::Ink;
+use super::owning::{self, waits_for};
 use super::table::Table;
 use super::words::{game_name, who};
 use super::{doudizhu, gomoku};
@@ -111,7 +112,7 @@ fn room(evening: &Evening, inside: &Inside, ink: Ink, frame: &mut Frame<'_>, are
         let block = Block::bordered().title(" no table ");
         return frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }).block(block), area);
     };
-    let block = Block::bordered().title(format!(" table {} ", table.no));
+    let block = Block::bordered().title(owning::title(table, evening.me));
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let people = table.seats.len().min(3) as u16;
@@ -142,7 +143,7 @@ fn status_line(evening: &Evening, table: &Table, ink: Ink) -> Line<'static> {
         (None, false) if table.seats.iter().any(Option::is_none) => {
             Line::raw("waiting for somebody to sit down")
         }
-        (None, false) => Line::raw("the hand begins in a moment"),
+        (None, false) => Line::raw(waits_for(table)),
     }
 }
 
@@ -154,7 +155,11 @@ fn seat_lines(evening: &Evening, table: &Table, ink: Ink) -> Vec<Line<'static>> 
             Some(account) => who(*account),
             None => "free".into(),
         };
-        let mark = if table.playing && table.to_act == Some(seat) { '>' } else { ' ' };
+        let mark = match table.playing {
+            true if table.to_act == Some(seat) => '>',
+            false if table.is_ready(seat) => '+',
+            _ => ' ',
+        };
         let role = match table.kind {
             Some(GameKind::Gomoku) => gomoku::role(table, seat),
             Some(GameKind::DouDizhu) => doudizhu::role(table, seat),

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 use usher_games::{GameKind, Seat};
-use usher_proto::message::{Act, Acted, HandEnded, PlayerSat, Scored, SeatNo, TableState};
+use usher_proto::message::{Act, Acted, HandEnded, PlayerSat, Scored, SeatNo, TableRules, TableState};
 use usher_proto::{AccountId, GameId, TableNo};
 
 /// A table, as the one in `seat` sees it.
@@ -25,6 +25,10 @@ pub(super) struct Table {
     pub(super) scores: Vec<Option<i64>>,
     pub(super) to_act: Option<u8>,
     pub(super) view: Vec<u8>,
+    pub(super) owner: Option<u8>,
+    pub(super) rules: TableRules,
+    /// Seats that are ready for the next hand, as bits.
+    pub(super) ready: u8,
     /// What came of the last hand, until the next.
     pub(super) outcome: Option<String>,
     /// When the turn is over, and how long turns are.
@@ -47,6 +51,9 @@ impl Table {
             scores: vec![None; seats],
             to_act: None,
             view: Vec::new(),
+            owner: None,
+            rules: TableRules::default(),
+            ready: 0,
             outcome: None,
             turn_ends: None,
             turn_time: Duration::ZERO,
@@ -61,6 +68,7 @@ impl Table {
         self.scores = state.scores;
         self.scores.resize(self.seats.len(), None);
         self.playing = state.playing;
+        (self.owner, self.rules, self.ready) = (state.owner, state.rules, state.ready);
         if state.playing {
             (self.hand, self.turn, self.to_act) = (state.hand, state.turn, state.to_act);
             self.view = state.view.into_vec();
@@ -121,6 +129,7 @@ impl Table {
     pub(super) fn set_sitter(&mut self, seat: u8, account: Option<AccountId>) {
         if let Some(sitter) = self.seats.get_mut(usize::from(seat)) {
             *sitter = account;
+            self.set_ready(seat, false);
             self.scores[usize::from(seat)] = None;
         }
     }
@@ -128,6 +137,16 @@ impl Table {
     /// Who sits in a seat.
     pub(super) fn sitter(&self, seat: u8) -> Option<AccountId> {
         self.seats.get(usize::from(seat)).copied().flatten()
+    }
+
+    pub(super) fn is_ready(&self, seat: u8) -> bool {
+        self.ready.checked_shr(seat.into()).is_some_and(|bits| bits & 1 == 1)
+    }
+
+    pub(super) fn set_ready(&mut self, seat: u8, ready: bool) {
+        if usize::from(seat) < self.seats.len() {
+            self.ready = self.ready & !(1 << seat) | u8::from(ready) << seat;
+        }
     }
 
     pub(super) fn is_my_turn(&self) -> bool {
@@ -159,7 +178,7 @@ mod tests {
             view: hand.to_view().into(),
             scores: Vec::new(),
             owner: None,
-            rules: Default::default(),
+            rules: TableRules::default(),
             ready: 0,
         }
     }

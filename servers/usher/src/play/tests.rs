@@ -76,7 +76,7 @@ fn table_state(kind: GameKind, hand: &dyn Game, number: u64) -> TableState {
         view: hand.view(Some(Seat(0))).into(),
         scores: vec![Some(5); kind.seats().into()],
         owner: None,
-        rules: Default::default(),
+        rules: TableRules::default(),
         ready: 0,
     }
 }
@@ -255,4 +255,45 @@ fn every_screen_fits_every_window() {
             }
         }
     }
+}
+
+#[test]
+fn a_table_has_an_owner_whose_keys_ask_and_whose_rules_are_shown() {
+    let hand = Gomoku::new([1; 32]);
+    let mut evening = at_a_table(GameKind::Gomoku, &hand);
+    let mine = TableState { owner: Some(0), playing: false, ..table_state(GameKind::Gomoku, &hand, 1) };
+    hear(&mut evening, mine);
+    shows(&evening, &["table 4, yours"]);
+    let rules = TableRules { begin: HandBegin::AllReady, ..TableRules::default() };
+    let asked = key(&mut evening, KeyCode::Char('w'));
+    assert_eq!(asked, Asked::Wish(Wish::Say(SetTableRules { rules }.into())));
+    hear(&mut evening, TableRuled { table: TableNo(4), owner: Some(0), rules });
+    shows(&evening, &["hands begin when all", "anybody may sit", "y when you are ready"]);
+    let asked = key(&mut evening, KeyCode::Char('y'));
+    assert_eq!(asked, Asked::Wish(Wish::Say(Ready { ready: true }.into())));
+    let at = |seat| SeatNo { table: TableNo(4), seat };
+    hear(&mut evening, PlayerReady { at: at(0), ready: true });
+    shows(&evening, &["you are ready", "+1 you", "others are not yet"]);
+    assert_eq!(key(&mut evening, KeyCode::Char('y')), Asked::Wish(Wish::Say(Ready { ready: false }.into())));
+    assert_eq!(key(&mut evening, KeyCode::Char('z')), Asked::Nothing);
+    shows(&evening, &["a seat's number first"]);
+    key(&mut evening, KeyCode::Char('2'));
+    assert_eq!(key(&mut evening, KeyCode::Char('z')), Asked::Wish(Wish::Say(Dismiss { seat: 1 }.into())));
+    hear(&mut evening, TableDenied { reason: TableDenial::HandPlayed });
+    shows(&evening, &["! not out of a hand that is played"]);
+    hear(&mut evening, PlayerReady { at: at(200), ready: true });
+    hear(&mut evening, Stood { from: Some(at(0)), dismissed: true });
+    shows(&evening, &["the table's owner had you stand up", "You stand in Blue"]);
+}
+
+#[test]
+fn what_is_for_the_table_goes_there_alone() {
+    let hand = Gomoku::new([1; 32]);
+    let mut evening = at_a_table(GameKind::Gomoku, &hand);
+    key(&mut evening, KeyCode::Tab);
+    let asked = type_in(&mut evening, "/t well played");
+    let Asked::Wish(Wish::Say(Message::TableChat(chat))) = asked else { panic!("{asked:?}") };
+    assert_eq!(chat.text, "well played");
+    hear(&mut evening, TableSaid { from: AccountId(9), text: "thanks\u{7}".into() });
+    shows(&evening, &["player 0009 at your table: thanks\u{fffd}"]);
 }
