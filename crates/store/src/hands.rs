@@ -6,7 +6,7 @@
 //! (`usher_proto::hand`), nor how it is played back (`usher replay`).
 //! Invariants: the journal is the truth. The scores are made of it alone, know how far they have counted it, and are
 //! made again where they are missing; a hand counts by its name, the first time it is told.
-//! Limits: [`QUEUE_MAX`] hands wait, one more is handed back; [`BATCH_MAX`] go into one write and one sync. Both files
+//! Limits: as many hands wait as the journal was opened for, one more is handed back; [`BATCH_MAX`] go into one write and one sync. Both files
 //! grow with every hand: a disk that is full is an error of the hands that do not fit.
 //! Read next: [`line`](mod@line), then [`journal`].
 

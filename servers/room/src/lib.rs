@@ -134,7 +134,9 @@ impl App for Room {
 
     fn run(config: Config) -> anyhow::Result<()> {
         let Config { common, section, rooms, journal } = config;
-        let results = journal.as_deref().map(Results::open).transpose().context("room.hands")?;
+        let tables = rooms.iter().map(|room| room.tables() as usize).sum();
+        let open = |path| Results::open(path, tables);
+        let results = journal.as_deref().map(open).transpose().context("room.hands")?;
         let mut machine: Option<Arc<RoomConfig>> = None;
         serve(ServerPlan {
             common,

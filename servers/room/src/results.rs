@@ -2,11 +2,12 @@
 //!
 //! Owns: the journal of this process. Does not own its lines and sums (`usher_store::hands`), nor when a hand is told
 //! (`usher_logic::room`).
-//! Limit: a hand that finds the journal's queue full, or a disk that takes nothing, is told as one that could not be
+//! Limit: every table's hand may wait at once. One that finds the journal's queue full all the same, or a disk that takes nothing, is told as one that could not be
 //! written down: its outcome stands, its scores do not count.
 //! Read next: `usher_store::hands`.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 use usher_proto::{AccountId, GameId, HandRecord};
 use usher_runtime::answers::{Recorded, Records};
@@ -16,15 +17,18 @@ use usher_store::{Journal, Scores, StoreError};
 pub(crate) struct Results {
     /// Until it is closed.
     journal: RwLock<Option<Journal>>,
+    /// Whether the last hand was not taken: said once, and counted by the machine.
+    is_full: AtomicBool,
     /// Read by one thread at a time, and seldom: when somebody sits down.
     scores: Mutex<Scores>,
 }
 
 impl Results {
-    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
-        let journal = Journal::open(path)?;
+    /// For the hands of so many tables.
+    pub(crate) fn open(path: &Path, tables: usize) -> Result<Self, StoreError> {
+        let journal = Journal::open_for(path, tables)?;
         let scores = Mutex::new(journal.scores()?);
-        Ok(Self { journal: RwLock::new(Some(journal)), scores })
+        Ok(Self { journal: RwLock::new(Some(journal)), scores, is_full: AtomicBool::new(false) })
     }
 }
 
@@ -34,8 +38,9 @@ impl Records for Results {
         let Some(journal) = &*journal else { return false };
         let told = move |recorded: Result<hands::Recorded, _>| done(recorded.ok().map(|it| it.totals));
         let taken = journal.record(record, Box::new(told));
-        if let Err(Full(record)) = &taken {
-            tracing::error!(hand = %record.id, "a hand is not written down: too many wait for the disk");
+        let was_full = self.is_full.swap(taken.is_err(), Ordering::Relaxed);
+        if let (Err(Full(record)), false) = (&taken, was_full) {
+            tracing::error!(hand = %record.id, "hands are not written down: too many wait for the disk");
         }
         taken.is_ok()
     }
@@ -85,7 +90,7 @@ mod tests {
     fn what_was_taken_is_written_down_when_it_is_closed_and_nothing_is_taken_afterwards() {
         let folder = std::env::temp_dir().join(format!("usher-room-results-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let results = Results::open(&folder.join("hands.jsonl")).unwrap();
+        let results = Results::open(&folder.join("hands.jsonl"), 100).unwrap();
         let (told, outcomes) = channel();
         for number in 1..=100 {
             let told = told.clone();

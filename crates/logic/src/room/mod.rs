@@ -60,7 +60,7 @@ impl RoomSpec {
     }
 
     /// Its tables: a seat for everybody it lets in.
-    fn tables(&self) -> u32 {
+    pub fn tables(&self) -> u32 {
         self.capacity.div_ceil(u32::from(self.game.seats()))
     }
 

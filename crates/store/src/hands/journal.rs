@@ -5,8 +5,8 @@
 //! Owns: the thread and its queue. Does not own what is done with a batch (`recorder.rs`).
 //! Invariants: hands are recorded in the order they came in; each asker is told exactly once, or had its hand handed
 //! back; what was taken is recorded before the journal is dropped.
-//! Limits: [`QUEUE_MAX`] hands wait; one more is handed back and counted, for logic must not wait. [`BATCH_MAX`] go
-//! into one sync.
+//! Limits: as many hands wait as it was opened for, [`QUEUE_MAX`] if nothing was said; one more is handed back and
+//! counted, for logic must not wait. [`BATCH_MAX`] go into one sync.
 //! Read next: `recorder.rs`.
 
 use super::recorder::{Ask, Done, Recorder};
@@ -19,12 +19,12 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use usher_proto::HandRecord;
 
-/// Hands that may wait.
+/// Hands that may wait, where nothing else is said.
 pub const QUEUE_MAX: usize = 1_024;
 /// Hands of one write and one sync.
 pub const BATCH_MAX: usize = 256;
 
-/// A hand that was not taken: [`QUEUE_MAX`] wait, or the thread has ended.
+/// A hand that was not taken: as many wait as may, or the thread has ended.
 #[derive(Debug)]
 pub struct Full(pub Box<HandRecord>);
 
@@ -59,7 +59,7 @@ impl Counters {
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
-    queue: Option<SyncSender<Ask>>,
+    queue: Option<SyncSender<Box<Ask>>>,
     thread: Option<JoinHandle<()>>,
     counters: Arc<Counters>,
 }
@@ -68,9 +68,15 @@ impl Journal {
     /// Opens a journal and its scores, or makes them. Reads what the scores have not counted yet; a torn last line is
     /// cut off, any other line that is no record is an error.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_for(path, QUEUE_MAX)
+    }
+
+    /// As `open`, with place for so many hands to wait: who gives it one hand a table at a time, and has no more tables
+    /// than that, is never handed one back by a disk that keeps up.
+    pub fn open_for(path: &Path, hands_max: usize) -> Result<Self, StoreError> {
         let counters = Arc::new(Counters::default());
         let mut recorder = Recorder::open(path, Arc::clone(&counters))?;
-        let (queue, asks) = sync_channel(QUEUE_MAX);
+        let (queue, asks) = sync_channel(hands_max);
         let started = Builder::new().name("hands".into()).spawn(move || run(&mut recorder, &asks));
         let thread = started.map_err(|source| StoreError::Io { file: path.into(), source })?;
         Ok(Self { path: path.into(), queue: Some(queue), thread: Some(thread), counters })
@@ -85,7 +91,7 @@ impl Journal {
     /// counted, or cannot be.
     pub fn record(&self, record: HandRecord, done: Done) -> Result<(), Full> {
         let queue = self.queue.as_ref().expect("invariant: the queue is there until the journal is dropped");
-        queue.try_send(Ask { record, done }).map_err(|error| {
+        queue.try_send(Box::new(Ask { record, done })).map_err(|error| {
             Counters::add(&self.counters.refused, 1);
             let (TrySendError::Full(ask) | TrySendError::Disconnected(ask)) = error;
             Full(Box::new(ask.record))
@@ -116,10 +122,10 @@ impl Drop for Journal {
     }
 }
 
-fn run(recorder: &mut Recorder, asks: &Receiver<Ask>) {
+fn run(recorder: &mut Recorder, asks: &Receiver<Box<Ask>>) {
     while let Ok(first) = asks.recv() {
-        let mut batch = vec![first];
-        batch.extend(asks.try_iter().take(BATCH_MAX - 1));
+        let mut batch = vec![*first];
+        batch.extend(asks.try_iter().take(BATCH_MAX - 1).map(|ask| *ask));
         recorder.record(batch);
     }
 }
