@@ -3,10 +3,11 @@
 //! Invariant: every record is new, sums to zero, and played back comes to what it says.
 //! Read next: `house.rs`.
 
+use crate::playback::{play, unguarded};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use usher_games::{GameKind, Seat};
-use usher_proto::hand::{HandRecord, Move};
+use usher_games::GameKind;
+use usher_proto::hand::HandRecord;
 use usher_proto::machine::{Answer, Question};
 use usher_proto::{AccountId, GameId};
 
@@ -46,7 +47,9 @@ impl Records {
         assert_eq!(record.scores.len(), record.seats.len());
         assert!(record.began_unix_ms <= record.ended_unix_ms);
         if record.reason != "fault" {
-            play_back(&record);
+            let kind = GameKind::from_id(record.game.0).expect("a game there is");
+            let playback = play(&record, unguarded, || kind.new_hand(record.seed));
+            assert_eq!(playback.difference, None, "{}", record.id);
         }
         for (account, score) in record.seats.iter().zip(&record.scores) {
             *self.scores.entry((*account, record.game)).or_default() += i64::from(*score);
@@ -55,18 +58,4 @@ impl Records {
         self.hands.push(record);
         totals
     }
-}
-
-fn play_back(record: &HandRecord) {
-    let kind = GameKind::from_id(record.game.0).expect("a game there is");
-    let mut game = kind.new_hand(record.seed);
-    for done in &record.moves {
-        match done {
-            Move::Act { seat, action } => drop(game.act(Seat(*seat), action).expect("it was legal")),
-            Move::Timeout => drop(game.timeout()),
-            Move::Abandon { seat } => drop(game.abandon(Seat(*seat))),
-        }
-    }
-    let outcome = game.outcome().expect("it was over");
-    assert_eq!((outcome.scores, outcome.reason.name()), (record.scores.clone(), &*record.reason));
 }
