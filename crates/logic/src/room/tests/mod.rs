@@ -15,5 +15,8 @@ mod play;
 mod playing_on;
 mod records;
 mod returning;
+pub(super) mod rigged;
+mod secrecy;
+mod sitting;
 mod talking;
 mod watching;
