@@ -4,6 +4,7 @@
 
 mod churn;
 mod coming;
+mod coming_back;
 mod draining;
 mod entering;
 mod evicting;
