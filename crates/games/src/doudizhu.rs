@@ -32,8 +32,7 @@ pub(crate) use self::action::describe;
 pub use self::action::{BID, PASS};
 use self::auction::Auction;
 pub use self::auction::BID_MAX;
-use self::cards::Deal;
-pub use self::cards::{BOTTOM, CARDS, Cards, DEALT, RANKS, Rank, Ranks, SET_BYTES};
+pub use self::cards::{BOTTOM, CARDS, Cards, DEALT, Deal, RANKS, Rank, Ranks, SET_BYTES};
 pub use self::combination::{Combination, HAND_MAX, Shape, Wings};
 pub use self::event::{ABANDONED, ACTED, TIMED_OUT};
 pub use self::legal::plays;
@@ -78,7 +77,8 @@ impl DouDizhu {
         Self::dealt(Deal::new(seed))
     }
 
-    fn dealt(deal: Deal) -> Self {
+    /// A new hand of these cards.
+    pub fn dealt(deal: Deal) -> Self {
         Self {
             turn: 0,
             auction: Auction::new(deal.first),

@@ -5,18 +5,17 @@
 //! reads (`usher_games`).
 //! Invariants: exit codes are 0 every hand came out as recorded, 1 one did not, 2 bad usage or a broken file. Nothing is
 //! written to the file, so a server may be appending to it.
-//! Read next: `replay/playback.rs`.
-
-mod playback;
+//! Read next: `usher_logic::playback`, which plays a hand.
 
 use anyhow::anyhow;
 use clap::Args;
-use playback::{End, Playback};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Write, stdin, stdout};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use usher_games::GameKind;
+use usher_logic::playback::{self, End, Playback};
 use usher_proto::hand::Move;
 use usher_proto::{HandId, HandRecord};
 use usher_store::StoreError;
@@ -71,7 +70,7 @@ fn replay(args: &ReplayArgs, out: &mut impl Write) -> anyhow::Result<bool> {
         let kind = GameKind::from_id(record.game.0).ok_or_else(|| {
             anyhow!("{}:{line}: game: {} is none that this program knows", name.display(), record.game)
         })?;
-        let playback = playback::play(&record, || kind.new_hand(record.seed));
+        let playback = playback::play(&record, guarded, || kind.new_hand(record.seed));
         played += 1;
         different += u64::from(playback.difference.is_some());
         show(args.quiet, kind, &record, &playback, out)?;
@@ -96,6 +95,16 @@ fn open(path: &Path) -> Result<(PathBuf, Box<dyn BufRead>), StoreError> {
     }
     let file = File::open(path).map_err(|source| StoreError::Io { file: path.into(), source })?;
     Ok((path.into(), Box::new(BufReader::new(file))))
+}
+
+/// A game that panics ends its hand and nothing else.
+fn guarded(call: &mut dyn FnMut()) -> Result<(), String> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| match panic.downcast::<String>() {
+        Ok(said) => *said,
+        Err(panic) => {
+            panic.downcast::<&str>().map_or_else(|_| "without a word".into(), |said| (*said).into())
+        }
+    })
 }
 
 fn show(

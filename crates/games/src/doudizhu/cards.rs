@@ -210,18 +210,20 @@ impl Ranks {
     }
 }
 
-/// Cards as they are dealt.
+/// Cards as they are dealt: every one is somewhere, once.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Deal {
-    pub(super) hands: [Cards; SEATS],
-    pub(super) bottom: Cards,
+pub struct Deal {
+    /// [`DEALT`] for each seat.
+    pub hands: [Cards; SEATS],
+    /// The [`BOTTOM`].
+    pub bottom: Cards,
     /// Who bids first.
-    pub(super) first: Seat,
+    pub first: Seat,
 }
 
 impl Deal {
     /// The deal this seed gives: a shuffle, 17 cards each from the top, three left, and who bids first.
-    pub(super) fn new(seed: [u8; 32]) -> Self {
+    pub fn new(seed: [u8; 32]) -> Self {
         let rng = &mut ChaCha8Rng::from_seed(seed);
         let mut deck: [u8; CARDS as usize] = core::array::from_fn(|card| card as u8);
         for last in (1..deck.len()).rev() {

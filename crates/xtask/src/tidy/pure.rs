@@ -4,7 +4,7 @@
 //! run the same code by the million.
 //!
 //! - Owns: which crates are pure, and what they may be built on.
-//! - Invariant: `proto` alone may use std, behind its feature `codec`, which no pure crate turns on.
+//! - Invariant: `proto` alone may use std, behind its feature `codec`, which no pure crate turns on but for its tests.
 //!
 //! Read next: `arrows.rs`.
 

@@ -17,6 +17,7 @@ mod crashes;
 mod door;
 mod evenings;
 mod floods;
+mod killed_players;
 mod links;
 mod logins;
 mod page;

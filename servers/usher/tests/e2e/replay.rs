@@ -10,6 +10,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use usher_games::{Game, GameKind, Seat};
+use usher_logic::playback::make;
 use usher_proto::hand::Move;
 use usher_proto::message::Leave;
 use usher_proto::{AccountId, GameId, HandId, HandRecord, Message, RoomNo, TableNo};
@@ -39,11 +40,7 @@ fn play(number: u64) -> HandRecord {
             1 if game.turn() > patience => Move::Abandon { seat: (rng.next_u32() % 2) as u8 },
             _ => any_action(game.as_ref(), seat, rng),
         });
-        match moves.last().unwrap() {
-            Move::Act { seat, action } => drop(game.act(Seat(*seat), action).unwrap()),
-            Move::Timeout => drop(game.timeout()),
-            Move::Abandon { seat } => drop(game.abandon(Seat(*seat))),
-        }
+        make(game.as_mut(), moves.last().unwrap()).unwrap();
     }
     let outcome = game.outcome().unwrap();
     HandRecord {

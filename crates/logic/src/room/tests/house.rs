@@ -54,6 +54,10 @@ pub(super) struct House {
     moving: BTreeSet<ConnId>,
     groups: BTreeMap<GroupId, BTreeSet<ConnId>>,
     inbox: BTreeMap<ConnId, Vec<Message>>,
+    /// Everything that was ever sent to anybody, the manager too.
+    pub(super) sent: Vec<(ConnId, Message)>,
+    /// Nothing is delivered on this way.
+    held: Option<Way>,
     pub(super) closed: BTreeMap<ConnId, CloseReason>,
     pub(super) refused: BTreeMap<ConnId, Message>,
     pub(super) linked: bool,
@@ -111,6 +115,8 @@ impl House {
             moving: BTreeSet::new(),
             groups: BTreeMap::new(),
             inbox: BTreeMap::new(),
+            sent: Vec::new(),
+            held: None,
             closed: BTreeMap::new(),
             refused: BTreeMap::new(),
             linked: false,
@@ -186,6 +192,17 @@ impl House {
     /// The manager says something that does not arrive yet.
     pub(super) fn post_manager(&mut self, message: impl Into<Message>) {
         self.send_by(Way::FromManager, Mail::Says(message.into()));
+    }
+
+    /// From now on nothing is delivered on this way, until it is let go.
+    pub(super) fn hold(&mut self, way: Way) {
+        self.held = Some(way);
+    }
+
+    /// What was held is delivered.
+    pub(super) fn let_go(&mut self) {
+        self.held = None;
+        self.settle();
     }
 
     pub(super) fn drain(&mut self) {
@@ -294,7 +311,9 @@ impl House {
 
     /// The ways something can be delivered on now.
     pub(super) fn ways(&self) -> Vec<Way> {
-        let waits = |way: &Way| matches!(way, Way::Client(conn) if self.moving.contains(conn));
+        let waits = |way: &Way| {
+            self.held == Some(*way) || matches!(way, Way::Client(conn) if self.moving.contains(conn))
+        };
         self.mail.keys().copied().filter(|way| !waits(way)).collect()
     }
 
@@ -355,6 +374,7 @@ impl House {
             Output::Refuse(conn, message) => assert!(self.refused.insert(conn, message).is_none()),
             Output::Send(LINK, message) => {
                 assert!(self.linked, "{message:?} is said to nobody");
+                self.sent.push((LINK, message.clone()));
                 self.send_by(Way::ToManager, Mail::Says(message));
             }
             Output::Send(conn, message) => self.hear(from, conn, message),
@@ -409,6 +429,7 @@ impl House {
 
     fn hear_any(&mut self, conn: ConnId, message: Message) {
         if !self.closed.contains_key(&conn) {
+            self.sent.push((conn, message.clone()));
             self.inbox.entry(conn).or_default().push(message);
         }
     }

@@ -4,6 +4,7 @@
 
 mod churn;
 mod coming;
+mod coming_back;
 mod draining;
 mod entering;
 mod evicting;
@@ -16,5 +17,8 @@ mod play;
 mod playing_on;
 mod records;
 mod returning;
+pub(super) mod rigged;
+mod secrecy;
+mod sitting;
 mod talking;
 mod watching;

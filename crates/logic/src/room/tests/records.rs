@@ -3,17 +3,21 @@
 //! Invariant: every record is new, sums to zero, and played back comes to what it says.
 //! Read next: `house.rs`.
 
-use alloc::collections::BTreeMap;
+use super::rigged::new_hand;
+use crate::playback::{play, unguarded};
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
-use usher_games::{GameKind, Seat};
-use usher_proto::hand::{HandRecord, Move};
+use usher_games::GameKind;
+use usher_proto::hand::{HandRecord, Seed};
 use usher_proto::machine::{Answer, Question};
 use usher_proto::{AccountId, GameId};
 
 /// Every hand that ended, and what came of them.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    seeds: u64,
+    /// The chance of the next hands; after these it is counted up.
+    pub(super) seeds: VecDeque<Seed>,
+    counted: u64,
     pub(super) hands: Vec<HandRecord>,
     scores: BTreeMap<(AccountId, GameId), i64>,
     /// Nothing can be written down.
@@ -23,17 +27,19 @@ pub(super) struct Records {
 impl Records {
     pub(super) fn answer(&mut self, question: Question) -> Answer {
         match question {
-            Question::HandSeed => {
-                self.seeds += 1;
-                let mut seed = [7; 32];
-                seed[..8].copy_from_slice(&self.seeds.to_be_bytes());
-                Answer::HandSeed(seed)
-            }
+            Question::HandSeed => Answer::HandSeed(self.seeds.pop_front().unwrap_or_else(|| self.count_up())),
             Question::RecordHand(_) if self.is_full => Answer::HandRecorded(None),
             Question::RecordHand(record) => Answer::HandRecorded(Some(self.record(*record))),
             Question::Score { account, game } => Answer::Score(Some(self.score(account, game))),
             other => panic!("a room asks {other:?}"),
         }
+    }
+
+    fn count_up(&mut self) -> Seed {
+        self.counted += 1;
+        let mut seed = [7; 32];
+        seed[..8].copy_from_slice(&self.counted.to_be_bytes());
+        seed
     }
 
     fn score(&self, account: AccountId, game: GameId) -> i64 {
@@ -46,7 +52,9 @@ impl Records {
         assert_eq!(record.scores.len(), record.seats.len());
         assert!(record.began_unix_ms <= record.ended_unix_ms);
         if record.reason != "fault" {
-            play_back(&record);
+            let kind = GameKind::from_id(record.game.0).expect("a game there is");
+            let playback = play(&record, unguarded, || new_hand(kind, record.seed));
+            assert_eq!(playback.difference, None, "{}", record.id);
         }
         for (account, score) in record.seats.iter().zip(&record.scores) {
             *self.scores.entry((*account, record.game)).or_default() += i64::from(*score);
@@ -55,18 +63,4 @@ impl Records {
         self.hands.push(record);
         totals
     }
-}
-
-fn play_back(record: &HandRecord) {
-    let kind = GameKind::from_id(record.game.0).expect("a game there is");
-    let mut game = kind.new_hand(record.seed);
-    for done in &record.moves {
-        match done {
-            Move::Act { seat, action } => drop(game.act(Seat(*seat), action).expect("it was legal")),
-            Move::Timeout => drop(game.timeout()),
-            Move::Abandon { seat } => drop(game.abandon(Seat(*seat))),
-        }
-    }
-    let outcome = game.outcome().expect("it was over");
-    assert_eq!((outcome.scores, outcome.reason.name()), (record.scores.clone(), &*record.reason));
 }
