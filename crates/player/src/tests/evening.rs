@@ -39,7 +39,7 @@ fn table_after(hand: u64) -> TableState {
         view: vec![].into(),
         scores: vec![],
         owner: None,
-        rules: Default::default(),
+        rules: TableRules::default(),
         ready: 0,
     }
 }

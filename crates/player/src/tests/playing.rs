@@ -251,7 +251,7 @@ fn play_a_hand(kind: GameKind) {
             view: hand.view(Some(Seat(1))).into(),
             scores: vec![],
             owner: None,
-            rules: Default::default(),
+            rules: TableRules::default(),
             ready: 0,
         },
     );

@@ -71,8 +71,8 @@ fn resign(house: &mut House, hand: u64) {
 fn hands_wait_until_everybody_is_ready_if_the_owner_wishes_it() {
     let mut house = house(2);
     let rules = begin(HandBegin::AllReady);
-    let ruled = TableRuled { table: TABLE, owner: Some(0), rules };
-    assert_eq!(rule(&mut house, 1, rules), [ruled.into()]);
+    let all_ready = TableRuled { table: TABLE, owner: Some(0), rules };
+    assert_eq!(rule(&mut house, 1, rules), [all_ready.into()]);
     let sat = state(&house.sit(2)).expect("the table");
     assert_eq!((sat.playing, sat.rules, sat.owner, sat.ready), (false, rules, Some(0), 0));
     house.heard(1);
