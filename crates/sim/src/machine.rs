@@ -11,7 +11,7 @@ use usher_logic::login::Login;
 use usher_logic::manager::Manager;
 use usher_logic::room::{RoomNote, RoomServer};
 use usher_player::{Crowd, Tally};
-use usher_proto::{Input, Machine, Outbox, Output, Time};
+use usher_proto::{Figures, Input, Machine, Outbox, Output, Time};
 
 pub(crate) type In = Input<RoomNote>;
 pub(crate) type Out = Output<RoomNote>;
@@ -61,13 +61,13 @@ impl AnyMachine {
         }
     }
 
-    pub(crate) fn figures(&self, visit: &mut dyn FnMut(&'static str, u64)) {
+    pub(crate) fn figures(&self, figures: &mut Figures) {
         match self {
-            Self::Manager(machine) => machine.figures(visit),
-            Self::Login(machine) => machine.figures(visit),
-            Self::Hall(machine) => machine.figures(visit),
-            Self::Room(machine) => machine.figures(visit),
-            Self::Crowd(machine) => machine.figures(visit),
+            Self::Manager(machine) => machine.figures(figures),
+            Self::Login(machine) => machine.figures(figures),
+            Self::Hall(machine) => machine.figures(figures),
+            Self::Room(machine) => machine.figures(figures),
+            Self::Crowd(machine) => machine.figures(figures),
         }
     }
 }

@@ -29,8 +29,8 @@ use usher_games::GameKind;
 use usher_proto::NodeConfig;
 use usher_proto::limits::ROOMS_MAX;
 use usher_proto::{
-    AccountId, ConnId, GameId, Generation, Identity, Input, Machine, Outbox, RoomNo, ServerKind, ShardId,
-    Time,
+    AccountId, ConnId, Figures, GameId, Generation, Identity, Input, Machine, Outbox, RoomNo, ServerKind,
+    ShardId, Time,
 };
 
 /// The shard every connection begins at.
@@ -38,6 +38,10 @@ pub const DOOR: ShardId = ShardId(0);
 
 /// Runs a call into one table's game; true if it ran to its end, false if it panicked.
 pub type Guard = fn(&mut dyn FnMut()) -> bool;
+
+/// What door and floors both count; a figure has one help.
+const EVICTED: &str = "Stays and connections ended for a newer login of their account, or by the operator.";
+const REPLACED: &str = "Connections closed for a newer one of the same login.";
 
 /// One room as its config describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -233,10 +237,10 @@ impl Machine for RoomServer {
         }
     }
 
-    fn figures(&self, visit: &mut dyn FnMut(&'static str, u64)) {
+    fn figures(&self, figures: &mut Figures) {
         match self {
-            Self::Door(door) => door.figures(visit),
-            Self::Floor(floor) => floor.figures(visit),
+            Self::Door(door) => door.figures(figures),
+            Self::Floor(floor) => floor.figures(figures),
         }
     }
 }

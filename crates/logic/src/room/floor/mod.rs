@@ -22,7 +22,7 @@ mod table;
 mod tables;
 mod watch;
 
-use super::{DOOR, Guard, RoomConfig, RoomNote};
+use super::{DOOR, EVICTED, Guard, REPLACED, RoomConfig, RoomNote};
 use alarms::{Alarm, Alarms};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -33,7 +33,7 @@ use room::Room;
 use step::{Counts, Step};
 use usher_proto::machine::Answer;
 use usher_proto::message::{CloseReason, EnterDenial, EnterDenied};
-use usher_proto::{AccountId, ConnId, Input, Message, Outbox, Output, RoomNo, ShardId, Time};
+use usher_proto::{AccountId, ConnId, Figures, Input, Message, Outbox, Output, RoomNo, ShardId, Time};
 
 type Out = Outbox<RoomNote>;
 
@@ -195,25 +195,33 @@ impl Floor {
         assert!(self.here.values().all(|(room, _)| self.rooms.contains_key(room)));
     }
 
-    pub(super) fn figures(&self, visit: &mut dyn FnMut(&'static str, u64)) {
+    pub(super) fn figures(&self, figures: &mut Figures) {
         let sum = |sum: [u64; 4], room: &Room| {
             let counts = room.counts();
             core::array::from_fn(|at| sum[at] + counts[at])
         };
         let [players, absent, seated, playing] = self.rooms.values().fold([0; 4], sum);
         let counts = &self.shared.counts;
-        visit("usher_players", players);
-        visit("usher_players_absent", absent);
-        visit("usher_players_seated", seated);
-        visit("usher_hands_playing", playing);
-        visit("usher_chats_total", counts.chats);
-        visit("usher_hands_started_total", counts.hands_started);
-        visit("usher_hands_ended_total", counts.hands_ended);
-        visit("usher_hands_unrecorded_total", counts.hands_unrecorded);
-        visit("usher_game_faults_total", counts.faults);
-        visit("usher_evicted_total", counts.evicted);
-        visit("usher_replaced_total", counts.replaced);
-        visit("usher_seats_given_up_total", counts.seats_given_up);
+        figures.gauge("usher_players", "Players in rooms, seated or not.", players);
+        figures.gauge("usher_players_absent", "Players without a connection whose seat is kept.", absent);
+        figures.gauge("usher_players_seated", "Players who have a seat.", seated);
+        figures.gauge("usher_hands_playing", "Hands being played.", playing);
+        figures.counter("usher_chats_total", "Chats said in rooms and at tables.", counts.chats);
+        figures.counter("usher_hands_started_total", "Hands begun.", counts.hands_started);
+        figures.counter("usher_hands_ended_total", "Hands that came to an end.", counts.hands_ended);
+        figures.counter(
+            "usher_hands_unrecorded_total",
+            "Hands that were not written down, and do not count.",
+            counts.hands_unrecorded,
+        );
+        figures.counter("usher_game_faults_total", "Games that panicked.", counts.faults);
+        figures.counter("usher_evicted_total", EVICTED, counts.evicted);
+        figures.counter("usher_replaced_total", REPLACED, counts.replaced);
+        figures.counter(
+            "usher_seats_given_up_total",
+            "Kept seats whose player did not come back.",
+            counts.seats_given_up,
+        );
     }
 }
 

@@ -17,8 +17,8 @@ use usher_games::GameKind;
 use usher_proto::machine::Peer;
 use usher_proto::message::{CloseReason, Enter, EnterDenial, EnterDenied, Entered, Load, Sit};
 use usher_proto::{
-    AccountId, ConnId, GameId, Generation, GroupId, Identity, Input, Machine, Message, Outbox, Output,
-    RoomNo, SessionId, ShardId, Time, WorldId,
+    AccountId, ConnId, Figures, GameId, Generation, GroupId, Identity, Input, Machine, Message, Outbox,
+    Output, RoomNo, SessionId, ShardId, Time, WorldId,
 };
 
 pub(super) const LINK: ConnId = ConnId(1_000_000);
@@ -237,16 +237,11 @@ impl House {
 
     /// A figure, summed over the shards.
     pub(super) fn figure(&self, name: &str) -> u64 {
-        let (mut sum, mut found) = (0, false);
+        let mut figures = Figures::default();
         for shard in &self.shards {
-            shard.figures(&mut |it, value| {
-                if it == name {
-                    (sum, found) = (sum + value, true);
-                }
-            });
+            shard.figures(&mut figures);
         }
-        assert!(found, "no figure is called {name}");
-        sum
+        figures.value(name).unwrap_or_else(|| panic!("no figure is called {name}"))
     }
 
     // Short ways to where most stories begin.
