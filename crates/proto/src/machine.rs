@@ -493,6 +493,16 @@ impl<N> Outbox<N> {
         self.outputs.drain(..)
     }
 
+    /// How much was caused so far: where [`Outbox::since`] begins.
+    pub fn len(&self) -> usize {
+        self.outputs.len()
+    }
+
+    /// What was caused since there were so many.
+    pub fn since(&self, len: usize) -> &[Output<N>] {
+        &self.outputs[len..]
+    }
+
     /// Whether the step caused nothing.
     pub fn is_empty(&self) -> bool {
         self.outputs.is_empty()

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use usher_logic::hall::Hall;
 use usher_logic::login::Login;
 use usher_logic::manager::Manager;
-use usher_logic::room::{RoomNote, RoomServer};
+use usher_logic::room::{RoomNote, RoomServer, Tools};
 use usher_player::{Crowd, Tally};
 use usher_proto::{Figures, Input, Machine, Outbox, Output, Time};
 
@@ -121,7 +121,10 @@ fn output_of<N>(output: Output<N>) -> Out {
     }
 }
 
+/// What a room server is lent here: virtual time stands still during a step.
+pub(crate) const TOOLS: Tools = Tools { guard, stopwatch: || 0 };
+
 /// Runs a call into a game; a panic in it ends the call and nothing else.
-pub(crate) fn guard(call: &mut dyn FnMut()) -> bool {
+fn guard(call: &mut dyn FnMut()) -> bool {
     catch_unwind(AssertUnwindSafe(call)).is_ok()
 }

@@ -39,6 +39,18 @@ pub const DOOR: ShardId = ShardId(0);
 /// Runs a call into one table's game; true if it ran to its end, false if it panicked.
 pub type Guard = fn(&mut dyn FnMut()) -> bool;
 
+/// Nanoseconds from any fixed moment, never going back: read before and after, it says how long something took.
+pub type Stopwatch = fn() -> u64;
+
+/// What the world lends a room server.
+#[derive(Clone, Copy, Debug)]
+pub struct Tools {
+    /// Keeps a fault in one table's game at its table.
+    pub guard: Guard,
+    /// Measures what each room costs. Nothing is decided by it: a world without time lends one that stands still.
+    pub stopwatch: Stopwatch,
+}
+
 /// What door and floors both count; a figure has one help.
 const EVICTED: &str = "Stays and connections ended for a newer login of their account, or by the operator.";
 const REPLACED: &str = "Connections closed for a newer one of the same login.";
@@ -203,12 +215,12 @@ pub enum RoomServer {
 
 impl RoomServer {
     /// Shard `shard` of the server; all shards get the same config and seed.
-    pub fn new(config: &Arc<RoomConfig>, shard: ShardId, seed: u64, guard: Guard) -> Self {
+    pub fn new(config: &Arc<RoomConfig>, shard: ShardId, seed: u64, tools: Tools) -> Self {
         config.check();
         if shard == DOOR {
             Self::Door(Box::new(Door::new(config, seed)))
         } else {
-            Self::Floor(Box::new(Floor::new(config, shard, seed, guard)))
+            Self::Floor(Box::new(Floor::new(config, shard, seed, tools)))
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A floor of a room server: the shard that has some of the rooms, and everybody in them.
 //!
 //! Why: rooms do not know each other, so they may be spread over threads; a floor is what one thread runs.
-//! Owns: its rooms ([`room`]), which connection is in which of them, and everything that is due ([`alarms`]).
+//! Owns: its rooms ([`room`]), which connection is in which of them, everything that is due ([`alarms`]), and what
+//! each room costs ([`cost`]).
 //! Does not own: who may enter and what the manager believes; it tells the door of every stay that ends and
 //! of every connection that is gone.
 //! Invariants: a connection is handed over before anything is said on it; what comes from a connection whose
@@ -14,6 +15,7 @@ mod alarms;
 mod asks;
 mod chat;
 mod comings;
+mod cost;
 mod hand;
 mod play;
 mod room;
@@ -22,7 +24,7 @@ mod table;
 mod tables;
 mod watch;
 
-use super::{DOOR, EVICTED, Guard, REPLACED, RoomConfig, RoomNote};
+use super::{DOOR, EVICTED, REPLACED, RoomConfig, RoomNote, Tools};
 use alarms::{Alarm, Alarms};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -53,12 +55,12 @@ struct Shared {
     alarms: Alarms,
     asks: Asks,
     counts: Counts,
-    guard: Guard,
+    tools: Tools,
     draining: bool,
 }
 
 impl Floor {
-    pub(super) fn new(config: &Arc<RoomConfig>, shard: ShardId, seed: u64, guard: Guard) -> Self {
+    pub(super) fn new(config: &Arc<RoomConfig>, shard: ShardId, seed: u64, tools: Tools) -> Self {
         let room = |(no, spec)| (no, Room::new(no, spec, config.replay_max, seed));
         Self {
             rooms: config.rooms_of(shard).map(room).collect(),
@@ -68,7 +70,7 @@ impl Floor {
                 alarms: Alarms::default(),
                 asks: Asks::default(),
                 counts: Counts::default(),
-                guard,
+                tools,
                 draining: false,
             },
         }
@@ -132,8 +134,12 @@ impl Floor {
 
     fn player_said(&mut self, now: Time, conn: ConnId, message: Message, out: &mut Out) {
         let Some((room, account)) = self.present(conn) else { return };
+        self.rooms.entry(room).and_modify(|room| room.cost.received += 1);
         match message {
-            Message::Enter(_) => out.send(conn, EnterDenied { reason: EnterDenial::AlreadyInside }),
+            Message::Enter(_) => {
+                let denied = EnterDenied { reason: EnterDenial::AlreadyInside };
+                self.with(room, now, out, |_, step| step.out.send(conn, denied));
+            }
             Message::Leave(_) => {
                 self.here.remove(&conn);
                 self.with(room, now, out, |room, step| room.leave(account, step));
@@ -178,14 +184,13 @@ impl Floor {
         self.shared.draining = true;
         let Self { rooms, shared, .. } = self;
         for room in rooms.values_mut() {
-            room.drain(&mut shared.step(room, now, out));
+            shared.call(room, now, out, Room::drain);
         }
     }
 
     fn with(&mut self, room: RoomNo, now: Time, out: &mut Out, act: impl FnOnce(&mut Room, &mut Step<'_>)) {
         if let Some(room) = self.rooms.get_mut(&room) {
-            let mut step = self.shared.step(room, now, out);
-            act(room, &mut step);
+            self.shared.call(room, now, out, act);
         }
     }
 
@@ -222,10 +227,27 @@ impl Floor {
             "Kept seats whose player did not come back.",
             counts.seats_given_up,
         );
+        cost::figures(&self.rooms, figures);
     }
 }
 
 impl Shared {
+    /// Every call into a room: what it costs is put on the room's account.
+    fn call(
+        &mut self,
+        room: &mut Room,
+        now: Time,
+        out: &mut Out,
+        act: impl FnOnce(&mut Room, &mut Step<'_>),
+    ) {
+        let stopwatch = self.tools.stopwatch;
+        let caused = out.len();
+        let began = stopwatch();
+        act(room, &mut self.step(room, now, out));
+        room.cost.nanoseconds += stopwatch().saturating_sub(began);
+        room.cost.sent += cost::deliveries(out.since(caused), room);
+    }
+
     fn step<'a>(&'a mut self, room: &Room, now: Time, out: &'a mut Out) -> Step<'a> {
         Step {
             now,
@@ -235,7 +257,7 @@ impl Shared {
             counts: &mut self.counts,
             config: &self.config,
             rules: room.rules,
-            guard: self.guard,
+            guard: self.tools.guard,
             draining: self.draining,
         }
     }

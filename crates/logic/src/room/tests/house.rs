@@ -7,7 +7,7 @@
 
 use super::manager::Presence;
 use super::records::Records;
-use crate::room::{DOOR, Guard, RoomConfig, RoomNote, RoomServer, RoomSpec};
+use crate::room::{DOOR, Guard, RoomConfig, RoomNote, RoomServer, RoomSpec, Stopwatch, Tools};
 use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
@@ -91,7 +91,12 @@ pub(super) fn who(account: u64, login: u64) -> Identity {
 impl House {
     /// A house whose manager answers, with its link up.
     pub(super) fn open(config: RoomConfig) -> Self {
-        let mut house = Self::dark(config, run);
+        Self::timed(config, || 0)
+    }
+
+    /// The same with a stopwatch.
+    pub(super) fn timed(config: RoomConfig, stopwatch: Stopwatch) -> Self {
+        let mut house = Self::new(config, Tools { guard: run, stopwatch });
         house.presence = Some(Presence::default());
         house.link_up();
         house.told_manager();
@@ -100,8 +105,12 @@ impl House {
 
     /// A house without a link, whose manager says nothing.
     pub(super) fn dark(config: RoomConfig, guard: Guard) -> Self {
+        Self::new(config, Tools { guard, stopwatch: || 0 })
+    }
+
+    fn new(config: RoomConfig, tools: Tools) -> Self {
         let config = Arc::new(config);
-        let shards = (0..config.shards()).map(|shard| RoomServer::new(&config, ShardId(shard), 7, guard));
+        let shards = (0..config.shards()).map(|shard| RoomServer::new(&config, ShardId(shard), 7, tools));
         Self {
             shards: shards.collect(),
             game: GameId(config.rooms[0].game.id()),

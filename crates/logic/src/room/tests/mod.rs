@@ -4,6 +4,7 @@
 
 mod churn;
 mod coming;
+mod costing;
 mod draining;
 mod entering;
 mod evicting;
