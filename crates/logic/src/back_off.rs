@@ -14,7 +14,7 @@
 use crate::recent::Recent;
 use core::net::IpAddr;
 use core::time::Duration;
-use usher_proto::{AccountId, Time};
+use usher_proto::{AccountId, Figures, Time};
 
 /// Failures without consequence, and the waits after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,9 +132,14 @@ impl BackOff {
     }
 
     /// The figures kept here.
-    pub fn figures(&self, visit: &mut dyn FnMut(&'static str, u64)) {
-        visit("usher_login_failures_remembered{of=\"account\"}", self.accounts.len() as u64);
-        visit("usher_login_failures_remembered{of=\"address\"}", self.addresses.len() as u64);
+    pub fn figures(&self, figures: &mut Figures) {
+        let remembered = [("account", self.accounts.len() as u64), ("address", self.addresses.len() as u64)];
+        figures.gauges(
+            "usher_login_failures_remembered",
+            "Accounts and addresses whose wrong passwords are remembered.",
+            "of",
+            remembered,
+        );
     }
 
     /// Panics if an invariant does not hold.
@@ -269,8 +274,9 @@ mod tests {
             back_off.succeeded(Time(at.into()), account, from);
             back_off.check_invariants();
         }
-        let mut remembered = Vec::new();
-        back_off.figures(&mut |_, value| remembered.push(value));
+        let mut figures = Figures::default();
+        back_off.figures(&mut figures);
+        let remembered: Vec<_> = figures.iter().map(|figure| figure.value).collect();
         assert_eq!(remembered, [10, 10]);
     }
 }

@@ -4,12 +4,12 @@
 //! Read next: `login/tests.rs`.
 
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use usher_proto::machine::{Peer, Question};
 use usher_proto::message::{CloseReason, Message};
-use usher_proto::{ConnId, Input, Machine, Outbox, Output, Reservation, ReservationId, Time};
+use usher_proto::{ConnId, Figures, Input, Machine, Outbox, Output, Reservation, ReservationId, Time};
 
 /// The manager's link.
 pub(crate) const LINK: ConnId = ConnId(1_000_000);
@@ -80,14 +80,11 @@ impl<M: Machine<Note = ()>> Bench<M> {
     }
 
     pub(crate) fn figure(&self, name: &str) -> u64 {
-        let mut found = None;
-        self.machine.figures(&mut |it, value| {
-            if it == name {
-                assert!(found.is_none(), "{name} is given twice");
-                found = Some(value);
-            }
-        });
-        found.expect(name)
+        let mut figures = Figures::default();
+        self.machine.figures(&mut figures);
+        let stated = figures.iter().filter(|figure| figure.to_string() == name);
+        assert_eq!(stated.count(), 1, "{name} is stated once");
+        figures.value(name).expect(name)
     }
 }
 

@@ -21,7 +21,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use usher_proto::NodeConfig;
 use usher_proto::message::{Arbitrate, Arbitrated, Busy, CloseReason, Closing, Message, Redirect};
-use usher_proto::{ConnId, Outbox, Output, Reservation, SessionId, Time};
+use usher_proto::{ConnId, Figures, Outbox, Output, Reservation, SessionId, Time};
 
 /// How many knocks wait for the manager, and how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,19 +196,40 @@ impl Front {
         assert!(self.uplink.is_up() || self.arbitrations.len() == 0, "a question waits without a link");
     }
 
-    pub(crate) fn figures(&self, visit: &mut dyn FnMut(&'static str, u64)) {
-        visit("usher_admitted_total", self.counts.admitted);
-        visit("usher_redirects_total", self.counts.redirected);
-        visit("usher_busy_total{cause=\"hops\"}", self.counts.busy_hops);
-        visit("usher_busy_total{cause=\"link\"}", self.counts.busy_link);
-        visit("usher_busy_total{cause=\"full\"}", self.counts.busy_full);
-        visit("usher_busy_total{cause=\"address\"}", self.counts.busy_address);
-        visit("usher_busy_total{cause=\"nobody\"}", self.counts.busy_nobody);
-        visit("usher_busy_total{cause=\"timeout\"}", self.counts.busy_timeout);
-        visit("usher_busy_total{cause=\"halls\"}", self.counts.busy_halls);
-        visit("usher_draining_refused_total", self.counts.draining);
-        visit("usher_arbitrations_waiting", self.arbitrations.len() as u64);
-        visit("usher_link_up", u64::from(self.uplink.is_up()));
+    pub(crate) fn figures(&self, figures: &mut Figures) {
+        let counts = &self.counts;
+        let busy = [
+            ("hops", counts.busy_hops),
+            ("link", counts.busy_link),
+            ("full", counts.busy_full),
+            ("address", counts.busy_address),
+            ("nobody", counts.busy_nobody),
+            ("timeout", counts.busy_timeout),
+            ("halls", counts.busy_halls),
+        ];
+        let waiting = self.arbitrations.len() as u64;
+        figures.counter("usher_admitted_total", "Who knocked and was let in.", counts.admitted);
+        figures.counter(
+            "usher_redirects_total",
+            "Who knocked and was sent to another server.",
+            counts.redirected,
+        );
+        figures.counters(
+            "usher_busy_total",
+            "Who knocked and was told to come later, by cause.",
+            "cause",
+            busy,
+        );
+        figures.counter(
+            "usher_draining_refused_total",
+            "Who knocked while this server drained.",
+            counts.draining,
+        );
+        figures.gauge(
+            "usher_arbitrations_waiting",
+            "Who knocked and waits for the manager to choose a server.",
+            waiting,
+        );
     }
 
     /// Whether this server is being emptied; who knocks is told so.

@@ -23,7 +23,7 @@ use usher_proto::NodeConfig;
 use usher_proto::limits::DIRECTORY_ROOMS_MAX;
 use usher_proto::machine::{Answer, Peer, Question};
 use usher_proto::message::{CloseReason, Closing, GetDirectory, Locate, Message, Renewed, SeatKept};
-use usher_proto::{ConnId, GameId, Identity, Input, Machine, Outbox, Output, ServerKind, Time};
+use usher_proto::{ConnId, Figures, GameId, Identity, Input, Machine, Outbox, Output, ServerKind, Time};
 
 /// What a hall server is told at its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -305,15 +305,24 @@ impl Machine for Hall {
         assert_eq!(self.visits.values().filter(gathering).count(), self.located.len());
     }
 
-    fn figures(&self, visit: &mut dyn FnMut(&'static str, u64)) {
-        self.front.figures(visit);
-        visit("usher_serving", u64::from(self.serving()));
-        visit("usher_directories_total", self.answered);
-        visit("usher_locate_timeouts_total", self.locate_timeouts);
-        visit("usher_unexpected_total", self.unexpected);
-        visit("usher_directory_servers", self.directory.servers() as u64);
-        visit("usher_directory_rooms", self.directory.rooms() as u64);
-        visit("usher_directory_refused_total", self.directory.refused());
+    fn figures(&self, figures: &mut Figures) {
+        self.front.figures(figures);
+        let (servers, rooms) = (self.directory.servers() as u64, self.directory.rooms() as u64);
+        figures.gauge("usher_serving", "Visitors being served.", self.serving().into());
+        figures.counter("usher_directories_total", "Visitors who were given the directory.", self.answered);
+        figures.counter(
+            "usher_locate_timeouts_total",
+            "Visitors who were given the directory before the manager had said where they sit.",
+            self.locate_timeouts,
+        );
+        figures.counter("usher_unexpected_total", "Connections closed for what they said.", self.unexpected);
+        figures.gauge("usher_directory_servers", "Room servers in the directory.", servers);
+        figures.gauge("usher_directory_rooms", "Rooms in the directory.", rooms);
+        figures.counter(
+            "usher_directory_refused_total",
+            "Reports of a server's rooms that did not fit the directory.",
+            self.directory.refused(),
+        );
     }
 }
 

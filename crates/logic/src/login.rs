@@ -30,7 +30,8 @@ use usher_proto::message::{
     Message,
 };
 use usher_proto::{
-    AccountId, Address, ConnId, Input, Machine, NodeConfig, Outbox, Output, ServerKind, Time, WorldId,
+    AccountId, Address, ConnId, Figures, Input, Machine, NodeConfig, Outbox, Output, ServerKind, Time,
+    WorldId,
 };
 
 /// What a login server is told at its start.
@@ -108,14 +109,8 @@ struct Counts {
 }
 
 /// The denials by number, as metrics name them.
-const DENIALS: [&str; 6] = [
-    "usher_logins_denied_total{reason=\"wrong_credentials\"}",
-    "usher_logins_denied_total{reason=\"no_guests\"}",
-    "usher_logins_denied_total{reason=\"no_such_world\"}",
-    "usher_logins_denied_total{reason=\"malformed\"}",
-    "usher_logins_denied_total{reason=\"disabled\"}",
-    "usher_logins_denied_total{reason=\"try_later\"}",
-];
+const DENIALS: [&str; 6] =
+    ["wrong_credentials", "no_guests", "no_such_world", "malformed", "disabled", "try_later"];
 
 fn number(reason: LogInDenial) -> usize {
     match reason {
@@ -432,20 +427,37 @@ impl Machine for Login {
         assert_eq!(challenged.count(), self.proofs.len(), "who was challenged is waited for");
     }
 
-    fn figures(&self, visit: &mut dyn FnMut(&'static str, u64)) {
-        self.front.figures(visit);
-        visit("usher_serving", u64::from(self.serving()));
-        visit("usher_logins_total{result=\"granted\"}", self.counts.granted);
-        visit("usher_logins_total{result=\"denied\"}", self.counts.denied.iter().sum());
-        for (name, count) in DENIALS.into_iter().zip(self.counts.denied) {
-            visit(name, count);
-        }
-        visit("usher_logins_held_total{by=\"account\"}", self.counts.held_by_account);
-        visit("usher_logins_held_total{by=\"address\"}", self.counts.held_by_address);
-        visit("usher_login_proofs_awaited", self.proofs.len() as u64);
-        visit("usher_login_proof_timeouts_total", self.counts.proof_timeouts);
-        visit("usher_unexpected_total", self.counts.unexpected);
-        self.back_off.figures(visit);
+    fn figures(&self, figures: &mut Figures) {
+        self.front.figures(figures);
+        let Counts { granted, denied, held_by_account, held_by_address, .. } = self.counts;
+        let results = [("granted", granted), ("denied", denied.iter().sum())];
+        let held = [("account", held_by_account), ("address", held_by_address)];
+        figures.gauge("usher_serving", "Visitors being served.", self.serving().into());
+        figures.counters("usher_logins_total", "Logins that came to an end, by result.", "result", results);
+        let denied = DENIALS.into_iter().zip(denied);
+        figures.counters("usher_logins_denied_total", "Logins denied, by reason.", "reason", denied);
+        figures.counters(
+            "usher_logins_held_total",
+            "Logins told to come later after wrong passwords, by whose wait it was.",
+            "by",
+            held,
+        );
+        figures.gauge(
+            "usher_login_proofs_awaited",
+            "Visitors who are to prove their password.",
+            self.proofs.len() as u64,
+        );
+        figures.counter(
+            "usher_login_proof_timeouts_total",
+            "Visitors whose proof did not come in time.",
+            self.counts.proof_timeouts,
+        );
+        figures.counter(
+            "usher_unexpected_total",
+            "Connections closed for what they said.",
+            self.counts.unexpected,
+        );
+        self.back_off.figures(figures);
     }
 }
 

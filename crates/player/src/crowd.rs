@@ -22,7 +22,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use usher_proto::machine::{Answer, DialFailure};
 use usher_proto::message::CloseReason;
-use usher_proto::{ConnId, Input, Machine, Message, Outbox, Output, Time};
+use usher_proto::{ConnId, Figures, Input, Machine, Message, Outbox, Output, Time};
 
 /// Arrivals and alarms handled in one step.
 const BATCH_MAX: usize = 256;
@@ -251,11 +251,15 @@ impl<L: Ledger> Machine for Crowd<L> {
         assert!(self.shared.finished <= self.shared.settled, "who is done has settled");
     }
 
-    fn figures(&self, visit: &mut dyn FnMut(&'static str, u64)) {
+    fn figures(&self, figures: &mut Figures) {
         let progress = self.progress();
-        visit("usher_players", u64::from(progress.players));
-        visit("usher_players_arrived_total", u64::from(progress.arrived));
-        visit("usher_players_seated", u64::from(progress.in_seat));
-        visit("usher_players_done_total", u64::from(progress.done));
+        figures.gauge("usher_players", "Players of this crowd.", progress.players.into());
+        figures.counter("usher_players_arrived_total", "Players who have set out.", progress.arrived.into());
+        figures.gauge("usher_players_seated", "Players in a seat.", progress.in_seat.into());
+        figures.counter(
+            "usher_players_done_total",
+            "Players who have come to their end.",
+            progress.done.into(),
+        );
     }
 }

@@ -17,6 +17,7 @@ extern crate std;
 
 #[cfg(feature = "codec")]
 pub mod codec;
+pub mod figures;
 pub mod first_frame;
 pub mod hand;
 pub mod ids;
@@ -30,6 +31,7 @@ pub mod payload;
 #[cfg(feature = "codec")]
 mod shape;
 
+pub use figures::Figures;
 pub use hand::{BadHandId, HandId, HandRecord};
 pub use ids::{
     AccountId, Address, ConnId, GameId, Generation, GroupId, Identity, Reservation, ReservationId, RoomNo,

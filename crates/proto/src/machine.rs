@@ -8,6 +8,7 @@
 //! Limits: an outbox holds what one step caused; its size is bounded by the machine's own limits.
 //! Read next: `usher-logic` for the machines, `usher-runtime` and `usher-sim` for the two worlds.
 
+use crate::figures::Figures;
 use crate::first_frame::Role;
 use crate::hand::{HandRecord, Seed};
 use crate::ids::{
@@ -68,8 +69,8 @@ pub trait Machine {
     /// Panics if an invariant does not hold: all of them, a full sweep. For tests and the simulator.
     fn check_invariants(&self) {}
 
-    /// The figures this machine keeps, for metrics: a Prometheus name (with labels) and its value.
-    fn figures(&self, _visit: &mut dyn FnMut(&'static str, u64)) {}
+    /// States what this machine counts, for metrics.
+    fn figures(&self, _figures: &mut Figures) {}
 }
 
 /// Who is at the other end of a connection, as far as the world below has proven it.
@@ -490,6 +491,16 @@ impl<N> Outbox<N> {
     /// Takes what was caused, in order; the space stays for the next step.
     pub fn drain(&mut self) -> alloc::vec::Drain<'_, Output<N>> {
         self.outputs.drain(..)
+    }
+
+    /// How much was caused so far: where [`Outbox::since`] begins.
+    pub fn len(&self) -> usize {
+        self.outputs.len()
+    }
+
+    /// What was caused since there were so many.
+    pub fn since(&self, len: usize) -> &[Output<N>] {
+        &self.outputs[len..]
     }
 
     /// Whether the step caused nothing.

@@ -6,6 +6,7 @@
 //! corrected clock is seen.
 //! Read next: [`crate::host`].
 
+use std::sync::LazyLock;
 use std::time::{Instant, SystemTime};
 use usher_proto::Time;
 
@@ -39,6 +40,12 @@ impl Clock {
 #[allow(clippy::disallowed_methods)] // this is the owner that clippy.toml speaks of
 pub fn instant() -> Instant {
     Instant::now()
+}
+
+/// Nanoseconds since it was first asked, for measuring how long something took.
+pub fn stopwatch() -> u64 {
+    static FIRST_ASKED: LazyLock<Instant> = LazyLock::new(instant);
+    u64::try_from(FIRST_ASKED.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The wall clock, unix milliseconds.

@@ -100,8 +100,8 @@ impl<M: Machine + Send + 'static> RunningCrowd<M> {
     }
 
     /// One of the machine's figures, a fraction of a second old; 0 before the first.
-    pub fn figure(&self, name: &str) -> u64 {
-        self.shown.figure(name)
+    pub fn figure(&self, series: &str) -> u64 {
+        self.shown.figure(series)
     }
 
     /// Says [`usher_proto::Input::Drain`] to the machine: everyone leaves. False: it has too much to hear now; say it

@@ -25,7 +25,7 @@ use usher_hpserver::{
 use usher_proto::first_frame::{FirstFrame, Role};
 use usher_proto::machine::{Answer, DialFailure, Hello, Peer, Question};
 use usher_proto::message::Closing;
-use usher_proto::{AccountId, Address, ConnId, Input, Machine, Message, Outbox, Output, ShardId};
+use usher_proto::{AccountId, Address, ConnId, Figures, Input, Machine, Message, Outbox, Output, ShardId};
 use usher_secure::{LinkKey, Ticket};
 
 /// Encoded messages remembered, so that a directory is encoded once and not for each visitor.
@@ -323,8 +323,8 @@ impl<M: Machine + Send + 'static> Host<M> {
     }
 
     fn copy_figures(&self) {
-        let mut figures = Vec::new();
-        self.parts.machine.figures(&mut |name, value| figures.push((name, value)));
+        let mut figures = Figures::default();
+        self.parts.machine.figures(&mut figures);
         self.parts.shown.figures(usize::from(self.parts.shard.0), figures);
     }
 }

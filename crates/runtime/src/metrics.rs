@@ -2,8 +2,8 @@
 //!
 //! Why: an operator sees the same numbers that the tests assert on.
 //! Owns: [`Shown`], where hosts put what they show; the Prometheus text of all of it.
-//! Invariants: names and units follow Prometheus' conventions; label sets are bounded (stages, listeners, close
-//! reasons and pools have fixed names).
+//! Invariants: names and units follow Prometheus' conventions; no series stands twice; label sets are bounded (stages,
+//! listeners, close reasons and pools have fixed names, rooms are at most `ROOMS_MAX`).
 //! Read next: [`crate::admin`], which serves it.
 
 use crate::process;
@@ -16,16 +16,18 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use usher_hpserver::{ListenerMetrics, Metrics, StageMetrics};
-use usher_proto::ConnId;
+use usher_proto::figures::{Figure, FigureKind};
 use usher_proto::machine::ClusterView;
 use usher_proto::message::CloseReason;
+use usher_proto::{ConnId, Figures};
 
 /// What the hosts of a process have to show.
 #[derive(Debug, Default)]
 pub struct Shown {
     view: Mutex<Arc<ClusterView>>,
-    figures: Mutex<BTreeMap<usize, Vec<(&'static str, u64)>>>,
+    figures: Mutex<BTreeMap<usize, Figures>>,
     closed: Mutex<BTreeMap<&'static str, u64>>,
     link: AtomicU64,
     was_registered: AtomicBool,
@@ -43,7 +45,7 @@ impl Shown {
     }
 
     /// Replaces what one shard has counted.
-    pub fn figures(&self, shard: usize, figures: Vec<(&'static str, u64)>) {
+    pub fn figures(&self, shard: usize, figures: Figures) {
         locked(&self.figures).insert(shard, figures);
     }
 
@@ -77,18 +79,19 @@ impl Shown {
         Arc::clone(&locked(&self.view))
     }
 
-    /// One figure, summed over the shards.
-    pub fn figure(&self, name: &str) -> u64 {
-        self.summed_figures().get(name).copied().unwrap_or(0)
+    /// One figure, named with its label as Prometheus does; summed over the shards.
+    pub fn figure(&self, series: &str) -> u64 {
+        locked(&self.figures).values().filter_map(|figures| figures.value(series)).sum()
     }
 
-    /// Each figure, summed over the shards.
-    fn summed_figures(&self) -> BTreeMap<&'static str, u64> {
+    /// Each figure, summed over the shards, by name and label.
+    fn summed_figures(&self) -> Vec<Figure> {
         let mut sums = BTreeMap::new();
-        for (name, value) in locked(&self.figures).values().flatten() {
-            *sums.entry(*name).or_default() += value;
+        for figure in locked(&self.figures).values().flat_map(Figures::iter) {
+            let sum = sums.entry((figure.name, figure.label)).or_insert(Figure { value: 0, ..*figure });
+            sum.value += figure.value;
         }
-        sums
+        sums.into_values().collect()
     }
 }
 
@@ -106,20 +109,20 @@ pub fn render(metrics: &Metrics, shown: &Shown, linked: bool) -> String {
         );
     }
     let usage = process::usage();
-    page.counter("usher_process_cpu_milliseconds", "User and system CPU time.", &[], usage.cpu_ms);
-    page.gauge("usher_process_resident_kibibytes", "Resident memory.", &[], usage.rss_kib);
+    page.seconds("usher_process_cpu_seconds", "User and system CPU time.", &[], usage.cpu_ms * 1_000_000);
+    page.gauge("usher_process_resident_bytes", "Resident memory.", &[], usage.rss_kib * 1024);
     page.gauge(
-        "usher_process_resident_peak_kibibytes",
+        "usher_process_resident_peak_bytes",
         "Most resident memory there ever was.",
         &[],
-        usage.rss_kib_peak,
+        usage.rss_kib_peak * 1024,
     );
     if linked {
         let is_up = u64::from(shown.link().is_some());
         page.gauge("usher_link_up", "Whether the link to the manager is up.", &[], is_up);
     }
-    for (figure, value) in shown.summed_figures() {
-        page.figure(figure, value);
+    for figure in shown.summed_figures() {
+        page.figure(figure);
     }
     page.text()
 }
@@ -229,38 +232,38 @@ struct Page {
 #[derive(Debug)]
 struct Family {
     help: &'static str,
-    counter: bool,
+    kind: FigureKind,
     values: Vec<(Vec<(String, String)>, u64)>,
 }
 
 impl Page {
     fn counter(&mut self, name: &str, help: &'static str, labels: &[(&str, &str)], value: u64) {
-        self.add(name, help, true, labels, value);
+        self.add(name, help, FigureKind::Counter, labels, value);
     }
 
     fn gauge(&mut self, name: &str, help: &'static str, labels: &[(&str, &str)], value: u64) {
-        self.add(name, help, false, labels, value);
+        self.add(name, help, FigureKind::Gauge, labels, value);
     }
 
-    /// A machine's own figure: its labels stand in its name, a total ends in `_total`.
-    fn figure(&mut self, figure: &str, value: u64) {
-        let (name, labels) = figure.split_once('{').unwrap_or((figure, ""));
-        let labels: Vec<_> = labels
-            .trim_end_matches('}')
-            .split(',')
-            .filter_map(|label| label.split_once('='))
-            .map(|(key, text)| (key, text.trim_matches('"')))
-            .collect();
-        match name.strip_suffix("_total") {
-            Some(name) => self.counter(name, FIGURE_HELP, &labels, value),
-            None => self.gauge(name, FIGURE_HELP, &labels, value),
-        }
+    /// A counter of time.
+    fn seconds(&mut self, name: &str, help: &'static str, labels: &[(&str, &str)], nanoseconds: u64) {
+        self.add(name, help, FigureKind::Nanoseconds, labels, nanoseconds);
     }
 
-    fn add(&mut self, name: &str, help: &'static str, counter: bool, labels: &[(&str, &str)], value: u64) {
+    /// A machine's own figure. That a counter's name ends in `_total` is added to it when it is written.
+    fn figure(&mut self, figure: Figure) {
+        let Figure { name, help, kind, label, value } = figure;
+        let name = name.strip_suffix("_total").unwrap_or(name);
+        let label = label.map(|(key, label)| (key, label.to_string()));
+        let label = label.as_ref().map(|(key, text)| (*key, text.as_str()));
+        self.add(name, help, kind, label.as_slice(), value);
+    }
+
+    fn add(&mut self, name: &str, help: &'static str, kind: FigureKind, labels: &[(&str, &str)], value: u64) {
         let labels = labels.iter().map(|(key, text)| ((*key).into(), (*text).into())).collect();
         let family =
-            self.families.entry(name.into()).or_insert_with(|| Family { help, counter, values: Vec::new() });
+            self.families.entry(name.into()).or_insert_with(|| Family { help, kind, values: Vec::new() });
+        debug_assert_eq!((family.help, family.kind), (help, kind), "{name} is said to be two things");
         family.values.push((labels, value));
     }
 
@@ -276,18 +279,15 @@ impl Page {
     }
 }
 
-const FIGURE_HELP: &str = "A figure of this server's machine.";
-
 impl Collector for Page {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        for (name, family) in &self.families {
-            let kind = if family.counter { MetricType::Counter } else { MetricType::Gauge };
-            let mut metric = encoder.encode_descriptor(name, family.help, None, kind)?;
-            for (labels, value) in &family.values {
+        for (name, Family { help, kind, values }) in &self.families {
+            let mut metric = encoder.encode_descriptor(name, help, None, type_of(*kind))?;
+            for (labels, value) in values {
                 if labels.is_empty() {
-                    encode_value(&mut metric, family.counter, *value)?;
+                    encode_value(&mut metric, *kind, *value)?;
                 } else {
-                    encode_value(&mut metric.encode_family(labels)?, family.counter, *value)?;
+                    encode_value(&mut metric.encode_family(labels)?, *kind, *value)?;
                 }
             }
         }
@@ -295,37 +295,67 @@ impl Collector for Page {
     }
 }
 
-fn encode_value(metric: &mut MetricEncoder<'_>, counter: bool, value: u64) -> fmt::Result {
-    if counter {
-        metric.encode_counter::<NoLabelSet, u64, u64>(&value, None)
-    } else {
-        metric.encode_gauge(&value)
+fn type_of(kind: FigureKind) -> MetricType {
+    match kind {
+        FigureKind::Counter | FigureKind::Nanoseconds => MetricType::Counter,
+        FigureKind::Gauge => MetricType::Gauge,
+    }
+}
+
+fn encode_value(metric: &mut MetricEncoder<'_>, kind: FigureKind, value: u64) -> fmt::Result {
+    match kind {
+        FigureKind::Counter => metric.encode_counter::<NoLabelSet, u64, u64>(&value, None),
+        FigureKind::Gauge => metric.encode_gauge(&value),
+        FigureKind::Nanoseconds => {
+            let seconds = Duration::from_nanos(value).as_secs_f64();
+            metric.encode_counter::<NoLabelSet, f64, u64>(&seconds, None)
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use usher_proto::RoomNo;
+
+    /// What a floor with one room states; all floors state `usher_players`.
+    fn floor(room: u16, players: u64) -> Figures {
+        let mut figures = Figures::default();
+        figures.gauge("usher_players", "Players in rooms.", players);
+        figures.times("usher_room_logic_seconds_total", "Time.", "room", [(RoomNo(room), 1_250_000_000)]);
+        figures.counters("usher_room_messages_sent_total", "Sent.", "room", [(RoomNo(room), players)]);
+        figures
+    }
 
     #[test]
     fn the_page_has_layer_2_and_the_machines_figures() {
         let shown = Shown::default();
-        shown.figures(0, vec![("usher_redirects_total{cause=\"limit\"}", 3), ("usher_serving", 4)]);
-        shown.figures(1, vec![("usher_serving", 5)]);
+        let mut door = Figures::default();
+        door.counters("usher_refused_total", "Refused, by reason.", "reason", [("busy", 3), ("draining", 0)]);
+        for (shard, figures) in [door, floor(10, 4), floor(3, 5)].into_iter().enumerate() {
+            shown.figures(shard, figures);
+        }
         let listeners =
             vec![ListenerMetrics { name: "players".into(), connections: 7, ..Default::default() }];
         let metrics = Metrics { listeners, ..Default::default() };
         let page = render(&metrics, &shown, true);
-        for line in [
-            "usher_connections{listener=\"players\"} 7",
-            "usher_redirects_total{cause=\"limit\"} 3",
-            "usher_serving 9",
-            "# TYPE usher_redirects counter",
-            "usher_pool_taken_total{pool=\"buffers\"} 0",
-            "usher_link_up 0",
+        for block in [
+            "usher_connections{listener=\"players\"} 7\n",
+            "# HELP usher_refused Refused, by reason.\n# TYPE usher_refused counter\n\
+             usher_refused_total{reason=\"busy\"} 3\nusher_refused_total{reason=\"draining\"} 0\n",
+            "# HELP usher_players Players in rooms.\n# TYPE usher_players gauge\nusher_players 9\n",
+            "# HELP usher_room_logic_seconds Time.\n# TYPE usher_room_logic_seconds counter\n\
+             usher_room_logic_seconds_total{room=\"3\"} 1.25\n\
+             usher_room_logic_seconds_total{room=\"10\"} 1.25\n",
+            "usher_room_messages_sent_total{room=\"3\"} 5\nusher_room_messages_sent_total{room=\"10\"} 4\n",
+            "# TYPE usher_process_cpu_seconds counter\nusher_process_cpu_seconds_total ",
+            "usher_pool_taken_total{pool=\"buffers\"} 0\n",
+            "usher_link_up 0\n",
         ] {
-            assert!(page.contains(line), "no `{line}` in:\n{page}");
+            assert!(page.contains(block), "no `{block}` in:\n{page}");
         }
+        assert_eq!(shown.figure("usher_players"), 9);
+        assert_eq!(shown.figure("usher_refused_total{reason=\"busy\"}"), 3);
         assert!(!render(&metrics, &shown, false).contains("usher_link_up"), "who stands alone has no link");
     }
 

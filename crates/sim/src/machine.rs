@@ -9,9 +9,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use usher_logic::hall::Hall;
 use usher_logic::login::Login;
 use usher_logic::manager::Manager;
-use usher_logic::room::{RoomNote, RoomServer};
+use usher_logic::room::{RoomNote, RoomServer, Tools};
 use usher_player::{Crowd, Tally};
-use usher_proto::{Input, Machine, Outbox, Output, Time};
+use usher_proto::{Figures, Input, Machine, Outbox, Output, Time};
 
 pub(crate) type In = Input<RoomNote>;
 pub(crate) type Out = Output<RoomNote>;
@@ -61,13 +61,13 @@ impl AnyMachine {
         }
     }
 
-    pub(crate) fn figures(&self, visit: &mut dyn FnMut(&'static str, u64)) {
+    pub(crate) fn figures(&self, figures: &mut Figures) {
         match self {
-            Self::Manager(machine) => machine.figures(visit),
-            Self::Login(machine) => machine.figures(visit),
-            Self::Hall(machine) => machine.figures(visit),
-            Self::Room(machine) => machine.figures(visit),
-            Self::Crowd(machine) => machine.figures(visit),
+            Self::Manager(machine) => machine.figures(figures),
+            Self::Login(machine) => machine.figures(figures),
+            Self::Hall(machine) => machine.figures(figures),
+            Self::Room(machine) => machine.figures(figures),
+            Self::Crowd(machine) => machine.figures(figures),
         }
     }
 }
@@ -121,7 +121,10 @@ fn output_of<N>(output: Output<N>) -> Out {
     }
 }
 
+/// What a room server is lent here: virtual time stands still during a step.
+pub(crate) const TOOLS: Tools = Tools { guard, stopwatch: || 0 };
+
 /// Runs a call into a game; a panic in it ends the call and nothing else.
-pub(crate) fn guard(call: &mut dyn FnMut()) -> bool {
+fn guard(call: &mut dyn FnMut()) -> bool {
     catch_unwind(AssertUnwindSafe(call)).is_ok()
 }

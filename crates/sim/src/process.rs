@@ -9,7 +9,7 @@ use crate::machine::AnyMachine;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use usher_proto::machine::ClusterView;
-use usher_proto::{Address, ConnId, GroupId, ServerKind, ServerName, ShardId, Time};
+use usher_proto::{Address, ConnId, Figures, GroupId, ServerKind, ServerName, ShardId, Time};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ProcessId(pub(crate) usize);
@@ -95,10 +95,10 @@ impl Process {
 
     /// One of its figures, summed over its shards.
     pub(crate) fn figure(&self, name: &str) -> u64 {
-        let mut sum = 0;
+        let mut figures = Figures::default();
         for shard in &self.shards {
-            shard.machine.figures(&mut |figure, value| sum += if figure == name { value } else { 0 });
+            shard.machine.figures(&mut figures);
         }
-        sum
+        figures.value(name).unwrap_or(0)
     }
 }

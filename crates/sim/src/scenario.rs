@@ -4,7 +4,7 @@
 //! Owns: the plan and the making of machines from it, at the start and at each restart.
 //! Read next: `world.rs`.
 
-use crate::machine::{AnyMachine, guard};
+use crate::machine::{AnyMachine, TOOLS};
 use crate::process::Process;
 use crate::world::World;
 use std::sync::Arc;
@@ -146,7 +146,7 @@ impl Plan {
             }
             Self::Room(config) => {
                 let config = Arc::new(RoomConfig { node: node(&config.node), ..config.clone() });
-                let shard = |shard| RoomServer::new(&config, ShardId(shard), seed, guard);
+                let shard = |shard| RoomServer::new(&config, ShardId(shard), seed, TOOLS);
                 let room = |machine| AnyMachine::Room(Box::new(machine));
                 (Some(ServerKind::Room), (0..config.shards()).map(shard).map(room).collect())
             }

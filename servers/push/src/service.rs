@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use usher_hpserver::{Actions, Event, ListenerId, Service};
 use usher_proto::message::{Closing, Counts, Port};
-use usher_proto::{ConnId, Message};
+use usher_proto::{ConnId, Figures, Message};
 use usher_runtime::clock;
 use usher_runtime::metrics::Shown;
 
@@ -109,18 +109,26 @@ impl Service for PushService {
 }
 
 /// What connections there are is layer 2's to show.
-fn figures(counts: &Counts) -> Vec<(&'static str, u64)> {
-    vec![
-        ("usher_push_terminals_known", counts.terminals_known),
-        ("usher_push_terminals_behind", counts.behind),
-        ("usher_push_topics", counts.topics),
-        ("usher_push_quotes", counts.quotes),
-        ("usher_push_log_entries", counts.log_entries),
-        ("usher_push_log_bytes", counts.log_bytes),
-        ("usher_push_instructions_total", counts.instructions_total),
-        ("usher_push_quotes_set_total", counts.quotes_total),
-        ("usher_push_replayed_total", counts.replayed_total),
-        ("usher_push_gaps_total", counts.gaps_total),
-        ("usher_push_denied_total", counts.denied_total),
-    ]
+fn figures(counts: &Counts) -> Figures {
+    let mut figures = Figures::default();
+    figures.gauge("usher_push_terminals_known", "Terminals known, connected or not.", counts.terminals_known);
+    figures.gauge(
+        "usher_push_terminals_behind",
+        "Terminals that are still being sent what they missed.",
+        counts.behind,
+    );
+    figures.gauge("usher_push_topics", "Topics.", counts.topics);
+    figures.gauge("usher_push_quotes", "Keys that have a value, over all topics.", counts.quotes);
+    figures.gauge("usher_push_log_entries", "Instructions kept, over all logs.", counts.log_entries);
+    figures.gauge("usher_push_log_bytes", "Payloads of the instructions kept, in bytes.", counts.log_bytes);
+    figures.counter(
+        "usher_push_instructions_total",
+        "Instructions taken from controllers.",
+        counts.instructions_total,
+    );
+    figures.counter("usher_push_quotes_set_total", "Quotes taken from controllers.", counts.quotes_total);
+    figures.counter("usher_push_replayed_total", "Instructions sent out of a log.", counts.replayed_total);
+    figures.counter("usher_push_gaps_total", "Gaps told to terminals.", counts.gaps_total);
+    figures.counter("usher_push_denied_total", "What was asked for and denied.", counts.denied_total);
+    figures
 }

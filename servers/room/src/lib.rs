@@ -18,10 +18,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use usher_games::GameKind;
-use usher_logic::room::{RoomConfig, RoomServer, RoomSpec};
+use usher_logic::room::{RoomConfig, RoomServer, RoomSpec, Tools};
 use usher_proto::first_frame::Role;
 use usher_proto::limits::{NAME_BYTES_MAX, ROOMS_MAX};
 use usher_runtime::answers::Records;
+use usher_runtime::clock;
 use usher_runtime::config::{self, Common, ConfigError, ConfigFile, Kind, millis};
 use usher_runtime::{App, ServerPlan, serve};
 
@@ -159,7 +160,7 @@ impl App for Room {
                         ..RoomConfig::default()
                     })
                 });
-                RoomServer::new(machine, shard, seed, guard)
+                RoomServer::new(machine, shard, seed, Tools { guard, stopwatch: clock::stopwatch })
             }),
         })
     }

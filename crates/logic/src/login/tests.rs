@@ -345,7 +345,7 @@ fn a_denied_registration_is_as_no_link() {
     assert!(bench.manager_says(denied).told_busy(1));
     assert!(bench.knock(2, Peer::Stranger, None).told_busy(2));
     assert!(bench.manager_says(Halls { addresses: vec!["x:1".into()] }).is_nothing());
-    assert_eq!(bench.figure("usher_link_up"), 0);
+    assert_eq!(bench.figure("usher_busy_total{cause=\"link\"}"), 2);
 }
 
 #[test]

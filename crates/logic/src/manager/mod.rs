@@ -44,7 +44,7 @@ use usher_proto::message::{
     Verdict,
 };
 use usher_proto::{
-    AccountId, ConnId, Generation, Identity, Input, Machine, Outbox, Output, ServerKind, ServerName,
+    AccountId, ConnId, Figures, Generation, Identity, Input, Machine, Outbox, Output, ServerKind, ServerName,
     SessionId, Time, WorldId,
 };
 
@@ -497,7 +497,7 @@ impl Machine for Manager {
         }
     }
 
-    fn figures(&self, visit: &mut dyn FnMut(&'static str, u64)) {
-        view::figures(self, visit);
+    fn figures(&self, figures: &mut Figures) {
+        view::figures(self, figures);
     }
 }

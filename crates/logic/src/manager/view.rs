@@ -6,6 +6,7 @@
 
 use super::registry::Server;
 use super::{Counts, Manager};
+use usher_proto::Figures;
 use usher_proto::machine::{ClusterView, RoomView, ServerView};
 
 /// Rooms shown, at most.
@@ -58,32 +59,64 @@ fn room_views(server: &Server) -> impl Iterator<Item = RoomView> {
 }
 
 /// The same in numbers, for metrics.
-pub(super) fn figures(manager: &Manager, visit: &mut dyn FnMut(&'static str, u64)) {
+pub(super) fn figures(manager: &Manager, figures: &mut Figures) {
     let Manager { registry, presence, counts, links, .. } = manager;
-    let state = |state: &str| registry.iter().filter(|(_, server)| server.state() == state).count() as u64;
-    visit("usher_links", links.len() as u64);
-    visit("usher_servers{state=\"joining\"}", state("joining"));
-    visit("usher_servers{state=\"up\"}", state("up"));
-    visit("usher_servers{state=\"suspect\"}", state("suspect"));
-    visit("usher_servers{state=\"draining\"}", state("draining"));
-    visit("usher_presence_players", presence.held().players as u64);
-    visit("usher_presence_places", presence.held().places as u64);
-    visit("usher_presence_entries", presence.len() as u64);
+    let state = |state: &'static str| {
+        (state, registry.iter().filter(|(_, server)| server.state() == state).count() as u64)
+    };
+    let servers = ["joining", "up", "suspect", "draining"].map(state);
+    let held = presence.held();
     let outstanding = registry.iter().map(|(_, server)| server.kept.len() as u64).sum();
-    visit("usher_reservations_outstanding", outstanding);
-    visit("usher_registrations_total", counts.registrations);
-    visit("usher_registrations_denied_total", counts.registrations_denied);
-    visit("usher_leases_ended_total", counts.leases_ended);
-    visit("usher_time_jumps_total", counts.time_jumps);
-    visit("usher_unexpected_total", counts.unexpected);
-    visit("usher_redirects_total{kind=\"login\"}", counts.redirects_login);
-    visit("usher_redirects_total{kind=\"hall\"}", counts.redirects_hall);
-    visit("usher_redirects_nobody_total", counts.redirects_nobody);
-    visit("usher_claims_total{verdict=\"granted\"}", counts.claims_granted);
-    visit("usher_claims_total{verdict=\"superseded\"}", counts.claims_superseded);
-    visit("usher_claims_total{verdict=\"elsewhere\"}", counts.claims_elsewhere);
-    visit("usher_claims_total{verdict=\"full\"}", counts.claims_full);
-    visit("usher_revocations_total", counts.revocations);
-    visit("usher_evictions_total", counts.evictions);
-    visit("usher_evictions_acknowledged_total", counts.evictions_acknowledged);
+    figures.gauge("usher_links", "Connections on the links' listener.", links.len() as u64);
+    figures.gauges("usher_servers", "Registered servers, by state.", "state", servers);
+    figures.gauge("usher_presence_players", "Accounts in at least one room.", held.players as u64);
+    figures.gauge("usher_presence_places", "Places that accounts have in rooms.", held.places as u64);
+    figures.gauge("usher_presence_entries", "Accounts that presence remembers.", presence.len() as u64);
+    figures.gauge(
+        "usher_reservations_outstanding",
+        "Reservations given and neither redeemed nor expired.",
+        outstanding,
+    );
+    counted(counts, figures);
+}
+
+fn counted(counts: &Counts, figures: &mut Figures) {
+    let redirects = [("login", counts.redirects_login), ("hall", counts.redirects_hall)];
+    let claims = [
+        ("granted", counts.claims_granted),
+        ("superseded", counts.claims_superseded),
+        ("elsewhere", counts.claims_elsewhere),
+        ("full", counts.claims_full),
+    ];
+    figures.counter("usher_registrations_total", "Servers taken into the cluster.", counts.registrations);
+    figures.counter(
+        "usher_registrations_denied_total",
+        "Servers not taken into the cluster.",
+        counts.registrations_denied,
+    );
+    figures.counter(
+        "usher_leases_ended_total",
+        "Servers that did not renew their lease.",
+        counts.leases_ended,
+    );
+    figures.counter(
+        "usher_time_jumps_total",
+        "Times this process stood still for so long that leases were given a full term.",
+        counts.time_jumps,
+    );
+    figures.counter("usher_unexpected_total", "Connections closed for what they said.", counts.unexpected);
+    figures.counters("usher_redirects_total", "Redirects decided, by kind of server.", "kind", redirects);
+    figures.counter(
+        "usher_redirects_nobody_total",
+        "Questions where to redirect to that no server had a place for.",
+        counts.redirects_nobody,
+    );
+    figures.counters("usher_claims_total", "Claims of rooms to enter, by verdict.", "verdict", claims);
+    figures.counter("usher_revocations_total", "Logins put out by the operator.", counts.revocations);
+    figures.counter("usher_evictions_total", "Orders to rooms to put out an older login.", counts.evictions);
+    figures.counter(
+        "usher_evictions_acknowledged_total",
+        "Orders to put out an older login that a room has carried out.",
+        counts.evictions_acknowledged,
+    );
 }

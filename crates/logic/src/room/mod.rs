@@ -30,8 +30,8 @@ use usher_proto::NodeConfig;
 use usher_proto::limits::ROOMS_MAX;
 use usher_proto::message::Enter;
 use usher_proto::{
-    AccountId, ConnId, GameId, Generation, Identity, Input, Machine, Outbox, RoomNo, ServerKind, ShardId,
-    Time,
+    AccountId, ConnId, Figures, GameId, Generation, Identity, Input, Machine, Outbox, RoomNo, ServerKind,
+    ShardId, Time,
 };
 
 /// The shard every connection begins at.
@@ -39,6 +39,22 @@ pub const DOOR: ShardId = ShardId(0);
 
 /// Runs a call into one table's game; true if it ran to its end, false if it panicked.
 pub type Guard = fn(&mut dyn FnMut()) -> bool;
+
+/// Nanoseconds from any fixed moment, never going back: read before and after, it says how long something took.
+pub type Stopwatch = fn() -> u64;
+
+/// What the world lends a room server.
+#[derive(Clone, Copy, Debug)]
+pub struct Tools {
+    /// Keeps a fault in one table's game at its table.
+    pub guard: Guard,
+    /// Measures what each room costs. Nothing is decided by it: a world without time lends one that stands still.
+    pub stopwatch: Stopwatch,
+}
+
+/// What door and floors both count; a figure has one help.
+const EVICTED: &str = "Stays and connections ended for a newer login of their account, or by the operator.";
+const REPLACED: &str = "Connections closed for a newer one of the same login.";
 
 /// One room as its config describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,12 +231,12 @@ pub enum RoomServer {
 
 impl RoomServer {
     /// Shard `shard` of the server; all shards get the same config and seed.
-    pub fn new(config: &Arc<RoomConfig>, shard: ShardId, seed: u64, guard: Guard) -> Self {
+    pub fn new(config: &Arc<RoomConfig>, shard: ShardId, seed: u64, tools: Tools) -> Self {
         config.check();
         if shard == DOOR {
             Self::Door(Box::new(Door::new(config, seed)))
         } else {
-            Self::Floor(Box::new(Floor::new(config, shard, seed, guard)))
+            Self::Floor(Box::new(Floor::new(config, shard, seed, tools)))
         }
     }
 }
@@ -249,10 +265,10 @@ impl Machine for RoomServer {
         }
     }
 
-    fn figures(&self, visit: &mut dyn FnMut(&'static str, u64)) {
+    fn figures(&self, figures: &mut Figures) {
         match self {
-            Self::Door(door) => door.figures(visit),
-            Self::Floor(floor) => floor.figures(visit),
+            Self::Door(door) => door.figures(figures),
+            Self::Floor(floor) => floor.figures(figures),
         }
     }
 }

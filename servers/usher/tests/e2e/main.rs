@@ -16,6 +16,7 @@ mod commands;
 mod crashes;
 mod door;
 mod evenings;
+mod figures;
 mod floods;
 mod killed_players;
 mod links;

@@ -24,8 +24,8 @@ use usher_proto::message::{
     Released, Renew, RoomReport, Verdict,
 };
 use usher_proto::{
-    AccountId, ConnId, GameId, Generation, Identity, Input, Machine, Outbox, Output, Reservation, RoomNo,
-    ServerKind, SessionId, Time, WorldId,
+    AccountId, ConnId, Figures, GameId, Generation, Identity, Input, Machine, Outbox, Output, Reservation,
+    RoomNo, ServerKind, SessionId, Time, WorldId,
 };
 
 const WORLD: WorldId = WorldId(1);
@@ -258,13 +258,9 @@ impl Cluster {
     }
 
     fn figure(&self, name: &str) -> u64 {
-        let mut found = None;
-        self.manager.figures(&mut |figure, value| {
-            if figure == name {
-                found = Some(value);
-            }
-        });
-        found.expect("the figure is kept")
+        let mut figures = Figures::default();
+        self.manager.figures(&mut figures);
+        figures.value(name).expect("the figure is kept")
     }
 
     fn state(&self, name: &str) -> &'static str {

@@ -18,7 +18,7 @@ mod link;
 mod places;
 mod requests;
 
-use super::{RoomConfig, RoomNote, Seen};
+use super::{EVICTED, REPLACED, RoomConfig, RoomNote, Seen};
 use crate::admission::{Admission, Decision};
 use crate::uplink::Uplink;
 use alloc::collections::BTreeMap;
@@ -35,7 +35,8 @@ use usher_proto::message::{
     EnterDenied, SitDenial, SitDenied, Stood, TableChat, TableDenial, TableDenied,
 };
 use usher_proto::{
-    AccountId, ConnId, Generation, Identity, Input, Message, Outbox, Output, Reservation, RoomNo, Time,
+    AccountId, ConnId, Figures, Generation, Identity, Input, Message, Outbox, Output, Reservation, RoomNo,
+    Time,
 };
 
 type Out = Outbox<RoomNote>;
@@ -347,21 +348,37 @@ impl Door {
         }
     }
 
-    pub(super) fn figures(&self, visit: &mut dyn FnMut(&'static str, u64)) {
+    pub(super) fn figures(&self, figures: &mut Figures) {
+        let counts = &self.counts;
         let (claims, releases) = self.requests.counts();
-        visit("usher_serving", u64::from(self.guests.len()));
-        visit("usher_places_held", self.places.len() as u64);
-        visit("usher_claims_pending", claims);
-        visit("usher_releases_pending", releases);
-        visit("usher_evictions_pending", self.evictions.len() as u64);
-        visit("usher_link_up", u64::from(self.uplink.is_up()));
-        visit("usher_entered_total", self.counts.entered);
-        visit("usher_returned_total", self.counts.returned);
-        visit("usher_enter_denied_total", self.counts.denied);
-        visit("usher_refused_total{reason=\"busy\"}", self.counts.refused_busy);
-        visit("usher_refused_total{reason=\"draining\"}", self.counts.refused_draining);
-        visit("usher_evicted_total", self.counts.evicted);
-        visit("usher_replaced_total", self.counts.replaced);
-        visit("usher_idle_closed_total", self.counts.idle);
+        let refused = [("busy", counts.refused_busy), ("draining", counts.refused_draining)];
+        figures.gauge("usher_serving", "Connections at the door and in rooms.", self.guests.len().into());
+        figures.gauge("usher_places_held", "Places in rooms, claimed or taken.", self.places.len() as u64);
+        figures.gauge("usher_claims_pending", "Claims that wait for the manager.", claims);
+        figures.gauge("usher_releases_pending", "Releases that wait for the manager.", releases);
+        figures.gauge(
+            "usher_evictions_pending",
+            "Orders to put out an older login that are not carried out yet.",
+            self.evictions.len() as u64,
+        );
+        figures.counter("usher_entered_total", "Players let into a room.", counts.entered);
+        figures.counter(
+            "usher_returned_total",
+            "Players back in the room where they had a place.",
+            counts.returned,
+        );
+        figures.counter(
+            "usher_enter_denied_total",
+            "Wishes to enter a room that were denied.",
+            counts.denied,
+        );
+        figures.counters("usher_refused_total", "Who knocked and was refused, by reason.", "reason", refused);
+        figures.counter("usher_evicted_total", EVICTED, counts.evicted);
+        figures.counter("usher_replaced_total", REPLACED, counts.replaced);
+        figures.counter(
+            "usher_idle_closed_total",
+            "Connections closed for standing at the door.",
+            counts.idle,
+        );
     }
 }

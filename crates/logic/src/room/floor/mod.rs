@@ -1,7 +1,8 @@
 //! A floor of a room server: the shard that has some of the rooms, and everybody in them.
 //!
 //! Why: rooms do not know each other, so they may be spread over threads; a floor is what one thread runs.
-//! Owns: its rooms ([`room`]), which connection is in which of them, and everything that is due ([`alarms`]).
+//! Owns: its rooms ([`room`]), which connection is in which of them, everything that is due ([`alarms`]), and what
+//! each room costs ([`cost`]).
 //! Does not own: who may enter and what the manager believes; it tells the door of every stay that ends and
 //! of every connection that is gone.
 //! Invariants: a connection is handed over before anything is said on it; what comes from a connection whose
@@ -14,6 +15,7 @@ mod alarms;
 mod asks;
 mod chat;
 mod comings;
+mod cost;
 mod hand;
 mod owner;
 mod play;
@@ -23,7 +25,7 @@ mod table;
 mod tables;
 mod watch;
 
-use super::{DOOR, Guard, RoomConfig, RoomNote};
+use super::{DOOR, EVICTED, REPLACED, RoomConfig, RoomNote, Tools};
 use alarms::{Alarm, Alarms};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -34,7 +36,7 @@ use room::Room;
 use step::{Counts, Step};
 use usher_proto::machine::Answer;
 use usher_proto::message::{CloseReason, EnterDenial, EnterDenied};
-use usher_proto::{AccountId, ConnId, Input, Message, Outbox, Output, RoomNo, ShardId, Time};
+use usher_proto::{AccountId, ConnId, Figures, Input, Message, Outbox, Output, RoomNo, ShardId, Time};
 
 type Out = Outbox<RoomNote>;
 
@@ -54,12 +56,12 @@ struct Shared {
     alarms: Alarms,
     asks: Asks,
     counts: Counts,
-    guard: Guard,
+    tools: Tools,
     draining: bool,
 }
 
 impl Floor {
-    pub(super) fn new(config: &Arc<RoomConfig>, shard: ShardId, seed: u64, guard: Guard) -> Self {
+    pub(super) fn new(config: &Arc<RoomConfig>, shard: ShardId, seed: u64, tools: Tools) -> Self {
         let room = |(no, spec)| (no, Room::new(no, spec, config.replay_max, seed));
         Self {
             rooms: config.rooms_of(shard).map(room).collect(),
@@ -69,7 +71,7 @@ impl Floor {
                 alarms: Alarms::default(),
                 asks: Asks::default(),
                 counts: Counts::default(),
-                guard,
+                tools,
                 draining: false,
             },
         }
@@ -133,8 +135,12 @@ impl Floor {
 
     fn player_said(&mut self, now: Time, conn: ConnId, message: Message, out: &mut Out) {
         let Some((room, account)) = self.present(conn) else { return };
+        self.rooms.entry(room).and_modify(|room| room.cost.received += 1);
         match message {
-            Message::Enter(_) => out.send(conn, EnterDenied { reason: EnterDenial::AlreadyInside }),
+            Message::Enter(_) => {
+                let denied = EnterDenied { reason: EnterDenial::AlreadyInside };
+                self.with(room, now, out, |_, step| step.out.send(conn, denied));
+            }
             Message::Leave(_) => {
                 self.here.remove(&conn);
                 self.with(room, now, out, |room, step| room.leave(account, step));
@@ -188,14 +194,13 @@ impl Floor {
         self.shared.draining = true;
         let Self { rooms, shared, .. } = self;
         for room in rooms.values_mut() {
-            room.drain(&mut shared.step(room, now, out));
+            shared.call(room, now, out, Room::drain);
         }
     }
 
     fn with(&mut self, room: RoomNo, now: Time, out: &mut Out, act: impl FnOnce(&mut Room, &mut Step<'_>)) {
         if let Some(room) = self.rooms.get_mut(&room) {
-            let mut step = self.shared.step(room, now, out);
-            act(room, &mut step);
+            self.shared.call(room, now, out, act);
         }
     }
 
@@ -205,29 +210,54 @@ impl Floor {
         assert!(self.here.values().all(|(room, _)| self.rooms.contains_key(room)));
     }
 
-    pub(super) fn figures(&self, visit: &mut dyn FnMut(&'static str, u64)) {
+    pub(super) fn figures(&self, figures: &mut Figures) {
         let sum = |sum: [u64; 4], room: &Room| {
             let counts = room.counts();
             core::array::from_fn(|at| sum[at] + counts[at])
         };
         let [players, absent, seated, playing] = self.rooms.values().fold([0; 4], sum);
         let counts = &self.shared.counts;
-        visit("usher_players", players);
-        visit("usher_players_absent", absent);
-        visit("usher_players_seated", seated);
-        visit("usher_hands_playing", playing);
-        visit("usher_chats_total", counts.chats);
-        visit("usher_hands_started_total", counts.hands_started);
-        visit("usher_hands_ended_total", counts.hands_ended);
-        visit("usher_hands_unrecorded_total", counts.hands_unrecorded);
-        visit("usher_game_faults_total", counts.faults);
-        visit("usher_evicted_total", counts.evicted);
-        visit("usher_replaced_total", counts.replaced);
-        visit("usher_seats_given_up_total", counts.seats_given_up);
+        figures.gauge("usher_players", "Players in rooms, seated or not.", players);
+        figures.gauge("usher_players_absent", "Players without a connection whose seat is kept.", absent);
+        figures.gauge("usher_players_seated", "Players who have a seat.", seated);
+        figures.gauge("usher_hands_playing", "Hands being played.", playing);
+        figures.counter("usher_chats_total", "Chats said in rooms and at tables.", counts.chats);
+        figures.counter("usher_hands_started_total", "Hands begun.", counts.hands_started);
+        figures.counter("usher_hands_ended_total", "Hands that came to an end.", counts.hands_ended);
+        figures.counter(
+            "usher_hands_unrecorded_total",
+            "Hands that were not written down, and do not count.",
+            counts.hands_unrecorded,
+        );
+        figures.counter("usher_game_faults_total", "Games that panicked.", counts.faults);
+        figures.counter("usher_evicted_total", EVICTED, counts.evicted);
+        figures.counter("usher_replaced_total", REPLACED, counts.replaced);
+        figures.counter(
+            "usher_seats_given_up_total",
+            "Kept seats whose player did not come back.",
+            counts.seats_given_up,
+        );
+        cost::figures(&self.rooms, figures);
     }
 }
 
 impl Shared {
+    /// Every call into a room: what it costs is put on the room's account.
+    fn call(
+        &mut self,
+        room: &mut Room,
+        now: Time,
+        out: &mut Out,
+        act: impl FnOnce(&mut Room, &mut Step<'_>),
+    ) {
+        let stopwatch = self.tools.stopwatch;
+        let caused = out.len();
+        let began = stopwatch();
+        act(room, &mut self.step(room, now, out));
+        room.cost.nanoseconds += stopwatch().saturating_sub(began);
+        room.cost.sent += cost::deliveries(out.since(caused), room);
+    }
+
     fn step<'a>(&'a mut self, room: &Room, now: Time, out: &'a mut Out) -> Step<'a> {
         Step {
             now,
@@ -237,7 +267,7 @@ impl Shared {
             counts: &mut self.counts,
             config: &self.config,
             rules: room.rules,
-            guard: self.guard,
+            guard: self.tools.guard,
             draining: self.draining,
         }
     }

@@ -14,6 +14,7 @@ use super::alarms::{Alarm, Alarms};
 use super::asks::Asker;
 use super::chat::ChatLog;
 use super::comings::{Comings, everybody};
+use super::cost::Cost;
 use super::step::{Rules, Step};
 use super::tables::Tables;
 use crate::room::{DOOR, RoomNote, RoomSpec, Seen, game_id};
@@ -50,9 +51,12 @@ struct Player {
 #[derive(Debug)]
 pub(super) struct Room {
     pub(super) rules: Rules,
+    pub(super) cost: Cost,
     name: String,
     chat: ChatLog,
     players: HashMap<AccountId, Player, FixedState>,
+    /// Players whose connection is gone.
+    absent: usize,
     tables: Tables,
     comings: Comings,
 }
@@ -61,9 +65,11 @@ impl Room {
     pub(super) fn new(room: RoomNo, spec: &RoomSpec, replay_max: u32, seed: u64) -> Self {
         Self {
             rules: Rules { room, kind: spec.game, turn_time: spec.turn_time() },
+            cost: Cost::default(),
             name: spec.name.clone(),
             chat: ChatLog::new(replay_max),
             players: HashMap::with_hasher(FixedState::with_seed(seed)),
+            absent: 0,
             tables: Tables::new(spec.tables(), spec.game.seats()),
             comings: Comings::default(),
         }
@@ -107,6 +113,7 @@ impl Room {
         let grace = Alarm::Grace(self.rules.room, identity.account);
         step.alarms.move_to(grace, before.absent_until, None);
         if before.absent_until.is_some() {
+            self.absent -= 1;
             return;
         }
         if before.identity == identity {
@@ -304,6 +311,7 @@ impl Room {
         let until = step.now + step.config.seat_grace;
         step.alarms.move_to(Alarm::Grace(self.rules.room, account), None, Some(until));
         self.players.entry(account).and_modify(|player| player.absent_until = Some(until));
+        self.absent += 1;
         self.at(table, step, |table, step| table.drop_out(seat, step));
     }
 
@@ -393,6 +401,7 @@ impl Room {
     fn remove(&mut self, account: AccountId, step: &mut Step<'_>) -> Option<Player> {
         self.stop_watching(account);
         let player = self.players.remove(&account)?;
+        self.absent -= usize::from(player.absent_until.is_some());
         self.note(account, false, step);
         step.alarms.move_to(Alarm::Grace(self.rules.room, account), player.absent_until, None);
         if let Some(SeatNo { table, seat }) = player.seat {
@@ -440,19 +449,28 @@ impl Room {
         GroupId(u64::from(self.rules.room.0))
     }
 
+    /// How many connections hear what is published to a group of this room.
+    pub(super) fn hearers(&self, group: GroupId) -> u64 {
+        if group == self.group() {
+            return (self.players.len() - self.absent) as u64;
+        }
+        let looks_on = |player: &&Player| player.looks_on && player.absent_until.is_none();
+        self.players.values().filter(looks_on).count() as u64
+    }
+
     /// Players, of them absent, of them seated, and hands being played.
     pub(super) fn counts(&self) -> [u64; 4] {
-        let players = || self.players.values();
-        let absent = players().filter(|player| player.absent_until.is_some()).count();
-        let seated = players().filter(|player| player.seat.is_some()).count();
+        let seated = self.players.values().filter(|player| player.seat.is_some()).count();
         let playing = self.tables.iter().filter(|table| table.is_playing()).count();
-        [players().count(), absent, seated, playing].map(|count| count as u64)
+        [self.players.len(), self.absent, seated, playing].map(|count| count as u64)
     }
 
     /// How many alarms this room has set.
     pub(super) fn check_invariants(&self, alarms: &Alarms) -> usize {
         self.chat.check_invariants();
         self.tables.check_invariants();
+        let absent = self.players.values().filter(|player| player.absent_until.is_some());
+        assert_eq!(absent.count(), self.absent);
         let mut set = usize::from(self.comings.say_at.is_some());
         assert!(self.comings.say_at.is_none_or(|at| alarms.is_set(Alarm::Presence(self.rules.room), at)));
         assert!(self.comings.is_empty() || self.comings.say_at.is_some(), "nobody will be told who came");

@@ -7,7 +7,7 @@
 
 use super::manager::Presence;
 use super::records::Records;
-use crate::room::{DOOR, Guard, RoomConfig, RoomNote, RoomServer, RoomSpec};
+use crate::room::{DOOR, Guard, RoomConfig, RoomNote, RoomServer, RoomSpec, Stopwatch, Tools};
 use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
@@ -17,8 +17,8 @@ use usher_games::GameKind;
 use usher_proto::machine::Peer;
 use usher_proto::message::{CloseReason, Enter, EnterDenial, EnterDenied, Entered, Load, Sit};
 use usher_proto::{
-    AccountId, ConnId, GameId, Generation, GroupId, Identity, Input, Machine, Message, Outbox, Output,
-    RoomNo, SessionId, ShardId, Time, WorldId,
+    AccountId, ConnId, Figures, GameId, Generation, GroupId, Identity, Input, Machine, Message, Outbox,
+    Output, RoomNo, SessionId, ShardId, Time, WorldId,
 };
 
 pub(super) const LINK: ConnId = ConnId(1_000_000);
@@ -95,7 +95,12 @@ pub(super) fn who(account: u64, login: u64) -> Identity {
 impl House {
     /// A house whose manager answers, with its link up.
     pub(super) fn open(config: RoomConfig) -> Self {
-        let mut house = Self::dark(config, run);
+        Self::timed(config, || 0)
+    }
+
+    /// The same with a stopwatch.
+    pub(super) fn timed(config: RoomConfig, stopwatch: Stopwatch) -> Self {
+        let mut house = Self::new(config, Tools { guard: run, stopwatch });
         house.presence = Some(Presence::default());
         house.link_up();
         house.told_manager();
@@ -104,8 +109,12 @@ impl House {
 
     /// A house without a link, whose manager says nothing.
     pub(super) fn dark(config: RoomConfig, guard: Guard) -> Self {
+        Self::new(config, Tools { guard, stopwatch: || 0 })
+    }
+
+    fn new(config: RoomConfig, tools: Tools) -> Self {
         let config = Arc::new(config);
-        let shards = (0..config.shards()).map(|shard| RoomServer::new(&config, ShardId(shard), 7, guard));
+        let shards = (0..config.shards()).map(|shard| RoomServer::new(&config, ShardId(shard), 7, tools));
         Self {
             shards: shards.collect(),
             game: GameId(config.rooms[0].game.id()),
@@ -254,16 +263,11 @@ impl House {
 
     /// A figure, summed over the shards.
     pub(super) fn figure(&self, name: &str) -> u64 {
-        let (mut sum, mut found) = (0, false);
+        let mut figures = Figures::default();
         for shard in &self.shards {
-            shard.figures(&mut |it, value| {
-                if it == name {
-                    (sum, found) = (sum + value, true);
-                }
-            });
+            shard.figures(&mut figures);
         }
-        assert!(found, "no figure is called {name}");
-        sum
+        figures.value(name).unwrap_or_else(|| panic!("no figure is called {name}"))
     }
 
     // Short ways to where most stories begin.

@@ -107,9 +107,10 @@ fn a_server_that_is_not_wanted_goes_on_by_itself() {
     let mut house = House::open(config(1, 4));
     house.arrive(1, who(1, 1), 0);
     house.manager_says(RegisterDenied { reason: RegisterDenial::NameTaken });
-    assert_eq!(house.figure("usher_link_up"), 0);
+    house.told_manager();
     house.say(1, Leave {});
     assert_eq!(house.heard(1), [Left { seq: 0 }.into()]);
+    assert_eq!(house.told_manager(), []);
 }
 
 #[test]

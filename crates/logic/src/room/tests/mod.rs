@@ -5,6 +5,7 @@
 mod churn;
 mod coming;
 mod coming_back;
+mod costing;
 mod draining;
 mod entering;
 mod evicting;
