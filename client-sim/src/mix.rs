@@ -39,6 +39,8 @@ struct Kind {
     play: PlayArg,
     think_ms: Option<Spanned<[u64; 2]>>,
     chat_every_s: Option<Spanned<u64>>,
+    #[serde(default)]
+    looks: bool,
     hands: Option<Spanned<[u64; 2]>>,
     after: Option<Spanned<AfterShares>>,
     back_after_s: Option<Spanned<[u64; 2]>>,
@@ -73,7 +75,7 @@ fn read(file: &ConfigFile) -> Result<Mix, ConfigError> {
 
 fn plan(file: &ConfigFile, kind: &Kind) -> Result<Plan, ConfigError> {
     let game = kind.play.game();
-    let mut plan = Plan { play: kind.play.into(), game, ..Plan::default() };
+    let mut plan = Plan { play: kind.play.into(), game, looks: kind.looks, ..Plan::default() };
     if let Some(think_ms) = &kind.think_ms {
         plan.think = range(file, think_ms, &THINK_MS)?.map(Duration::from_millis).into();
     }
@@ -155,7 +157,7 @@ mod tests {
     use usher_games::GameKind;
 
     const GOOD: &str = "[[kinds]]\nshare = 60\nplay = \"gomoku\"\nthink_ms = [300, 1500]\nhands = [2, 5]\n\
-        after = { another_table = 40, leave = 20 }\nback_after_s = [10, 30]\nchat_every_s = 10\n\n\
+        after = { another_table = 40, leave = 20 }\nback_after_s = [10, 30]\nchat_every_s = 10\nlooks = true\n\n\
         [[kinds]]\nshare = 5\nplay = \"idle\"\n";
 
     fn read_text(text: &str) -> Result<Mix, ConfigError> {
@@ -176,6 +178,7 @@ mod tests {
             game: GameKind::Gomoku,
             think: (millis(300), millis(1500)),
             chat_interval: seconds(10),
+            looks: true,
             evening: Some(evening),
         };
         let idle = Plan { play: Play::Idle, ..Plan::default() };
@@ -186,7 +189,7 @@ mod tests {
     fn what_is_wrong_names_file_line_and_field() {
         let cases = [
             ("share = 60", "share = 0", 2, "kinds.share", "0 is out of range: 1 to 1000000"),
-            ("share = 5\n", "share = \"5\"\n", 11, "kinds.share", "invalid type"),
+            ("share = 5\n", "share = \"5\"\n", 12, "kinds.share", "invalid type"),
             ("play = \"gomoku\"", "play = \"go\"", 3, "kinds.play", "unknown variant `go`"),
             ("think_ms = [300", "think_ms = [0", 4, "kinds.think_ms", "0 is out of range"),
             ("[300, 1500]", "[300, 20000]", 4, "kinds.think_ms", "20000 is out of range: 1 to 15000"),
@@ -198,18 +201,18 @@ mod tests {
             ("another_table = 40", "any_table = 40", 6, "kinds.after", "unknown field `any_table`"),
             ("leave = 20", "drop = 20", 7, "kinds.back_after_s", "is for who leaves"),
             ("chat_every_s = 10", "chat_every_s = 0", 8, "kinds.chat_every_s", "0 is out of range"),
-            ("play = \"idle\"\n", "play = \"idle\"\nhand = 3\n", 13, "kinds.hand", "unknown field `hand`"),
+            ("play = \"idle\"\n", "play = \"idle\"\nhand = 3\n", 14, "kinds.hand", "unknown field `hand`"),
             (
                 "play = \"idle\"\n",
                 "play = \"idle\"\nhands = [1, 1]\nafter = { drop = 1 }\n",
-                13,
+                14,
                 "kinds.hands",
                 "is for those who play a game",
             ),
             (
                 "play = \"idle\"\n",
                 "play = \"idle\"\nback_after_s = [1, 2]\n",
-                13,
+                14,
                 "kinds.back_after_s",
                 "needs `hands` and `after`",
             ),

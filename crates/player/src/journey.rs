@@ -22,7 +22,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use usher_proto::message::{
     CloseReason, Directory, EnterDenial, Entered, LogInDenial, LoggedIn, Redirect, Renewed, RoomEntry,
-    SeatNo, Sit,
+    SeatNo, Sit, WhoIsHere,
 };
 use usher_proto::{Message, RoomNo, ServerKind, TableNo};
 
@@ -286,6 +286,9 @@ impl Player {
                 self.settle_stay(turn, None);
                 self.stay = Some((place, Stay::new(entered.seq)));
             }
+        }
+        if let (Some(conn), true) = (self.conn, self.plan(&turn.shared.config).looks) {
+            turn.send(conn, WhoIsHere {});
         }
         match entered.seat {
             Some(seat) => self.on_seated(turn, seat),

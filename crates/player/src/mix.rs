@@ -35,6 +35,8 @@ pub struct Plan {
     /// Mean pause between two chats of a player, each between half and one and a half of it. At 30 s, 5,000 players
     /// in rooms of 400 cause 67,000 deliveries a second.
     pub chat_interval: Duration,
+    /// Whether they ask who is in their room, and so are told who comes and goes.
+    pub looks: bool,
     /// What they do after some hands; without it they play on at their tables until they leave with everybody.
     pub evening: Option<Evening>,
 }
@@ -46,6 +48,7 @@ impl Default for Plan {
             game: GameKind::Gomoku,
             think: (Duration::from_millis(500), Duration::from_millis(1500)),
             chat_interval: Duration::from_secs(30),
+            looks: false,
             evening: None,
         }
     }

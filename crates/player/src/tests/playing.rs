@@ -287,3 +287,22 @@ fn play_a_hand(kind: GameKind) {
     assert_eq!(stage.tally().steps[&crate::Step::Action], moves);
     assert_eq!(stage.failure(), None);
 }
+
+#[test]
+fn who_looks_asks_who_is_here_each_time_it_enters() {
+    let plan = Plan { play: Play::Idle, looks: true, ..Plan::default() };
+    let mut stage = Stage::new(Config { mix: plan.into(), ..one_player(Play::Idle) });
+    stage.login();
+    stage.hall(&[("room-1", 3)]);
+    let (conn, _) = stage.knock_room("room-1");
+    stage.say(conn, entered(3, 0, None));
+    assert_eq!(stage.heard(conn), WhoIsHere {}.into());
+    assert_eq!(stage.heard(conn), Sit { table: None, seat: None }.into());
+    stage.say(conn, Seated { at: SEAT });
+    stage.say(conn, Presence { came: vec![ACCOUNT], left: vec![], population: 1 });
+    stage.cut(conn);
+    let (conn, _) = stage.knock_room("room-1");
+    stage.say(conn, entered(3, 0, Some(SEAT)));
+    assert_eq!(stage.heard(conn), WhoIsHere {}.into());
+    assert_eq!(stage.failure(), None);
+}
