@@ -13,6 +13,7 @@ mod evening;
 mod gomoku;
 mod ink;
 mod keys;
+mod plain;
 mod screen;
 mod secret;
 mod table;

@@ -39,16 +39,15 @@ pub(super) enum End {
 
 /// Plays a hand.
 pub(super) fn play(record: &HandRecord, new_hand: impl FnOnce() -> Box<dyn Game>) -> Playback {
-    let is_fault = record.reason == FAULT;
-    let (tried, end) = play_moves(record, is_fault, new_hand);
-    let difference = difference(record, is_fault, tried, &end);
+    let (tried, end) = play_moves(record, new_hand);
+    let difference = difference(record, record.reason == FAULT, tried, &end);
     Playback { tried, end, difference }
 }
 
-fn play_moves(record: &HandRecord, is_fault: bool, new_hand: impl FnOnce() -> Box<dyn Game>) -> (usize, End) {
+fn play_moves(record: &HandRecord, new_hand: impl FnOnce() -> Box<dyn Game>) -> (usize, End) {
     let begun = guarded(|| {
         let game = new_hand();
-        look(game.as_ref(), is_fault);
+        look(game.as_ref(), record);
         game
     });
     let mut game = match begun {
@@ -58,7 +57,7 @@ fn play_moves(record: &HandRecord, is_fault: bool, new_hand: impl FnOnce() -> Bo
     for (number, done) in (1..).zip(&record.moves) {
         let moved = guarded(|| {
             let moved = make(game.as_mut(), done);
-            look(game.as_ref(), is_fault);
+            look(game.as_ref(), record);
             moved
         });
         match moved {
@@ -87,10 +86,10 @@ fn make(game: &mut dyn Game, done: &Move) -> Option<End> {
 
 /// A room asks all this after a move, and may show the hand to any seat. Of a hand that did not fail, nobody needs to
 /// know what else would.
-fn look(game: &dyn Game, is_fault: bool) {
-    if is_fault {
+fn look(game: &dyn Game, record: &HandRecord) {
+    if record.reason == FAULT {
         let _ = (game.turn(), game.to_act(), game.outcome());
-        (0..game.kind().seats()).for_each(|seat| drop(game.view(Some(Seat(seat)))));
+        (0..).zip(&record.seats).for_each(|(seat, _)| drop(game.view(Some(Seat(seat)))));
     }
 }
 
@@ -153,9 +152,6 @@ mod tests {
     }
 
     impl Game for Brittle {
-        fn kind(&self) -> GameKind {
-            GameKind::Gomoku
-        }
         fn turn(&self) -> u32 {
             self.turn
         }
