@@ -1,7 +1,6 @@
 //! Gomoku, free style: five **or more** in a row win, in any of four directions; no opening rule.
 //!
-//! The simplest honest game for a table of two, and the model for the next ones. The seed decides which seat
-//! is black; black begins.
+//! A board game in which all is open. The seed decides which seat is black; black begins.
 //!
 //! - Action, 1 byte: a cell 0..=224 (`row * 15 + column`), or [`RESIGN`]; both only on one's turn.
 //! - Event, 2 bytes, public: the seat, and its action, or [`TIMED_OUT`], or [`ABANDONED`].

@@ -64,8 +64,8 @@ pub trait Rules: Game + Sized + 'static {
         }
     }
 
-    /// An action in the words of those who play; of two legal actions not the same, but where they are alike to the
-    /// rules. Bytes that are none are shown as they are.
+    /// An action in the words of those who play; no two legal actions are called the same. Bytes that are none are shown
+    /// as they are.
     fn describe(action: &[u8]) -> String;
 
     /// What an event says its seat did, in words. As it is here, for events as in `apply`.
