@@ -2,11 +2,12 @@
 //!
 //! Read next: `run`.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Deserialize;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use usher_games::GameKind;
 use usher_player::Play;
 use usher_secure::LoginPublicKey;
@@ -34,8 +35,8 @@ pub struct SimArgs {
     /// Arrivals a second
     #[arg(long, value_name = "R", default_value_t = 1000.0, value_parser = rate)]
     pub rate: f64,
-    /// What they do once seated
-    #[arg(long, value_enum, default_value_t = PlayArg::Gomoku)]
+    /// What they do once seated: play a game, by its name, in its rooms; chat; or idle
+    #[arg(long, value_name = "WHAT", default_value = "gomoku")]
     pub play: PlayArg,
     /// A file of kinds of players, their shares, and what fills their evenings, instead of one kind for all
     #[arg(long, value_name = "FILE", conflicts_with = "play")]
@@ -69,37 +70,66 @@ pub struct SimArgs {
     pub die_with_parent: bool,
 }
 
-/// [`Play`], as the command line and the file of a mix say it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
+/// What players do, as the command line and the file of a mix say it: a game by its name, or no game.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub enum PlayArg {
     /// Sit, and talk to the room now and then
     Chat,
-    /// Sit, and play Gomoku hand after hand, talking now and then
-    Gomoku,
-    /// The same with Dou Dizhu, in its rooms
-    #[value(name = "doudizhu")]
-    DouDizhu,
     /// Sit, and keep the connection
     Idle,
+    /// Sit in the game's rooms, and play hand after hand, talking now and then
+    Game(GameKind),
+}
+
+impl PlayArg {
+    /// The word for it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Idle => "idle",
+            Self::Game(kind) => kind.name(),
+        }
+    }
+
+    fn all() -> impl Iterator<Item = Self> {
+        GameKind::ALL.iter().copied().map(Self::Game).chain([Self::Chat, Self::Idle])
+    }
+
+    /// The game whose rooms they go to.
+    pub(crate) const fn game(self) -> GameKind {
+        match self {
+            Self::Game(kind) => kind,
+            Self::Chat | Self::Idle => GameKind::Gomoku,
+        }
+    }
+}
+
+impl FromStr for PlayArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::all().find(|play| play.name() == text).ok_or_else(|| {
+            let names: Vec<_> = Self::all().map(Self::name).collect();
+            format!("`{text}` is none of {}", names.join(", "))
+        })
+    }
+}
+
+impl TryFrom<String> for PlayArg {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
 }
 
 impl From<PlayArg> for Play {
     fn from(arg: PlayArg) -> Self {
         match arg {
             PlayArg::Chat => Self::Chat,
-            PlayArg::Gomoku | PlayArg::DouDizhu => Self::Game,
             PlayArg::Idle => Self::Idle,
-        }
-    }
-}
-
-impl PlayArg {
-    /// The game whose rooms they go to.
-    pub(crate) fn game(self) -> GameKind {
-        match self {
-            Self::DouDizhu => GameKind::DouDizhu,
-            Self::Gomoku | Self::Chat | Self::Idle => GameKind::Gomoku,
+            PlayArg::Game(_) => Self::Game,
         }
     }
 }

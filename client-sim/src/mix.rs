@@ -190,7 +190,13 @@ mod tests {
         let cases = [
             ("share = 60", "share = 0", 2, "kinds.share", "0 is out of range: 1 to 1000000"),
             ("share = 5\n", "share = \"5\"\n", 12, "kinds.share", "invalid type"),
-            ("play = \"gomoku\"", "play = \"go\"", 3, "kinds.play", "unknown variant `go`"),
+            (
+                "play = \"gomoku\"",
+                "play = \"go\"",
+                3,
+                "kinds.play",
+                "`go` is none of gomoku, doudizhu, nim, chat, idle",
+            ),
             ("think_ms = [300", "think_ms = [0", 4, "kinds.think_ms", "0 is out of range"),
             ("[300, 1500]", "[300, 20000]", 4, "kinds.think_ms", "20000 is out of range: 1 to 15000"),
             ("[300, 1500]", "[1500, 300]", 4, "kinds.think_ms", "ends before it begins: write [300, 1500]"),

@@ -10,7 +10,6 @@ use crate::args::SimArgs;
 use crate::outcome::Outcome;
 use crate::progress::{LOOK_EVERY, Now};
 use anyhow::{Context, bail};
-use clap::ValueEnum;
 use serde_json::{Value, json};
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
@@ -121,10 +120,9 @@ fn start(args: &SimArgs, part: u32, parts: u32, words: &Sender<Word>) -> anyhow:
 
 /// The mix, or what all do.
 fn what_they_do(args: &SimArgs) -> [OsString; 2] {
-    let play = || args.play.to_possible_value().map(|value| value.get_name().into()).unwrap_or_default();
     match &args.mix {
         Some(path) => ["--mix".into(), path.into()],
-        None => ["--play".into(), play()],
+        None => ["--play".into(), args.play.name().into()],
     }
 }
 

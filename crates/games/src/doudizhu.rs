@@ -16,7 +16,7 @@
 
 mod action;
 mod auction;
-pub(crate) mod bot;
+mod bot;
 mod cards;
 mod check;
 mod combination;
@@ -25,22 +25,26 @@ mod legal;
 mod seen;
 mod view;
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
+use rand_core::Rng;
+
 use self::action::Step;
-pub(crate) use self::action::describe;
 pub use self::action::{BID, PASS};
 use self::auction::Auction;
 pub use self::auction::BID_MAX;
 pub use self::cards::{BOTTOM, CARDS, Cards, DEALT, Deal, RANKS, Rank, Ranks, SET_BYTES};
 pub use self::combination::{Combination, HAND_MAX, Shape, Wings};
-pub use self::event::{ABANDONED, ACTED, TIMED_OUT};
+pub use self::event::ACTED;
 pub use self::legal::plays;
 pub use self::view::VIEW_BYTES;
-use crate::GameKind;
-use crate::game::{Action, EndReason, Event, Game, Illegal, Outcome, Seat, Seats};
+use crate::Rules;
+use crate::game::{
+    ABANDONED, Action, BadView, EndReason, Event, Game, Illegal, Outcome, Seat, Seats, TIMED_OUT,
+};
 
-const SEATS: usize = GameKind::DouDizhu.seats() as usize;
+const SEATS: usize = DouDizhu::SEATS as usize;
 
 /// One hand of Dou Dizhu, or what somebody knows of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,11 +76,6 @@ enum Turn {
 
 /// Play by the rules.
 impl DouDizhu {
-    /// A new hand, all of whose chance is in the seed.
-    pub fn new(seed: [u8; 32]) -> Self {
-        Self::dealt(Deal::new(seed))
-    }
-
     /// A new hand of these cards.
     pub fn dealt(deal: Deal) -> Self {
         Self {
@@ -111,14 +110,7 @@ impl DouDizhu {
 
     /// The step that an action is, if it may be taken now.
     fn check(&self, seat: Seat, action: &[u8]) -> Result<Step, Illegal> {
-        if seat.index() >= SEATS {
-            return Err(Illegal::NoSuchSeat);
-        }
-        match self.to_move {
-            None => return Err(Illegal::Over),
-            Some(to_move) if to_move != seat => return Err(Illegal::NotYourTurn),
-            Some(_) => {}
-        }
+        self.on_turn(seat)?;
         let step = Step::read(action).ok_or(Illegal::Malformed)?;
         match (step, self.landlord()) {
             (Step::Pass, None) => {}
@@ -256,10 +248,6 @@ impl DouDizhu {
 }
 
 impl Game for DouDizhu {
-    fn kind(&self) -> GameKind {
-        GameKind::DouDizhu
-    }
-
     fn turn(&self) -> u32 {
         self.turn.into()
     }
@@ -315,6 +303,38 @@ impl Game for DouDizhu {
 
     fn view(&self, seat: Option<Seat>) -> Vec<u8> {
         self.seen_by(seat).to_view()
+    }
+}
+
+impl Rules for DouDizhu {
+    const NAME: &'static str = "doudizhu";
+    const TITLE: &'static str = "Dou Dizhu";
+    const VERSION: u16 = 1;
+    const SEATS: u8 = 3;
+    const TURN_TIME_MS: u32 = 20_000;
+
+    fn new(seed: [u8; 32]) -> Self {
+        Self::dealt(Deal::new(seed))
+    }
+
+    fn from_view(view: &[u8]) -> Result<Self, BadView> {
+        view::read(view)
+    }
+
+    fn to_view(&self) -> Vec<u8> {
+        view::write(self)
+    }
+
+    fn apply(&mut self, event: &[u8]) -> Result<(), BadView> {
+        self.follow(event)
+    }
+
+    fn describe(action: &[u8]) -> String {
+        action::describe(action)
+    }
+
+    fn choose(view: &[u8], seat: Seat, _rng: &mut dyn Rng) -> Option<Action> {
+        bot::choose(view, seat)
     }
 }
 

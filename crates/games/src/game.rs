@@ -9,12 +9,10 @@
 //!   `to_act` is empty exactly when `outcome` is there.
 //! - Limits: the constants below; every one is checked for every game by the property tests.
 //!
-//! Read next: `gomoku.rs`, a game where all is open; `doudizhu.rs`, one with hidden hands.
+//! Read next: `rules.rs`, what a game is beside its hands; `nim.rs`, the smallest one.
 
 use alloc::vec::Vec;
 use core::fmt;
-
-use crate::GameKind;
 
 /// Longest action a player may send.
 pub const ACTION_BYTES_MAX: usize = 64;
@@ -24,6 +22,11 @@ pub const EVENT_BYTES_MAX: usize = 256;
 pub const VIEW_BYTES_MAX: usize = 1024;
 /// Most seats at a table, of any game.
 pub const SEATS_MAX: usize = 8;
+
+/// In an event, in place of an action: the seat's clock ran out.
+pub const TIMED_OUT: u8 = 254;
+/// In an event, in place of an action: the seat's player left.
+pub const ABANDONED: u8 = 253;
 
 /// An action as it travels; its layout is the game's.
 pub type Action = Vec<u8>;
@@ -246,9 +249,6 @@ impl core::error::Error for BadView {}
 
 /// One hand of a game, from its seed to its outcome.
 pub trait Game: fmt::Debug + Send {
-    /// Which game this is; seats and times are its.
-    fn kind(&self) -> GameKind;
-
     /// How many actions, timeouts and abandonments this hand has seen. An action that names another number
     /// was meant for another state.
     fn turn(&self) -> u32;

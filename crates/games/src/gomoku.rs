@@ -1,7 +1,6 @@
 //! Gomoku, free style: five **or more** in a row win, in any of four directions; no opening rule.
 //!
-//! The simplest honest game for a table of two, and the model for the next ones. The seed decides which seat
-//! is black; black begins.
+//! A board game in which all is open. The seed decides which seat is black; black begins.
 //!
 //! - Action, 1 byte: a cell 0..=224 (`row * 15 + column`), or [`RESIGN`]; both only on one's turn.
 //! - Event, 2 bytes, public: the seat, and its action, or [`TIMED_OUT`], or [`ABANDONED`].
@@ -13,7 +12,7 @@
 //! Read next: `gomoku/board.rs` for the lines, `gomoku/bot.rs` for a player.
 
 mod board;
-pub(crate) mod bot;
+mod bot;
 mod view;
 
 use alloc::format;
@@ -26,17 +25,15 @@ use rand_core::{Rng, SeedableRng};
 
 pub use self::board::{Board, CELLS, ROW_TO_WIN, SIDE, Stone};
 pub use self::view::VIEW_BYTES;
-use crate::GameKind;
-use crate::game::{Action, BadView, EndReason, Event, Game, Illegal, Outcome, Seat, Seats};
+use crate::Rules;
+use crate::game::{
+    ABANDONED, Action, BadView, EndReason, Event, Game, Illegal, Outcome, Seat, Seats, TIMED_OUT,
+};
 
 /// The action, and the event, of giving up.
 pub const RESIGN: u8 = 255;
-/// The event of a clock that ran out.
-pub const TIMED_OUT: u8 = 254;
-/// The event of a player who left.
-pub const ABANDONED: u8 = 253;
 
-const SEATS: u8 = GameKind::Gomoku.seats();
+const SEATS: u8 = Gomoku::SEATS;
 
 /// One hand of Gomoku.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,12 +61,6 @@ impl End {
 }
 
 impl Gomoku {
-    /// A new hand; one bit drawn from the seed says which seat is black.
-    pub fn new(seed: [u8; 32]) -> Self {
-        let bit = ChaCha8Rng::from_seed(seed).next_u32() & 1;
-        Self::with_black(Seat(bit as u8))
-    }
-
     fn with_black(black: Seat) -> Self {
         Self { black, board: Board::EMPTY, stones: 0, last: None, end: None }
     }
@@ -94,40 +85,13 @@ impl Gomoku {
         if seat == self.black { Stone::Black } else { Stone::White }
     }
 
-    /// Brings a client's hand up to date with an event the server sent.
-    pub fn apply(&mut self, event: &[u8]) -> Result<(), BadView> {
-        let &[seat, what] = event else { return Err(BadView) };
-        let seat = Seat(seat);
-        match what {
-            TIMED_OUT if self.to_move() == Some(seat) => self.lose(seat, EndReason::TimedOut),
-            ABANDONED if self.end.is_none() && seat.0 < SEATS => self.lose(seat, EndReason::Abandoned),
-            TIMED_OUT | ABANDONED => return Err(BadView),
-            _ => self.play(seat, &[what]).map_err(|_| BadView)?,
-        }
-        Ok(())
-    }
-
     fn next_seat(&self) -> Seat {
         if self.stones.is_multiple_of(2) { self.black } else { opponent(self.black) }
     }
 
-    fn play(&mut self, seat: Seat, action: &[u8]) -> Result<(), Illegal> {
-        match self.check(seat, action)? {
-            RESIGN => self.lose(seat, EndReason::Resigned),
-            cell => self.place(seat, cell),
-        }
-        Ok(())
-    }
-
     /// The one byte of a legal action.
     fn check(&self, seat: Seat, action: &[u8]) -> Result<u8, Illegal> {
-        if seat.0 >= SEATS {
-            return Err(Illegal::NoSuchSeat);
-        }
-        let to_move = self.to_move().ok_or(Illegal::Over)?;
-        if seat != to_move {
-            return Err(Illegal::NotYourTurn);
-        }
+        self.on_turn(seat)?;
         let &[what] = action else { return Err(Illegal::Malformed) };
         match what {
             RESIGN => Ok(what),
@@ -155,10 +119,6 @@ impl Gomoku {
 }
 
 impl Game for Gomoku {
-    fn kind(&self) -> GameKind {
-        GameKind::Gomoku
-    }
-
     fn turn(&self) -> u32 {
         let by_a_stone =
             matches!(self.end, None | Some(End { reason: EndReason::Won | EndReason::Draw, .. }));
@@ -170,8 +130,12 @@ impl Game for Gomoku {
     }
 
     fn act(&mut self, seat: Seat, action: &[u8]) -> Result<Vec<Event>, Illegal> {
-        self.play(seat, action)?;
-        Ok(told(seat, action[0]))
+        let what = self.check(seat, action)?;
+        match what {
+            RESIGN => self.lose(seat, EndReason::Resigned),
+            cell => self.place(seat, cell),
+        }
+        Ok(told(seat, what))
     }
 
     fn timeout(&mut self) -> Vec<Event> {
@@ -208,16 +172,38 @@ impl Game for Gomoku {
     }
 
     fn view(&self, _seat: Option<Seat>) -> Vec<u8> {
-        self.to_view()
+        view::write(self)
     }
 }
 
-/// A cell as players write it, `a1` in the lower left corner and `h8` in the middle.
-pub(crate) fn describe(action: &[u8]) -> String {
-    match action {
-        [RESIGN] => "resign".into(),
-        &[cell @ 0..CELLS] => format!("{}{}", char::from(b'a' + cell % SIDE), SIDE - cell / SIDE),
-        bytes => format!("{bytes:02x?}"),
+impl Rules for Gomoku {
+    const NAME: &'static str = "gomoku";
+    const TITLE: &'static str = "Gomoku";
+    const VERSION: u16 = 1;
+    const SEATS: u8 = 2;
+    const TURN_TIME_MS: u32 = 30_000;
+
+    /// One bit drawn from the seed says which seat is black.
+    fn new(seed: [u8; 32]) -> Self {
+        let bit = ChaCha8Rng::from_seed(seed).next_u32() & 1;
+        Self::with_black(Seat(bit as u8))
+    }
+
+    fn from_view(view: &[u8]) -> Result<Self, BadView> {
+        view::read(view)
+    }
+
+    /// A cell as players write it, `a1` in the lower left corner and `h8` in the middle.
+    fn describe(action: &[u8]) -> String {
+        match action {
+            [RESIGN] => "resign".into(),
+            &[cell @ 0..CELLS] => format!("{}{}", char::from(b'a' + cell % SIDE), SIDE - cell / SIDE),
+            bytes => format!("{bytes:02x?}"),
+        }
+    }
+
+    fn choose(view: &[u8], seat: Seat, rng: &mut dyn Rng) -> Option<Action> {
+        bot::choose(view, seat, rng)
     }
 }
 

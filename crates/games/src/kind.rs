@@ -1,20 +1,24 @@
-//! The list of games: the number each has on the wire, and how a hand of it begins.
+//! The list of games, each with its number on the wire.
 //!
-//! Everything that must choose by game is here, in one `match` a question, so that the compiler names every
-//! place a new game has to answer.
+//! A new game is a variant of [`GameKind`], its place in [`GameKind::ALL`] and its line in the only `match` there is.
+//! All else is asked of the game's own type ([`Rules`]).
 //!
 //! Invariant: an id, once given, is never used for another game.
 //!
-//! Read next: `gomoku.rs`, `doudizhu.rs`.
+//! Read next: `rules.rs`, `nim.rs`.
 
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::doudizhu::{self, DouDizhu};
-use crate::game::{BadView, Game};
-use crate::gomoku::{self, Gomoku};
+use rand_core::Rng;
+
+use crate::Rules;
+use crate::doudizhu::DouDizhu;
+use crate::game::{Action, BadView, Game, Seat};
+use crate::gomoku::Gomoku;
+use crate::nim::Nim;
 
 /// A game that can be played at a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,12 +28,66 @@ pub enum GameKind {
     Gomoku = 1,
     /// One landlord against two peasants with 54 cards, three seats.
     DouDizhu = 2,
+    /// Heaps of stones, who takes the last one loses, two seats.
+    Nim = 3,
 }
 
 impl GameKind {
     /// Every game there is, by id.
-    pub const ALL: &'static [Self] = &[Self::Gomoku, Self::DouDizhu];
+    pub const ALL: &'static [Self] = &[Self::Gomoku, Self::DouDizhu, Self::Nim];
 
+    /// The game's own answers.
+    pub(crate) const fn entry(self) -> Entry {
+        match self {
+            Self::Gomoku => Entry::of::<Gomoku>(),
+            Self::DouDizhu => Entry::of::<DouDizhu>(),
+            Self::Nim => Entry::of::<Nim>(),
+        }
+    }
+}
+
+/// What the type of a game says of it, where the type is not known.
+pub(crate) struct Entry {
+    name: &'static str,
+    title: &'static str,
+    rules: u16,
+    seats: u8,
+    turn_time_ms: u32,
+    new_hand: fn([u8; 32]) -> Box<dyn Game>,
+    legal_actions: fn(&[u8], Seat) -> Result<Vec<Action>, BadView>,
+    apply: fn(&mut Vec<u8>, &[u8]) -> Result<(), BadView>,
+    describe: fn(&[u8]) -> String,
+    tell: fn(&[u8]) -> String,
+    show: fn(&[u8]) -> Result<String, BadView>,
+    pub(crate) choose: fn(&[u8], Seat, &mut dyn Rng) -> Option<Action>,
+}
+
+impl Entry {
+    const fn of<G: Rules>() -> Self {
+        Self {
+            name: G::NAME,
+            title: G::TITLE,
+            rules: G::VERSION,
+            seats: G::SEATS,
+            turn_time_ms: G::TURN_TIME_MS,
+            new_hand: |seed| Box::new(G::new(seed)),
+            legal_actions: |view, seat| Ok(G::from_view(view)?.legal_actions(seat)),
+            apply: |view, event| {
+                let mut hand = G::from_view(view)?;
+                hand.apply(event)?;
+                *view = hand.to_view();
+                Ok(())
+            },
+            describe: G::describe,
+            tell: G::tell,
+            show: |view| Ok(G::from_view(view)?.show()),
+            choose: G::choose,
+        }
+    }
+}
+
+/// What everybody may ask of a game.
+impl GameKind {
     /// The game's number on the wire and in tables of results.
     pub const fn id(self) -> u16 {
         self as u16
@@ -42,10 +100,7 @@ impl GameKind {
 
     /// The game's name in configs, logs and command lines.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Gomoku => "gomoku",
-            Self::DouDizhu => "doudizhu",
-        }
+        self.entry().name
     }
 
     /// The game with this name, if there is one.
@@ -53,62 +108,56 @@ impl GameKind {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
+    /// The game's name for people.
+    pub const fn title(self) -> &'static str {
+        self.entry().title
+    }
+
     /// The version of its rules: records of hands name it, and it grows when the same moves may come to something else.
     pub const fn rules(self) -> u16 {
-        match self {
-            Self::Gomoku | Self::DouDizhu => 1,
-        }
+        self.entry().rules
     }
 
     /// Seats at a table. A hand needs all of them taken.
     pub const fn seats(self) -> u8 {
-        match self {
-            Self::Gomoku => 2,
-            Self::DouDizhu => 3,
-        }
+        self.entry().seats
     }
 
     /// Time to act, in milliseconds, where a room's config names none.
     pub const fn turn_time_ms(self) -> u32 {
-        match self {
-            Self::Gomoku => 30_000,
-            Self::DouDizhu => 20_000,
-        }
+        self.entry().turn_time_ms
     }
 
     /// Starts a hand. All its chance (who is first, what is dealt) comes from `seed`, which therefore stays
     /// with the server.
     pub fn new_hand(self, seed: [u8; 32]) -> Box<dyn Game> {
-        match self {
-            Self::Gomoku => Box::new(Gomoku::new(seed)),
-            Self::DouDizhu => Box::new(DouDizhu::new(seed)),
-        }
+        (self.entry().new_hand)(seed)
     }
 
     /// An action in the words of those who play, for people. Bytes that are none are shown as they are.
     pub fn describe(self, action: &[u8]) -> String {
-        match self {
-            Self::Gomoku => gomoku::describe(action),
-            Self::DouDizhu => doudizhu::describe(action),
-        }
+        (self.entry().describe)(action)
+    }
+
+    /// What an event says its seat did, in words.
+    pub fn tell(self, event: &[u8]) -> String {
+        (self.entry().tell)(event)
     }
 
     /// What a client does with an event: brings its `view` of the hand up to date. The result is, byte for
     /// byte, the view the server would send now. On an error the view is as it was; ask for a new one.
     pub fn apply(self, view: &mut Vec<u8>, event: &[u8]) -> Result<(), BadView> {
-        *view = match self {
-            Self::Gomoku => {
-                let mut hand = Gomoku::from_view(view)?;
-                hand.apply(event)?;
-                hand.to_view()
-            }
-            Self::DouDizhu => {
-                let mut hand = DouDizhu::from_view(view)?;
-                hand.apply(event)?;
-                hand.to_view()
-            }
-        };
-        Ok(())
+        (self.entry().apply)(view, event)
+    }
+
+    /// The table that a view shows, in words.
+    pub fn show(self, view: &[u8]) -> Result<String, BadView> {
+        (self.entry().show)(view)
+    }
+
+    /// What this seat may do in the state that a view of its own shows.
+    pub fn legal_actions(self, view: &[u8], seat: Seat) -> Result<Vec<Action>, BadView> {
+        (self.entry().legal_actions)(view, seat)
     }
 }
 
@@ -128,7 +177,6 @@ mod tests {
             assert_eq!(GameKind::from_id(kind.id()), Some(kind));
             assert_eq!(GameKind::from_name(kind.name()), Some(kind));
             assert!(usize::from(kind.seats()) <= crate::SEATS_MAX);
-            assert_eq!(kind.new_hand([0; 32]).kind(), kind);
         }
         assert_eq!(GameKind::from_id(0), None);
         assert_eq!(GameKind::from_id(u16::MAX), None);
@@ -137,6 +185,6 @@ mod tests {
 
     #[test]
     fn games_keep_their_numbers() {
-        assert_eq!(GameKind::ALL.iter().map(|kind| kind.id()).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(GameKind::ALL.iter().map(|kind| kind.id()).collect::<Vec<_>>(), [1, 2, 3]);
     }
 }

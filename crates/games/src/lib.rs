@@ -1,7 +1,7 @@
 //! What is played at a table: the rules of each game as a pure, turn-based state.
 //!
 //! A room knows tables and seats but no game; it drives a `Box<dyn Game>` and passes on opaque bytes. So a
-//! new game is one module here and one variant of [`GameKind`], and no server changes.
+//! new game is one module here and three lines of [`GameKind`], and no server changes.
 //!
 //! - Owns: the rules, the byte layout of actions, events and views, and a bot for each game.
 //! - Does not own: seats' occupants, clocks (a room says when one ran out), accounts, messages.
@@ -10,7 +10,7 @@
 //! - Limits: [`ACTION_BYTES_MAX`], [`EVENT_BYTES_MAX`], [`VIEW_BYTES_MAX`], [`SEATS_MAX`]. An action over its
 //!   limit is refused as malformed, the others are kept by the games.
 //!
-//! Read next: `game.rs` for the trait, then `gomoku.rs` and `doudizhu.rs`.
+//! Read next: `game.rs` and `rules.rs` for the traits, then `nim.rs`; `docs/writing-a-game.md` is the walk.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -21,9 +21,12 @@ pub mod doudizhu;
 mod game;
 pub mod gomoku;
 mod kind;
+pub mod nim;
+mod rules;
 
 pub use game::{
-    ACTION_BYTES_MAX, Action, Audience, BadView, EVENT_BYTES_MAX, EndReason, Event, Game, Illegal, Outcome,
-    SEATS_MAX, Seat, Seats, VIEW_BYTES_MAX,
+    ABANDONED, ACTION_BYTES_MAX, Action, Audience, BadView, EVENT_BYTES_MAX, EndReason, Event, Game, Illegal,
+    Outcome, SEATS_MAX, Seat, Seats, TIMED_OUT, VIEW_BYTES_MAX,
 };
 pub use kind::GameKind;
+pub use rules::Rules;

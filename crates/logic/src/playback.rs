@@ -75,15 +75,14 @@ pub fn make(game: &mut dyn Game, done: &Move) -> Result<Vec<Event>, Illegal> {
 }
 
 fn play_moves(record: &HandRecord, guard: Guard, game: &mut dyn Game) -> (usize, End) {
-    let is_fault = record.reason == FAULT;
-    if let Err(said) = guarded(guard, || look(game, is_fault)) {
+    if let Err(said) = guarded(guard, || look(game, record)) {
         return (0, End::Failed(said));
     }
     for (number, done) in (1..).zip(&record.moves) {
         let moved = guarded(guard, || {
             let is_over = game.outcome().is_some();
             let end = if is_over { Some(End::OverBefore) } else { make(game, done).err().map(End::Refused) };
-            look(game, is_fault);
+            look(game, record);
             end
         });
         match moved {
@@ -99,10 +98,10 @@ fn play_moves(record: &HandRecord, guard: Guard, game: &mut dyn Game) -> (usize,
 
 /// A room asks all this after a move, and may show the hand to any seat. Of a hand that did not fail, nobody needs to
 /// know what else would.
-fn look(game: &dyn Game, is_fault: bool) {
-    if is_fault {
+fn look(game: &dyn Game, record: &HandRecord) {
+    if record.reason == FAULT {
         let _ = (game.turn(), game.to_act(), game.outcome());
-        (0..game.kind().seats()).for_each(|seat| drop(game.view(Some(Seat(seat)))));
+        (0..).zip(&record.seats).for_each(|(seat, _)| drop(game.view(Some(Seat(seat)))));
     }
 }
 

@@ -4,7 +4,7 @@
 //! Read next: `usher_logic::playback`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use usher_games::{Action, EndReason, Event, Game, GameKind, Illegal, Outcome, Seat, Seats};
+use usher_games::{Action, EndReason, Event, Game, Illegal, Outcome, Seat, Seats};
 use usher_logic::playback::{End, play};
 use usher_proto::hand::{FAULT, Move};
 use usher_proto::{AccountId, GameId, HandId, HandRecord, RoomNo, TableNo};
@@ -33,9 +33,6 @@ impl Brittle {
 }
 
 impl Game for Brittle {
-    fn kind(&self) -> GameKind {
-        GameKind::Gomoku
-    }
     fn turn(&self) -> u32 {
         self.turn
     }

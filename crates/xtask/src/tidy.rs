@@ -8,7 +8,7 @@
 //! - Invariant: rules read a [`Tree`] and nothing else, so that each is tested on a tree of two files.
 //! - Limit: rules read text and manifests; they expand no macro and resolve no name.
 //!
-//! Read next: `tidy/tree.rs`, then any rule: `arrows`, `pure`, `rust`, `links`.
+//! Read next: `tidy/tree.rs`, then any rule: `arrows`, `pure`, `rust`, `links`, `shown`.
 
 mod arrows;
 mod lexer;
@@ -16,6 +16,7 @@ mod links;
 mod manifest;
 mod pure;
 mod rust;
+mod shown;
 mod tree;
 
 use std::fmt;
@@ -61,6 +62,7 @@ const RULES: &[Rule] = &[
     rust::no_work_left_behind,
     rust::lengths,
     links::links,
+    shown::code_is_ours,
 ];
 
 pub(crate) fn run(root: &Path) -> Result<()> {

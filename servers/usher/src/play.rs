@@ -14,6 +14,7 @@ mod gomoku;
 mod ink;
 mod keys;
 mod owning;
+mod plain;
 mod screen;
 mod secret;
 mod table;

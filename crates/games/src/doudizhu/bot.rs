@@ -15,6 +15,7 @@ use super::auction::BID_MAX;
 use super::cards::{Cards, Rank, Ranks};
 use super::combination::{Combination, Shape, Wings};
 use super::{DouDizhu, legal, seats};
+use crate::Rules;
 use crate::game::{Action, Seat};
 
 /// Strength from which each bid is made.
@@ -24,7 +25,7 @@ const NEARLY_OUT: u8 = 4;
 /// A partner's play of this rank or above is left alone.
 const PARTNER_IS_HIGH: Rank = Rank(9);
 
-pub(crate) fn choose(view: &[u8], seat: Seat) -> Option<Action> {
+pub(super) fn choose(view: &[u8], seat: Seat) -> Option<Action> {
     let table = DouDizhu::from_view(view).ok().filter(|table| table.to_move == Some(seat))?;
     decide(&table, seat).map(Step::to_bytes)
 }

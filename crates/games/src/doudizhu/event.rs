@@ -22,14 +22,10 @@ use alloc::vec::Vec;
 use super::action::Step;
 use super::cards::{BOTTOM, Cards, SET_BYTES};
 use super::{DouDizhu, SEATS, Turn};
-use crate::game::{BadView, Event, Seat, Seats};
+use crate::game::{ABANDONED, BadView, Event, Seat, Seats, TIMED_OUT};
 
 /// The seat acted.
 pub const ACTED: u8 = 0;
-/// The seat's clock ran out.
-pub const TIMED_OUT: u8 = 254;
-/// The seat's player left.
-pub const ABANDONED: u8 = 253;
 
 /// An event being written.
 pub(super) struct Writer(Vec<u8>);
@@ -61,7 +57,7 @@ impl Writer {
 /// Following what the server did.
 impl DouDizhu {
     /// Brings a client's hand up to date with an event the server sent. After an error it is in between.
-    pub fn apply(&mut self, event: &[u8]) -> Result<(), BadView> {
+    pub(super) fn follow(&mut self, event: &[u8]) -> Result<(), BadView> {
         let [seat, what, steps @ ..] = event else { return Err(BadView) };
         let seat = Seat(*seat);
         let steps = &mut &*steps;

@@ -44,6 +44,7 @@ impl DouDizhu {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Rules;
     use crate::game::Game;
 
     #[test]

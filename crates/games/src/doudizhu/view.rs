@@ -47,51 +47,6 @@ impl DouDizhu {
         seen
     }
 
-    /// All that is known here.
-    pub fn to_view(&self) -> Vec<u8> {
-        let mut view = Vec::with_capacity(VIEW_BYTES);
-        view.push(self.to_move.map_or(NONE, |seat| seat.0));
-        view.extend(self.auction.to_bytes());
-        view.extend([self.left.bits(), self.doublings, self.landlord_plays]);
-        view.push(self.on_table.map_or(NONE, |(seat, _)| seat.0));
-        let on_table = self.on_table.map(|(_, cards)| cards);
-        let open = [on_table].into_iter().chain(self.played.map(Some));
-        for set in open.chain([self.bottom]).chain(self.hands) {
-            view.extend(set.unwrap_or_default().to_bytes());
-        }
-        view.extend(u16::from(self.turn).to_be_bytes());
-        view
-    }
-
-    /// What is known by a view.
-    pub fn from_view(view: &[u8]) -> Result<Self, BadView> {
-        if view.len() != VIEW_BYTES {
-            return Err(BadView);
-        }
-        let seat = |byte| (byte != NONE).then_some(Seat(byte));
-        let mut sets = [Cards::NONE; SETS];
-        for (set, bytes) in sets.iter_mut().zip(view[SETS_AT..TURN_AT].chunks(SET_BYTES)) {
-            *set = read_set(bytes)?;
-        }
-        let [on_table, played @ .., bottom, first, second, third] = sets;
-        let auction = view[1..=1 + SEATS].try_into().ok().and_then(Auction::from_bytes).ok_or(BadView)?;
-        let to_move = seat(view[0]);
-        let known = |set: Cards| (to_move.is_none() || !set.is_empty()).then_some(set);
-        let hand = Self {
-            turn: view[TURN_AT + 1],
-            auction,
-            to_move,
-            left: Seats::from_bits(view[5]),
-            hands: [first, second, third].map(known),
-            bottom: known(bottom),
-            played,
-            doublings: view[6],
-            landlord_plays: view[7],
-            on_table: seat(view[8]).map(|seat| (seat, on_table)),
-        };
-        if hand.is_coherent() && hand.is_seen() && hand.to_view() == view { Ok(hand) } else { Err(BadView) }
-    }
-
     /// Whether somebody can see just so much: while the hand lasts, one hand at most and no bottom kept back.
     fn is_seen(&self) -> bool {
         let hands = self.hands.iter().flatten().count();
@@ -100,4 +55,49 @@ impl DouDizhu {
             Some(_) => hands <= 1 && self.bottom.is_some() == self.landlord().is_some(),
         }
     }
+}
+
+/// All that is known here.
+pub(super) fn write(hand: &DouDizhu) -> Vec<u8> {
+    let mut view = Vec::with_capacity(VIEW_BYTES);
+    view.push(hand.to_move.map_or(NONE, |seat| seat.0));
+    view.extend(hand.auction.to_bytes());
+    view.extend([hand.left.bits(), hand.doublings, hand.landlord_plays]);
+    view.push(hand.on_table.map_or(NONE, |(seat, _)| seat.0));
+    let on_table = hand.on_table.map(|(_, cards)| cards);
+    let open = [on_table].into_iter().chain(hand.played.map(Some));
+    for set in open.chain([hand.bottom]).chain(hand.hands) {
+        view.extend(set.unwrap_or_default().to_bytes());
+    }
+    view.extend(u16::from(hand.turn).to_be_bytes());
+    view
+}
+
+/// What is known by a view.
+pub(super) fn read(view: &[u8]) -> Result<DouDizhu, BadView> {
+    if view.len() != VIEW_BYTES {
+        return Err(BadView);
+    }
+    let seat = |byte| (byte != NONE).then_some(Seat(byte));
+    let mut sets = [Cards::NONE; SETS];
+    for (set, bytes) in sets.iter_mut().zip(view[SETS_AT..TURN_AT].chunks(SET_BYTES)) {
+        *set = read_set(bytes)?;
+    }
+    let [on_table, played @ .., bottom, first, second, third] = sets;
+    let auction = view[1..=1 + SEATS].try_into().ok().and_then(Auction::from_bytes).ok_or(BadView)?;
+    let to_move = seat(view[0]);
+    let known = |set: Cards| (to_move.is_none() || !set.is_empty()).then_some(set);
+    let hand = DouDizhu {
+        turn: view[TURN_AT + 1],
+        auction,
+        to_move,
+        left: Seats::from_bits(view[5]),
+        hands: [first, second, third].map(known),
+        bottom: known(bottom),
+        played,
+        doublings: view[6],
+        landlord_plays: view[7],
+        on_table: seat(view[8]).map(|seat| (seat, on_table)),
+    };
+    if hand.is_coherent() && hand.is_seen() && write(&hand) == view { Ok(hand) } else { Err(BadView) }
 }

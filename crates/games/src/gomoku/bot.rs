@@ -16,13 +16,14 @@ use rand_core::Rng;
 
 use super::board::{DIRECTIONS, Line, step};
 use super::{Board, CELLS, Gomoku, ROW_TO_WIN, SIDE, Stone};
+use crate::Rules;
 use crate::game::{Action, Seat};
 
 const CENTRE: u8 = CELLS / 2;
 /// How far from the centre a hand begins, so that hands differ.
 const OPENING_SPREAD: u8 = 2;
 
-pub(crate) fn choose(view: &[u8], seat: Seat, rng: &mut impl Rng) -> Option<Action> {
+pub(super) fn choose(view: &[u8], seat: Seat, rng: &mut dyn Rng) -> Option<Action> {
     let hand = Gomoku::from_view(view).ok().filter(|hand| hand.to_move() == Some(seat))?;
     let cell = match hand.last() {
         None => opening(rng),
@@ -31,14 +32,14 @@ pub(crate) fn choose(view: &[u8], seat: Seat, rng: &mut impl Rng) -> Option<Acti
     Some(vec![cell])
 }
 
-fn opening(rng: &mut impl Rng) -> u8 {
+fn opening(rng: &mut dyn Rng) -> u8 {
     let first = CENTRE - OPENING_SPREAD * SIDE - OPENING_SPREAD;
     let mut offset = || below(rng, 2 * OPENING_SPREAD + 1);
     first + offset() * SIDE + offset()
 }
 
 /// The most valuable empty cell; among equals, each as likely as the others.
-fn best(board: &Board, mine: Stone, rng: &mut impl Rng) -> Option<u8> {
+fn best(board: &Board, mine: Stone, rng: &mut dyn Rng) -> Option<u8> {
     let mut best = None;
     let mut worth_max = 0;
     let mut equals = 0;
@@ -96,7 +97,7 @@ fn rank(line: Line) -> u32 {
 }
 
 /// A number below `limit`. The bias of a remainder is no matter among at most 225 cells.
-fn below(rng: &mut impl Rng, limit: u8) -> u8 {
+fn below(rng: &mut dyn Rng, limit: u8) -> u8 {
     (rng.next_u32() % u32::from(limit)) as u8
 }
 

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use super::board::DIRECTIONS;
 use super::*;
+use crate::GameKind;
 
 /// A hand in which these cells were played in turn.
 pub(super) fn played(black: Seat, cells: &[u8]) -> Gomoku {

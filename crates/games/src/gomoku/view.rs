@@ -25,46 +25,44 @@ const NONE: u8 = 255;
 /// Length of a view.
 pub const VIEW_BYTES: usize = CELLS_AT + CELLS.div_ceil(CELLS_PER_BYTE) as usize;
 
-impl Gomoku {
-    /// The hand as anybody may see it.
-    pub fn to_view(&self) -> Vec<u8> {
-        let mut view = Vec::with_capacity(VIEW_BYTES);
-        view.extend([
-            self.black.0,
-            self.to_move().map_or(NONE, |seat| seat.0),
-            self.end.map_or(0, |end| end.reason.id()),
-            self.end.and_then(|end| end.winner).map_or(NONE, |seat| seat.0),
-            self.last.unwrap_or(NONE),
-        ]);
-        view.extend((self.turn() as u16).to_be_bytes());
-        view.resize(VIEW_BYTES, 0);
-        for cell in 0..CELLS {
-            let (byte, shift) = place_of(cell);
-            view[byte] |= bits_of(self.board.at(cell)) << shift;
-        }
-        view
+/// The hand as anybody may see it.
+pub(super) fn write(hand: &Gomoku) -> Vec<u8> {
+    let mut view = Vec::with_capacity(VIEW_BYTES);
+    view.extend([
+        hand.black.0,
+        hand.to_move().map_or(NONE, |seat| seat.0),
+        hand.end.map_or(0, |end| end.reason.id()),
+        hand.end.and_then(|end| end.winner).map_or(NONE, |seat| seat.0),
+        hand.last.unwrap_or(NONE),
+    ]);
+    view.extend((hand.turn() as u16).to_be_bytes());
+    view.resize(VIEW_BYTES, 0);
+    for cell in 0..CELLS {
+        let (byte, shift) = place_of(cell);
+        view[byte] |= bits_of(hand.board.at(cell)) << shift;
     }
+    view
+}
 
-    /// The hand a view shows.
-    pub fn from_view(view: &[u8]) -> Result<Self, BadView> {
-        if view.len() != VIEW_BYTES || view[0] > 1 {
-            return Err(BadView);
-        }
-        let mut hand = Self::with_black(Seat(view[0]));
-        hand.end = read_end(view[2], view[3])?;
-        hand.last = read_last(view[4])?;
-        hand.board = read_board(view)?;
-        hand.stones = CELLS - hand.board.empty_cells().count() as u8;
-        if hand.is_coherent() && hand.to_view() == view { Ok(hand) } else { Err(BadView) }
+/// The hand a view shows.
+pub(super) fn read(view: &[u8]) -> Result<Gomoku, BadView> {
+    if view.len() != VIEW_BYTES || view[0] > 1 {
+        return Err(BadView);
     }
+    let mut hand = Gomoku::with_black(Seat(view[0]));
+    hand.end = read_end(view[2], view[3])?;
+    hand.last = read_last(view[4])?;
+    hand.board = read_board(view)?;
+    hand.stones = CELLS - hand.board.empty_cells().count() as u8;
+    if is_coherent(&hand) && write(&hand) == view { Ok(hand) } else { Err(BadView) }
+}
 
-    /// Stones alternate, and the last one played is where it is said to be.
-    fn is_coherent(&self) -> bool {
-        let black = (0..CELLS).filter(|&cell| self.board.at(cell) == Some(Stone::Black)).count();
-        let newest = if self.stones.is_multiple_of(2) { Stone::White } else { Stone::Black };
-        let last = self.last.map_or(self.stones == 0, |cell| self.board.at(cell) == Some(newest));
-        black == usize::from(self.stones.div_ceil(2)) && last
-    }
+/// Stones alternate, and the last one played is where it is said to be.
+fn is_coherent(hand: &Gomoku) -> bool {
+    let black = (0..CELLS).filter(|&cell| hand.board.at(cell) == Some(Stone::Black)).count();
+    let newest = if hand.stones.is_multiple_of(2) { Stone::White } else { Stone::Black };
+    let last = hand.last.map_or(hand.stones == 0, |cell| hand.board.at(cell) == Some(newest));
+    black == usize::from(hand.stones.div_ceil(2)) && last
 }
 
 fn place_of(cell: u8) -> (usize, u8) {
@@ -117,6 +115,7 @@ fn read_end(reason: u8, winner: u8) -> Result<Option<End>, BadView> {
 mod tests {
     use super::super::tests::played;
     use super::*;
+    use crate::Rules;
 
     #[test]
     fn the_layout_is_as_documented() {

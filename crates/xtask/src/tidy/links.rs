@@ -46,7 +46,7 @@ fn fault(tree: &Tree, from: &File, target: &str) -> Option<String> {
 }
 
 /// The path a link means, from the root; none if it leaves the tree.
-fn resolve(from: &str, target: &str) -> Option<String> {
+pub(super) fn resolve(from: &str, target: &str) -> Option<String> {
     if target.is_empty() {
         return Some(from.to_owned());
     }
@@ -66,7 +66,7 @@ fn resolve(from: &str, target: &str) -> Option<String> {
 }
 
 /// The targets of `[text](target "title")` and `[label]: target` in a line of prose.
-fn targets(line: &str) -> Vec<&str> {
+pub(super) fn targets(line: &str) -> Vec<&str> {
     let inline = line.split("](").skip(1).filter_map(|rest| rest.split(')').next());
     let definition = line.trim_start().strip_prefix('[').and_then(|rest| rest.split_once("]: "));
     inline
@@ -77,7 +77,7 @@ fn targets(line: &str) -> Vec<&str> {
 }
 
 /// The text without its code: fenced blocks are blank, and so is what stands between backticks.
-fn prose_of(text: &str) -> String {
+pub(super) fn prose_of(text: &str) -> String {
     let mut fenced = false;
     let mut prose = String::new();
     for line in text.lines() {

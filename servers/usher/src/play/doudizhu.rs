@@ -10,8 +10,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
-use usher_games::Seat;
 use usher_games::doudizhu::DouDizhu;
+use usher_games::{Rules, Seat};
 
 pub(super) fn draw(table: &Table, ink: Ink, frame: &mut Frame<'_>, area: Rect) {
     let Ok(hand) = DouDizhu::from_view(&table.view) else { return };

@@ -11,8 +11,8 @@ use super::table::Table;
 use super::words::{deed, game_name, who};
 use std::collections::VecDeque;
 use std::time::Duration;
-use usher_games::GameKind;
 use usher_games::doudizhu::DouDizhu;
+use usher_games::{GameKind, Rules};
 use usher_player::person::{News, Place, Wish};
 use usher_proto::message::{
     ActDenial, Acted, ChatDenial, Directory, Entered, GameTotal, RoomEntry, SeatKept, SitDenial, TableState,

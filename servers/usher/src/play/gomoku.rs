@@ -8,8 +8,8 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span, Text};
-use usher_games::Seat;
 use usher_games::gomoku::{Gomoku, SIDE, Stone};
+use usher_games::{Rules, Seat};
 
 pub(super) fn draw(table: &Table, cursor: u8, ink: Ink, frame: &mut Frame<'_>, area: Rect) {
     let Ok(hand) = Gomoku::from_view(&table.view) else { return };

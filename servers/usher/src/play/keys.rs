@@ -7,11 +7,12 @@
 //! Read next: `evening.rs`.
 
 use super::evening::{Evening, Focus, Inside, Rooms, Screen, Sure, Voice};
+use super::plain;
 use super::table::Table;
 use super::words::{action_name, cell, doudizhu_action, gomoku_action};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use usher_games::doudizhu::DouDizhu;
-use usher_games::{GameKind, bot, gomoku};
+use usher_games::{GameKind, Rules, bot, gomoku};
 use usher_player::person::{Place, Wish};
 use usher_proto::TableNo;
 use usher_proto::limits::CHAT_BYTES_MAX;
@@ -120,7 +121,7 @@ impl Evening {
             KeyCode::Char('?') => self.hint(),
             KeyCode::Enter => return self.enter(),
             KeyCode::Char(' ') if kind == Some(GameKind::Gomoku) => return self.enter(),
-            KeyCode::Char(char) if is_move_char(kind, char) => {
+            KeyCode::Char(char) if self.is_move_char(kind, char) => {
                 if self.line.chars().count() < MOVE_CHARS_MAX {
                     self.line.push(char);
                 }
@@ -138,6 +139,19 @@ impl Evening {
             _ => {}
         }
         Asked::Nothing
+    }
+
+    /// Whether a character belongs to a move, and to no command.
+    fn is_move_char(&self, kind: Option<GameKind>, char: char) -> bool {
+        match kind {
+            None => char.is_ascii_digit(),
+            Some(GameKind::Gomoku) => {
+                char.is_ascii_digit() || ('a'..='o').contains(&char.to_ascii_lowercase())
+            }
+            Some(GameKind::DouDizhu) => "0123456789tTjJqQkKaAsSbBpP".contains(char),
+            Some(_) if !self.line.is_empty() => true,
+            Some(kind) => self.seated().is_some_and(|table| plain::begins_move(kind, table, char)),
+        }
     }
 
     fn seated(&self) -> Option<&Table> {
@@ -178,13 +192,14 @@ impl Evening {
     fn enter(&mut self) -> Asked {
         let Some(table) = self.seated() else { return self.sit() };
         let typed = match (table.kind, self.line.trim()) {
-            (Some(GameKind::DouDizhu), "") => return Asked::Nothing,
             (Some(GameKind::Gomoku), "") => Ok(vec![self.cursor]),
+            (Some(_), "") => return Asked::Nothing,
             (Some(GameKind::Gomoku), text) => gomoku_action(text),
             (Some(GameKind::DouDizhu), text) => match DouDizhu::from_view(&table.view) {
                 Ok(hand) => doudizhu_action(text, &hand, table.seat),
                 Err(_) => Err("no hand is played yet".into()),
             },
+            (Some(kind), text) => plain::action(kind, table, text),
             (None, _) => Err("this client does not know the game; there is a newer one perhaps".into()),
         };
         let asked = match typed {
@@ -234,6 +249,9 @@ impl Evening {
             (Screen::Room, _, Some(Some(GameKind::DouDizhu))) => {
                 "cards or a bid, Enter  p pass  ? hint  Tab chat  u stand  Esc rooms  Ctrl-C quit"
             }
+            (Screen::Room, _, Some(Some(_))) => {
+                "a move, Enter  ? hint  Tab chat  u stand  Esc rooms  Ctrl-C quit"
+            }
             (Screen::Room, _, Some(None)) => "Tab chat  u stand  Esc rooms  q quit",
         }
     }
@@ -253,15 +271,6 @@ impl Rooms {
 
 fn act(table: &Table, action: Vec<u8>) -> Wish {
     Wish::Say(Act { hand: table.hand, turn: table.turn, action: action.into() }.into())
-}
-
-/// Whether a character belongs to a move, and to no command.
-fn is_move_char(kind: Option<GameKind>, char: char) -> bool {
-    match kind {
-        None => char.is_ascii_digit(),
-        Some(GameKind::Gomoku) => char.is_ascii_digit() || ('a'..='o').contains(&char.to_ascii_lowercase()),
-        Some(GameKind::DouDizhu) => "0123456789tTjJqQkKaAsSbBpP".contains(char),
-    }
 }
 
 fn moved(cursor: u8, code: KeyCode) -> u8 {

@@ -1,8 +1,8 @@
 //! The evening on a terminal: what is where, at any size.
 //!
 //! Why: a screen is a function of an [`Evening`] and a size, and nothing else.
-//! Owns: the frame: title, body, messages, the typed line, the help line. The tables are drawn in `gomoku.rs` and
-//! `doudizhu.rs`.
+//! Owns: the frame: title, body, messages, the typed line, the help line. The tables are drawn in `gomoku.rs`,
+//! `doudizhu.rs` and, of every other game, `plain.rs`.
 //! Invariants: nothing is drawn outside of its place, whatever the size; colour says nothing that is not said without.
 //! Limits: below [`WIDTH_MIN`] x [`HEIGHT_MIN`] it asks for a larger window.
 //! Read next: `gomoku.rs`.
@@ -12,7 +12,7 @@ use super::ink::Ink;
 use super::owning::{self, waits_for};
 use super::table::Table;
 use super::words::{game_name, who};
-use super::{doudizhu, gomoku};
+use super::{doudizhu, gomoku, plain};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::style::Style;
@@ -124,6 +124,7 @@ fn room(evening: &Evening, inside: &Inside, ink: Ink, frame: &mut Frame<'_>, are
     match table.kind {
         Some(GameKind::Gomoku) => gomoku::draw(table, evening.cursor, ink, frame, game),
         Some(GameKind::DouDizhu) => doudizhu::draw(table, ink, frame, game),
+        Some(kind) => plain::draw(kind, table, frame, game),
         None => frame.render_widget("this client does not know the game", game),
     }
 }
@@ -163,7 +164,7 @@ fn seat_lines(evening: &Evening, table: &Table, ink: Ink) -> Vec<Line<'static>> 
         let role = match table.kind {
             Some(GameKind::Gomoku) => gomoku::role(table, seat),
             Some(GameKind::DouDizhu) => doudizhu::role(table, seat),
-            None => String::new(),
+            _ => String::new(),
         };
         let score = table.scores.get(usize::from(seat)).copied().flatten();
         let score = score.map_or(String::new(), |score| format!("  {score:+}"));

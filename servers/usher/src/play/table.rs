@@ -162,8 +162,8 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use usher_games::Game;
     use usher_games::gomoku::Gomoku;
+    use usher_games::{Game, Rules};
     use usher_proto::TableNo;
 
     fn state(hand: &Gomoku, number: u64) -> TableState {

@@ -10,7 +10,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::time::Duration;
-use usher_games::{Game, GameKind, Seat, doudizhu::DouDizhu, gomoku::Gomoku};
+use usher_games::{Game, GameKind, Rules, Seat, doudizhu::DouDizhu, gomoku::Gomoku, nim::Nim};
 use usher_player::person::{News, Place, Wish};
 use usher_proto::message::*;
 use usher_proto::{AccountId, GameId, Message, RoomNo, TableNo};
@@ -179,6 +179,37 @@ fn cards_are_shown_bid_for_and_played() {
 }
 
 #[test]
+fn a_game_without_a_screen_of_its_own_is_played_in_its_words() {
+    let mut hand =
+        (0..=u8::MAX).map(|seed| Nim::new([seed; 32])).find(|hand| hand.to_act().contains(Seat(0))).unwrap();
+    let mut evening = at_a_table(GameKind::Nim, &hand);
+    let heap = format!("heap a: {}", hand.view(None)[3]);
+    shows(&evening, &[&heap, "who takes the last stone loses", "you may: a1  a2", "a move, Enter"]);
+    assert_eq!(type_in(&mut evening, "a11"), Asked::Nothing);
+    shows(&evening, &["! `a11` is none of what you may do"]);
+    key(&mut evening, KeyCode::Char('?'));
+    assert!(hand.legal_actions(Seat(0)).iter().any(|action| Nim::describe(action) == evening.line));
+    evening.line.clear();
+    let asked = type_in(&mut evening, "B2");
+    let Asked::Wish(Wish::Say(Message::Act(act))) = asked else { panic!("{asked:?}") };
+    assert_eq!(act.action[..], [1, 2]);
+    let event = hand.act(Seat(0), &act.action).unwrap().remove(0);
+    let acted = Acted { hand: 1, turn: 0, seat: 0, action: event.bytes.into(), to_act: Some(1) };
+    hear(&mut evening, acted);
+    shows(&evening, &["* you played b2", &format!("heap b: {}", hand.view(None)[4])]);
+    assert!(!screen(&evening, 90, 26).contains("you may:"), "it is not the person's turn");
+    for char in ['b', '2'] {
+        key(&mut evening, KeyCode::Char(char));
+    }
+    assert_eq!(evening.line, "", "there is nothing to be typed");
+    assert_eq!(key(&mut evening, KeyCode::Char('q')), Asked::Nothing);
+    shows(&evening, &["! that gives the hand up"]);
+    let event = hand.timeout().remove(0);
+    hear(&mut evening, Acted { hand: 1, turn: 1, seat: 1, action: event.bytes.into(), to_act: None });
+    shows(&evening, &["* player 0008 ran out of time"]);
+}
+
+#[test]
 fn what_was_missed_is_told_once_the_seat_is_back() {
     let mut hand = Gomoku::new([1; 32]);
     let mut evening = at_a_table(GameKind::Gomoku, &hand);
@@ -245,7 +276,13 @@ fn every_screen_fits_every_window() {
     key(&mut chatting, KeyCode::Tab);
     type_in(&mut chatting, "四五六");
     hear(&mut chatting, ChatSaid { seq: 1, from: ME, text: "四五六".repeat(50) });
-    let evenings = [Evening::new(), at_the_list(), chatting, at_a_table(GameKind::DouDizhu, &cards)];
+    let evenings = [
+        Evening::new(),
+        at_the_list(),
+        chatting,
+        at_a_table(GameKind::DouDizhu, &cards),
+        at_a_table(GameKind::Nim, &Nim::new([1; 32])),
+    ];
     for evening in &evenings {
         for width in (1..140).step_by(3) {
             for height in (1..50).step_by(3) {

@@ -5,7 +5,7 @@
 //! Read next: `table.rs`.
 
 use usher_games::doudizhu::{self, Cards, DouDizhu, RANKS, Rank, Ranks};
-use usher_games::{GameKind, Seat, gomoku};
+use usher_games::{ABANDONED, GameKind, Seat, TIMED_OUT, gomoku};
 use usher_proto::{AccountId, GameId};
 
 /// Ranks from the lowest; `s` and `b` are the small and the big joker.
@@ -22,11 +22,7 @@ pub(super) fn who(account: AccountId) -> String {
 
 /// A game's name for people.
 pub(super) fn game_name(game: GameId) -> &'static str {
-    match GameKind::from_id(game.0) {
-        Some(GameKind::Gomoku) => "Gomoku",
-        Some(GameKind::DouDizhu) => "Dou Dizhu",
-        None => "another game",
-    }
+    GameKind::from_id(game.0).map_or("another game", GameKind::title)
 }
 
 /// A cell: column a-o from the left, row 1-15 from below.
@@ -107,21 +103,22 @@ pub(super) fn action_name(kind: GameKind, action: &[u8]) -> String {
         (GameKind::DouDizhu, &[bid]) if bid > doudizhu::BID && bid <= doudizhu::BID + doudizhu::BID_MAX => {
             (bid - doudizhu::BID).to_string()
         }
-        (_, cards) => cards_name(cards.iter().copied().collect()),
+        (GameKind::DouDizhu, cards) => cards_name(cards.iter().copied().collect()),
+        _ => kind.describe(action),
     }
 }
 
 /// What a seat did, by the event that was told; `bidding`: before there is a landlord.
 pub(super) fn deed(kind: GameKind, event: &[u8], bidding: bool) -> String {
     match (kind, event) {
-        (GameKind::Gomoku, &[_, gomoku::TIMED_OUT]) => "ran out of time".into(),
-        (GameKind::Gomoku, &[_, gomoku::ABANDONED]) => "left".into(),
+        (GameKind::Gomoku, &[_, TIMED_OUT]) => "ran out of time".into(),
+        (GameKind::Gomoku, &[_, ABANDONED]) => "left".into(),
         (GameKind::Gomoku, &[_, gomoku::RESIGN]) => "gave up".into(),
         (GameKind::Gomoku, &[_, cell]) => format!("played {}", cell_name(cell)),
-        (GameKind::DouDizhu, &[_, doudizhu::ABANDONED, ..]) => "left; the trustee plays on".into(),
+        (GameKind::DouDizhu, &[_, ABANDONED, ..]) => "left; the trustee plays on".into(),
         (GameKind::DouDizhu, &[_, what, length, ref rest @ ..]) => {
             let action = rest.get(..usize::from(length)).unwrap_or_default();
-            let late = if what == doudizhu::TIMED_OUT { "ran out of time: " } else { "" };
+            let late = if what == TIMED_OUT { "ran out of time: " } else { "" };
             let name = action_name(kind, action);
             match action {
                 [doudizhu::PASS] => format!("{late}passed"),
@@ -129,14 +126,15 @@ pub(super) fn deed(kind: GameKind, event: &[u8], bidding: bool) -> String {
                 _ => format!("{late}played {name}"),
             }
         }
-        _ => "did something".into(),
+        (GameKind::Gomoku | GameKind::DouDizhu, _) => "did something".into(),
+        _ => kind.tell(event),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use usher_games::Game;
+    use usher_games::{Game, Rules};
 
     #[test]
     fn a_cell_has_one_name() {

@@ -63,6 +63,42 @@ fn evenings_of_both_games_in_two_processes() {
 }
 
 #[test]
+fn a_game_without_a_bot_or_a_screen_is_played_over_sockets_and_plays_back() {
+    const HEAPS: &str = "[room]\nnext_hand_delay_ms = 50\n\
+        [[room.rooms]]\nname = \"Heaps\"\ngame = \"nim\"\ncount = 1\ncapacity = 8\n";
+    let cluster = Cluster::start(&[
+        (ServerKind::Manager, "manager", ""),
+        (ServerKind::Room, "room", HEAPS),
+        (ServerKind::Hall, "hall", ""),
+        (ServerKind::Login, "login", GUESTS),
+    ]);
+    let mix = "[[kinds]]\nshare = 1\nplay = \"nim\"\nthink_ms = [1, 10]\n";
+    let (mix, report) = (cluster.folder.write("nim.mix", mix), cluster.folder.0.join("report.json"));
+    let mut crowd = usher()
+        .args(["client-sim", "--quiet", "--die-with-parent", "--players", "8", "--seconds", "2"])
+        .args(["--login", cluster.address("login"), "--mix"])
+        .arg(mix)
+        .args(["--login-key", &secrets::login_key().public().to_string(), "--json"])
+        .arg(&report)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let status = until("the end of the evening", || crowd.try_wait().unwrap());
+    let report: Value = serde_json::from_str(&fs::read_to_string(&report).unwrap()).unwrap();
+    assert!(status.success(), "{status}: {report:#}");
+    assert_eq!((&report["seated"], &report["failed"]), (&8.into(), &0.into()), "{report:#}");
+    let ended = report["evening"]["hands"].as_u64();
+    assert!(ended > Some(0), "nobody was told the end of a hand: {report:#}");
+
+    let journal = cluster.folder.0.join("hands-room.jsonl");
+    let played = usher().arg("replay").arg(journal).output().unwrap();
+    let said = String::from_utf8(played.stdout).unwrap();
+    assert!(played.status.success(), "{said}");
+    assert!(said.contains("  game    nim, rules 1\n") && said.contains("  ended   won, after "), "{said}");
+    println!("{} seats were told an end; {}", ended.unwrap_or(0), said.lines().last().unwrap_or_default());
+}
+
+#[test]
 fn a_mix_that_is_wrong_is_said_so_before_anybody_sets_out() {
     let folder = crate::cluster::Folder::new();
     let path = folder.write("evening.mix", &MIX.replace("hands = [1, 1]", "hands = [3, 1]"));

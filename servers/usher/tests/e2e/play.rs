@@ -15,16 +15,17 @@ use usher_proto::ServerKind;
 use usher_proto::message::Credentials;
 
 /// A room of each game.
-const BOTH_GAMES: &str = "[room]\nnext_hand_delay_ms = 200\n\
+const EACH_GAME: &str = "[room]\nnext_hand_delay_ms = 200\n\
     [[room.rooms]]\nname = \"Gomoku\"\ngame = \"gomoku\"\ncount = 1\ncapacity = 8\n\
-    [[room.rooms]]\nname = \"Cards\"\ngame = \"doudizhu\"\ncount = 1\ncapacity = 9\n";
+    [[room.rooms]]\nname = \"Cards\"\ngame = \"doudizhu\"\ncount = 1\ncapacity = 9\n\
+    [[room.rooms]]\nname = \"Heaps\"\ngame = \"nim\"\ncount = 1\ncapacity = 4\n";
 /// More turns than any hand takes in which one side does not try to win.
 const TURNS_MAX: usize = 80;
 
 fn cluster() -> Cluster {
     Cluster::start(&[
         (ServerKind::Manager, "manager", ""),
-        (ServerKind::Room, "room", BOTH_GAMES),
+        (ServerKind::Room, "room", EACH_GAME),
         (ServerKind::Hall, "hall", ""),
         (ServerKind::Login, "login", GUESTS),
     ])
@@ -60,9 +61,9 @@ impl Drop for Bots {
 
 /// Leafs through the list until it shows that game's rooms.
 fn look_for(terminal: &mut Terminal, game: &str) {
-    const FILTERS: [&str; 3] = ["all games", "Gomoku", "Dou Dizhu"];
+    const FILTERS: [&str; 4] = ["all games", "Gomoku", "Dou Dizhu", "Nim"];
     let titles = FILTERS.map(|filter| format!("rooms with space: {filter} "));
-    let mut at = terminal.until_any(&[&titles[0], &titles[1], &titles[2]]);
+    let mut at = terminal.until_any(&titles.each_ref().map(String::as_str));
     while FILTERS[at] != game {
         at = (at + 1) % FILTERS.len();
         terminal.keys("g");
@@ -80,6 +81,15 @@ fn sit_down(terminal: &mut Terminal, game: &str, room: &str) {
     terminal.keys("s");
     terminal.until("hand 1 begins");
     terminal.show("the hand begins");
+}
+
+/// From a table to the list, though the next hand may have begun.
+fn back_to_the_rooms(terminal: &mut Terminal) {
+    terminal.keys("\x1b");
+    if terminal.until_any(&["rooms with space", "press it again"]) == 1 {
+        terminal.keys("\x1b");
+    }
+    terminal.until("rooms with space");
 }
 
 /// Takes turns until the hand is over, and counts them; `turn` types what is done in the turn of that number.
@@ -143,11 +153,25 @@ fn cards_turn(terminal: &mut Terminal, number: usize) {
     terminal.keys("?\r");
 }
 
+fn nim_turn(terminal: &mut Terminal, number: usize) {
+    terminal.until("you may: ");
+    if number == 0 {
+        terminal.show("a game without a screen of its own");
+        // The most that a heap has is ten.
+        let heap =
+            ["a", "b", "c", "d"].into_iter().find(|heap| terminal.text().contains(&format!("{heap}1 ")));
+        terminal.keys(&format!("{}11\r", heap.unwrap()));
+        terminal.until("11` is none of what you may do");
+    }
+    terminal.keys("?\r");
+}
+
 #[test]
 fn a_person_spends_an_evening_with_bots_a_whole_hand_of_each_game() {
     let cluster = cluster();
-    let _bots = [Bots::start(&cluster, "gomoku", 1), Bots::start(&cluster, "doudizhu", 2)];
-    until_in_rooms(cluster.admin("manager"), 3);
+    let bots = [("gomoku", 1), ("doudizhu", 2), ("nim", 1)];
+    let _bots = bots.map(|(game, players)| Bots::start(&cluster, game, players));
+    until_in_rooms(cluster.admin("manager"), 4);
     let mut terminal = Terminal::start(&play(&cluster), (100, 30));
 
     sit_down(&mut terminal, "Gomoku", "Gomoku");
@@ -163,11 +187,7 @@ fn a_person_spends_an_evening_with_bots_a_whole_hand_of_each_game() {
     terminal.until("make the window larger");
     terminal.resize(120, 40);
     terminal.until("what was said and what happened");
-    terminal.keys("\x1b");
-    if terminal.until_any(&["rooms with space", "press it again"]) == 1 {
-        terminal.keys("\x1b");
-    }
-    terminal.until("rooms with space");
+    back_to_the_rooms(&mut terminal);
 
     sit_down(&mut terminal, "Dou Dizhu", "Cards");
     assert!(play_a_hand(&mut terminal, cards_turn) >= 1, "nobody wins before the second turn of the last");
@@ -175,10 +195,16 @@ fn a_person_spends_an_evening_with_bots_a_whole_hand_of_each_game() {
     assert!(terminal.text().contains("landlord"), "{}", terminal.text());
     assert!(terminal.text().contains("(won)"), "{}", terminal.text());
 
+    back_to_the_rooms(&mut terminal);
+    sit_down(&mut terminal, "Nim", "Heaps");
+    assert!(play_a_hand(&mut terminal, nim_turn) >= 1, "nobody takes four heaps at once");
+    terminal.show("the hand of Nim is over");
+    assert!(terminal.text().contains("(won)"), "{}", terminal.text());
+
     terminal.keys("\x03");
     assert!(terminal.ended().success());
     assert!(!terminal.is_taken_over(), "the terminal is given back");
-    until_in_rooms(cluster.admin("manager"), 3);
+    until_in_rooms(cluster.admin("manager"), 4);
 }
 
 #[test]
@@ -189,7 +215,7 @@ fn a_seat_outlives_a_pulled_cable_and_what_was_missed_is_shown() {
     cluster.add(ServerKind::Manager, "manager", "127.0.0.1:0", "");
     // What clients are told is the cable.
     let listen = format!("{room}\"\nadvertise = \"{}", cable.address);
-    let few_kept = BOTH_GAMES.replace("[room]", "[room]\nreplay_max = 2");
+    let few_kept = EACH_GAME.replace("[room]", "[room]\nreplay_max = 2");
     cluster.add(ServerKind::Room, "room", &listen, &few_kept);
     cluster.add_all(&[(ServerKind::Hall, "hall", ""), (ServerKind::Login, "login", GUESTS)]);
     cluster.until_whole();
@@ -228,7 +254,7 @@ fn an_account_is_asked_for_its_password_and_a_wrong_one_is_explained() {
     let mut cluster = Cluster::in_folder(folder);
     cluster.add_all(&[
         (ServerKind::Manager, "manager", ""),
-        (ServerKind::Room, "room", BOTH_GAMES),
+        (ServerKind::Room, "room", EACH_GAME),
         (ServerKind::Hall, "hall", ""),
         (ServerKind::Login, "login", "[login]\naccounts = \"accounts.db\"\n"),
     ]);

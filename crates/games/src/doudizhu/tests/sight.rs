@@ -9,6 +9,7 @@ use rand_core::{Rng, SeedableRng};
 use super::super::*;
 use super::{act, bots_step, cards, play, seed, with_landlord};
 use crate::BadView;
+use crate::GameKind;
 
 /// The same hand as far as this viewer can tell, with every card that it cannot see dealt anew; `kept` stay
 /// with the seat to move.

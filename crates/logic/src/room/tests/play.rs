@@ -8,7 +8,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
-use usher_games::gomoku::{ABANDONED, RESIGN, TIMED_OUT};
+use usher_games::gomoku::RESIGN;
+use usher_games::{ABANDONED, TIMED_OUT};
 use usher_proto::hand::Move;
 use usher_proto::message::{
     Act, ActDenial, ActDenied, Acted, HandEnded, Leave, PlayerSat, PlayerStood, Scored, SeatNo, Seated, Sit,

@@ -46,6 +46,6 @@ pub(super) fn deal(seed: Seed) -> Deal {
 pub(in crate::room) fn new_hand(kind: GameKind, seed: Seed) -> Box<dyn Game> {
     match kind {
         GameKind::DouDizhu => Box::new(DouDizhu::dealt(deal(seed))),
-        GameKind::Gomoku => kind.new_hand(seed),
+        _ => kind.new_hand(seed),
     }
 }

@@ -17,7 +17,7 @@ use core::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use usher_games::doudizhu::{CARDS, Cards, Deal, DouDizhu, PASS};
-use usher_games::{GameKind, Seat};
+use usher_games::{GameKind, Rules, Seat};
 use usher_proto::codec::encode;
 use usher_proto::hand::{Move, Seed};
 use usher_proto::message::{Act, Chat, TableChat, Watch, WhoIsHere};
