@@ -74,6 +74,7 @@ pub struct Rooms {
     /// What is played in them.
     pub game: String,
     /// How many.
+    #[serde(default = "one")]
     pub count: u32,
     /// People each lets in.
     #[serde(default = "capacity")]
@@ -85,6 +86,10 @@ pub struct Rooms {
 
 /// People in one room: tables are numbered by 16 bits, and a table has at least two seats.
 const CAPACITY_MAX: u32 = 100_000;
+
+fn one() -> u32 {
+    1
+}
 
 fn capacity() -> u32 {
     400
