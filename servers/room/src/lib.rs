@@ -40,6 +40,8 @@ pub struct Section {
     pub replay_max: u32,
     /// How long it is gathered up who came and went before those are told who asked; 0: nobody is told.
     pub presence_interval_ms: u64,
+    /// What one person may say in the long run; 0: as much as the connection may.
+    pub chats_per_second_max: u32,
     /// Rest between two hands at a table.
     pub next_hand_delay_ms: u64,
     /// The journal of hands, relative to the config file; `hands-NAME.jsonl` if absent, and none if empty.
@@ -58,6 +60,7 @@ impl Default for Section {
             door_timeout_s: machine.door_timeout.as_secs(),
             replay_max: machine.replay_max,
             presence_interval_ms: machine.presence_interval.as_millis() as u64,
+            chats_per_second_max: machine.chats_per_second_max,
             next_hand_delay_ms: machine.next_hand_delay.as_millis() as u64,
             hands: None,
             rooms: Vec::new(),
@@ -84,6 +87,8 @@ pub struct Rooms {
     pub turn_time_ms: Option<u64>,
 }
 
+/// Beyond it, a limit is none.
+const CHATS_PER_SECOND_MAX: u32 = 1_000;
 /// People in one room: tables are numbered by 16 bits, and a table has at least two seats.
 const CAPACITY_MAX: u32 = 100_000;
 
@@ -116,6 +121,11 @@ impl App for Room {
         let (common, section) = file.load::<Section>(Self::KIND)?;
         if section.floors == 0 {
             return Err(file.wrong("room.floors", "must be at least 1"));
+        }
+        if section.chats_per_second_max > CHATS_PER_SECOND_MAX {
+            return Err(
+                file.wrong("room.chats_per_second_max", format!("must be at most {CHATS_PER_SECOND_MAX}"))
+            );
         }
         if section.door_timeout_s == 0 {
             return Err(file.wrong("room.door_timeout_s", "must be at least 1"));
@@ -161,6 +171,7 @@ impl App for Room {
                         door_timeout: Duration::from_secs(section.door_timeout_s),
                         replay_max: section.replay_max,
                         presence_interval: millis(section.presence_interval_ms),
+                        chats_per_second_max: section.chats_per_second_max,
                         next_hand_delay: millis(section.next_hand_delay_ms),
                         ..RoomConfig::default()
                     })

@@ -100,6 +100,8 @@ pub struct RoomConfig {
     pub replay_max: u32,
     /// How long it is gathered up who came and went before those are told who asked; zero: nobody is told.
     pub presence_interval: Duration,
+    /// What one person may say in a room, and at a table, in the long run; zero: as much as anybody's connection may.
+    pub chats_per_second_max: u32,
     /// Rest between two hands at a table.
     pub next_hand_delay: Duration,
     /// Claims and releases that may wait for the manager; over it, who wants to enter is told Busy.
@@ -122,6 +124,7 @@ impl Default for RoomConfig {
             seat_grace: Duration::from_secs(60),
             replay_max: 100,
             presence_interval: Duration::from_secs(1),
+            chats_per_second_max: 2,
             next_hand_delay: Duration::from_secs(3),
             claims_pending_max: 8192,
             claim_timeout: Duration::from_secs(10),

@@ -50,8 +50,9 @@ fn hand_ended(hand: u64) -> HandEnded {
         scores: vec![1, -1],
         reason: "five".into(),
         totals: vec![],
-        seed: vec![].into(),
+        seed: None,
         left: 0,
+        seats: Vec::new(),
     }
 }
 

@@ -279,8 +279,9 @@ fn play_a_hand(kind: GameKind) {
             scores: outcome.scores,
             reason: outcome.reason.name().into(),
             totals: vec![],
-            seed: vec![].into(),
+            seed: None,
             left: 0,
+            seats: Vec::new(),
         },
     );
     assert!(moves > 3);

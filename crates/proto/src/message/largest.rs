@@ -9,10 +9,11 @@
 use super::*;
 use crate::ids::*;
 use crate::limits::*;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use serde_bytes::ByteBuf;
+use serde_bytes::{ByteArray, ByteBuf};
 
 const GAMES_MAX: usize = 256;
 const SEATS_KEPT_MAX: usize = 4;
@@ -142,8 +143,16 @@ fn table() -> Vec<Message> {
         Act { hand, turn, action: bytes(ACTION_BYTES_MAX) }.into(),
         Acted { hand, turn, seat: u8::MAX, action: bytes(EVENT_BYTES_MAX), to_act }.into(),
         ActDenied { hand, turn, reason: illegal }.into(),
-        HandEnded { hand, scores, reason, totals: vec![i64::MIN; SEATS_MAX], seed: bytes(32), left: u8::MAX }
-            .into(),
+        HandEnded {
+            hand,
+            scores,
+            reason: reason.into(),
+            totals: vec![i64::MIN; SEATS_MAX],
+            seed: Some(Box::new(ByteArray::new([u8::MAX; 32]))),
+            left: u8::MAX,
+            seats: vec![ACCOUNT; SEATS_MAX],
+        }
+        .into(),
         PlayerSat { at: AT, account: ACCOUNT }.into(),
         PlayerStood { at: AT, account: ACCOUNT }.into(),
         Scored { at: AT, score: i64::MIN }.into(),

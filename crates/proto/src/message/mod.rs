@@ -178,7 +178,7 @@ messages! {
     0x0407 Act               Array 128     Client;
     0x0408 Acted             Array 320     Server;
     0x0409 ActDenied         Map   256     Server;
-    0x040a HandEnded         Map   384     Server;
+    0x040a HandEnded         Map   448     Server;
     0x040b PlayerSat         Array 64      Server;
     0x040c PlayerStood       Array 64      Server;
     0x040d Scored            Map   64      Server;

@@ -84,12 +84,13 @@ pub enum EnterDenial {
     Busy,
 }
 
-/// Tell me who is in the room, and from now on who comes and goes, as long as I am in it by this connection.
+/// Tell me who is in the room, and from now on who comes and goes, as long as I am in it by this connection. Asking again
+/// changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WhoIsHere {}
 
 /// Who came into the room and who went. First everybody who is there; from then on what changed, gathered up for a
-/// moment: an account may be named that is known already.
+/// moment: what is known already may be said again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presence {
     /// They are here; with those who went at most [`crate::limits::PRESENCE_MAX`], and more messages follow.
@@ -150,6 +151,8 @@ pub enum ChatDenial {
     NotInside,
     /// Not at a table.
     NotSeated,
+    /// More than the room lets one person say in so short a time.
+    TooFast,
 }
 
 /// Somebody said something.

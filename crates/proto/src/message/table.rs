@@ -9,10 +9,11 @@
 
 use super::room::SeatNo;
 use crate::ids::{AccountId, TableNo};
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
-use serde_bytes::ByteBuf;
+use serde_bytes::{ByteArray, ByteBuf};
 
 /// Let me sit down.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,16 +163,19 @@ pub struct HandEnded {
     /// Points by seat; they sum to zero.
     pub scores: Vec<i32>,
     /// Why it ended, in the game's own words.
-    pub reason: String,
+    pub reason: Box<str>,
     /// What each seat has won and lost at this game so far, this hand included, if that is kept.
     #[serde(default)]
     pub totals: Vec<i64>,
-    /// Its chance, 32 bytes: what was dealt can be checked now.
+    /// Its chance: what was dealt can be checked now.
     #[serde(default)]
-    pub seed: ByteBuf,
+    pub seed: Option<Box<ByteArray<32>>>,
     /// Seats whose players left before the end: seat `s` is bit `s`.
     #[serde(default)]
     pub left: u8,
+    /// Who played it, by seat: somebody else may sit there by now.
+    #[serde(default)]
+    pub seats: Vec<AccountId>,
 }
 
 /// What somebody at your table has won and lost at this game so far. Said when it is known, after sitting down.
@@ -220,7 +224,7 @@ pub struct TableSaid {
 }
 
 /// Let me watch a table of my room: as a spectator sees it, and one trick late. It ends with [`Unwatch`], by sitting down
-/// and by watching another.
+/// and by watching another; a denied one changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watch {
     /// Which.
@@ -249,6 +253,8 @@ pub enum WatchDenial {
     NoSuchTable,
     /// Sitting at one: stand up first.
     Seated,
+    /// Not in a room.
+    NotInside,
     /// As many watch it as may.
     Full,
     /// The table's owner lets nobody watch.
@@ -266,8 +272,8 @@ pub struct Unwatched {
     pub table: Option<TableNo>,
 }
 
-/// What the owner of a table has laid down for it. The owner is who sat down first; when the owner stands up, the next seat
-/// round the table that is taken. When the last one stands up, the rules are the usual ones again.
+/// What the owner of a table has laid down for it. The owner is who sat down first; when the owner stands up, the next one
+/// round the table, of those who are here if anybody is. When the last one stands up, the rules are the usual ones again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableRules {
     /// When a hand begins.

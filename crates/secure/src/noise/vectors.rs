@@ -254,7 +254,7 @@ fn room(texts: &SealedTexts) -> Conversation {
         },
         ephemerals: [key(0x82), key(0xa2)],
         said: vec![
-            (CLIENT, json!({ "enter": { "game": 1, "room": 3, "last_seq": null } })),
+            (CLIENT, json!({ "enter": { "game": 1, "room": 3, "last_seq": null, "last_hand": null } })),
             (
                 SERVER,
                 json!({ "entered": { "room": 3, "name": "Gomoku 4", "seq": 41, "population": 121, "seat": null } }),

@@ -289,6 +289,7 @@ impl Evening {
                     ChatDenial::Length => "not said: it is too long",
                     ChatDenial::NotInside => "not said: you are in no room",
                     ChatDenial::NotSeated => "not said: you sit at no table",
+                    ChatDenial::TooFast => "not said: so much at once is more than the room takes",
                 };
                 self.note(Voice::Warning, why);
             }
@@ -329,7 +330,7 @@ impl Evening {
                 self.note(Voice::Event, text);
             }
             Message::HandEnded(ended) => {
-                table.on_ended(&ended);
+                table.on_ended(&ended, self.me);
                 let text = table.outcome.clone().unwrap_or_default();
                 self.note(Voice::Event, text);
             }

@@ -102,16 +102,21 @@ impl Table {
         Act { hand: self.hand, turn: u32::MAX, action: vec![0].into() }
     }
 
-    pub(super) fn on_ended(&mut self, ended: &HandEnded) {
+    /// The hand is over; who sits here now may not have played it.
+    pub(super) fn on_ended(&mut self, ended: &HandEnded, me: Option<AccountId>) {
         (self.playing, self.to_act, self.turn_ends) = (false, None, None);
-        for (score, total) in self.scores.iter_mut().zip(&ended.totals) {
-            *score = Some(*total);
+        let sitters = self.seats.iter().zip(&ended.seats).zip(&ended.totals);
+        for (score, ((sitter, player), total)) in self.scores.iter_mut().zip(sitters) {
+            if *sitter == Some(*player) {
+                *score = Some(*total);
+            }
         }
-        let mine = ended.scores.get(self.seat.index()).copied().unwrap_or(0);
-        let verdict = match mine {
-            0 => "nobody wins".to_string(),
-            1.. => format!("you win {mine}"),
-            _ => format!("you lose {}", -mine),
+        let mine = ended.seats.iter().zip(&ended.scores).find(|(player, _)| Some(**player) == me);
+        let verdict = match mine.map(|(_, score)| *score) {
+            None => "it was others'".to_string(),
+            Some(0) => "nobody wins".to_string(),
+            Some(score @ 1..) => format!("you win {score}"),
+            Some(score) => format!("you lose {}", -score),
         };
         self.outcome = Some(format!("hand {} is over: {verdict} ({})", ended.hand, ended.reason));
     }
@@ -215,11 +220,15 @@ mod tests {
             scores: vec![6, -3, -3],
             reason: "won".into(),
             totals: vec![10, -2, -8],
-            seed: Vec::new().into(),
+            seed: None,
             left: 0,
+            seats: [7, 8, 9].map(AccountId).into(),
         };
-        table.on_ended(&ended);
+        table.seats = [Some(7), Some(8), Some(10)].map(|account| account.map(AccountId)).into();
+        table.on_ended(&ended, Some(AccountId(8)));
         assert_eq!(table.outcome.as_deref(), Some("hand 4 is over: you lose 3 (won)"));
-        assert_eq!(table.scores, [Some(10), Some(-2), Some(-8)]);
+        assert_eq!(table.scores, [Some(10), Some(-2), None], "who sits in the last seat has not played");
+        table.on_ended(&ended, Some(AccountId(10)));
+        assert_eq!(table.outcome.as_deref(), Some("hand 4 is over: it was others' (won)"));
     }
 }

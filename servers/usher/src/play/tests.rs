@@ -172,7 +172,8 @@ fn cards_are_shown_bid_for_and_played() {
     shows(&evening, &["you do not hold 3 3 3 3 3"]);
     let scores = vec![6, -3, -3];
     let (totals, reason) = (vec![11, 2, 2], "won".into());
-    hear(&mut evening, HandEnded { hand: 1, scores, reason, totals, seed: Vec::new().into(), left: 0 });
+    let seats = (7..10).map(AccountId).collect();
+    hear(&mut evening, HandEnded { hand: 1, scores, reason, totals, seed: None, left: 0, seats });
     shows(&evening, &["hand 1 is over: you win 6 (won)", "+11", "+2"]);
     let odd = Acted { hand: 1, turn: 9, seat: 1, action: vec![1].into(), to_act: None };
     assert!(matches!(hear(&mut evening, odd), Some(Wish::Say(Message::Act(_)))), "the table is asked for");

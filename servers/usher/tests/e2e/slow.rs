@@ -43,7 +43,7 @@ fn a_member_that_never_reads_is_closed_and_the_others_miss_nothing() {
             .to_string();
     let cluster = Cluster::start(&[
         (ServerKind::Manager, "manager", ""),
-        (ServerKind::Room, "room", &(limits + ROOMS)),
+        (ServerKind::Room, "room", &(limits + "[room]\nchats_per_second_max = 0\n" + ROOMS)),
         (ServerKind::Login, "login", GUESTS_WITHOUT_HALL),
     ]);
     let [mut ann, mut ben, mut slow] = [(); 3].map(|()| {

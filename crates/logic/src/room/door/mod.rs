@@ -32,7 +32,8 @@ use usher_proto::limits::OTHER_ROOMS_MAX;
 use usher_proto::machine::Peer;
 use usher_proto::message::{
     ActDenial, ActDenied, Busy, Chat, ChatDenial, ChatDenied, CloseReason, Closing, Enter, EnterDenial,
-    EnterDenied, SitDenial, SitDenied, Stood, TableChat, TableDenial, TableDenied,
+    EnterDenied, SitDenial, SitDenied, Stood, TableChat, TableDenial, TableDenied, Unwatched, WatchDenial,
+    WatchDenied,
 };
 use usher_proto::{
     AccountId, ConnId, Figures, Generation, Identity, Input, Message, Outbox, Output, Reservation, RoomNo,
@@ -209,6 +210,9 @@ impl Door {
             }
             Message::Sit(_) => out.send(conn, SitDenied { reason: SitDenial::NotInside }),
             Message::Stand(_) => out.send(conn, Stood { from: None, dismissed: false }),
+            Message::Watch(_) => out.send(conn, WatchDenied { reason: WatchDenial::NotInside }),
+            Message::Unwatch(_) => out.send(conn, Unwatched { table: None }),
+            Message::WhoIsHere(_) => {} // nobody is, and nobody is told of anybody
             Message::Ready(_) | Message::SetTableRules(_) | Message::Dismiss(_) => {
                 out.send(conn, TableDenied { reason: TableDenial::NotSeated });
             }

@@ -32,10 +32,10 @@ use alloc::sync::Arc;
 use asks::{Asker, Asks};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use room::Room;
+use room::{Guest, Room};
 use step::{Counts, Step};
 use usher_proto::machine::Answer;
-use usher_proto::message::{CloseReason, EnterDenial, EnterDenied};
+use usher_proto::message::CloseReason;
 use usher_proto::{AccountId, ConnId, Figures, Input, Message, Outbox, Output, RoomNo, ShardId, Time};
 
 type Out = Outbox<RoomNote>;
@@ -135,45 +135,16 @@ impl Floor {
 
     fn player_said(&mut self, now: Time, conn: ConnId, message: Message, out: &mut Out) {
         let Some((room, account)) = self.present(conn) else { return };
-        self.rooms.entry(room).and_modify(|room| room.cost.received += 1);
-        match message {
-            Message::Enter(_) => {
-                let denied = EnterDenied { reason: EnterDenial::AlreadyInside };
-                self.with(room, now, out, |_, step| step.out.send(conn, denied));
-            }
-            Message::Leave(_) => {
-                self.here.remove(&conn);
-                self.with(room, now, out, |room, step| room.leave(account, step));
-            }
-            Message::Chat(chat) => {
-                self.with(room, now, out, |room, step| room.chat(account, conn, chat, step));
-            }
-            Message::WhoIsHere(_) => {
-                self.with(room, now, out, |room, step| room.who_is_here(account, conn, step));
-            }
-            Message::TableChat(chat) => {
-                self.with(room, now, out, |room, step| room.table_chat(account, conn, chat, step));
-            }
-            Message::Sit(sit) => self.with(room, now, out, |room, step| room.sit(account, conn, &sit, step)),
-            Message::Watch(watch) => {
-                self.with(room, now, out, |room, step| room.watch(account, conn, watch.table, step));
-            }
-            Message::Unwatch(_) => self.with(room, now, out, |room, step| room.unwatch(account, conn, step)),
-            Message::Stand(_) => self.with(room, now, out, |room, step| room.stand(account, conn, step)),
-            Message::Ready(said) => {
-                self.with(room, now, out, |room, step| room.ready(account, conn, said.ready, step));
-            }
-            Message::SetTableRules(set) => {
-                self.with(room, now, out, |room, step| room.rule(account, conn, set.rules, step));
-            }
-            Message::Dismiss(dismiss) => {
-                self.with(room, now, out, |room, step| room.dismiss(account, conn, dismiss.seat, step));
-            }
-            Message::Act(act) => self.with(room, now, out, |room, step| room.act(account, conn, &act, step)),
-            _ => {
-                out.close(conn, CloseReason::Unexpected);
-                self.drop_out(now, conn, out);
-            }
+        if let Message::Leave(_) = message {
+            self.here.remove(&conn);
+        }
+        let mut is_understood = true;
+        self.with(room, now, out, |room, step| {
+            is_understood = room.hear(Guest { account, conn }, message, step);
+        });
+        if !is_understood {
+            out.close(conn, CloseReason::Unexpected);
+            self.drop_out(now, conn, out);
         }
     }
 
@@ -226,7 +197,7 @@ impl Floor {
         figures.counter("usher_hands_ended_total", "Hands that came to an end.", counts.hands_ended);
         figures.counter(
             "usher_hands_unrecorded_total",
-            "Hands that were not written down, and do not count.",
+            "Hands announced before they were known to be written down.",
             counts.hands_unrecorded,
         );
         figures.counter("usher_game_faults_total", "Games that panicked.", counts.faults);

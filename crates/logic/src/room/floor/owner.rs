@@ -1,7 +1,7 @@
 //! Whose table it is, what they have laid down for it, and who is ready.
 //!
 //! Why: friends want a table for themselves, and nobody wants a hand dealt before they are back from the kitchen.
-//! Rules: the owner is who sat down first; when the owner stands up, the next taken seat round the table. The owner says
+//! Rules: the owner is who sat down first; when the owner stands up, the next one round the table, of those who are here if anybody is. The owner says
 //! when hands begin, whether others may sit down or watch, and may have somebody stand up who plays no hand.
 //! Does not own: when else a hand may begin ([`super::play`]), nor a sitter's way out (the room).
 //! Invariants: there is an owner exactly while somebody sits; a table nobody sits at has the usual rules; nobody is
@@ -44,31 +44,18 @@ impl Table {
     }
 
     /// The owner lays down how it is to be.
-    pub(super) fn rule(
-        &mut self,
-        seat: u8,
-        rules: TableRules,
-        may_close: bool,
-        step: &mut Step<'_>,
-    ) -> Result<(), TableDenial> {
-        self.must_be_owner(seat)?;
-        if rules.closed && !self.rules.closed && !may_close {
-            return Err(TableDenial::TooManyClosed);
-        }
+    pub(super) fn rule(&mut self, rules: TableRules, step: &mut Step<'_>) {
         if core::mem::replace(&mut self.rules, rules) != rules {
             self.nobody_is_ready();
         }
         self.tell_rules(step);
         self.start_if_ready(step);
-        Ok(())
     }
 
-    /// Whether the owner may have whoever sits in a seat stand up.
-    pub(super) fn may_dismiss(&self, owner: u8, seat: u8) -> Result<(), TableDenial> {
-        self.must_be_owner(owner)?;
-        self.sitter(seat).ok_or(TableDenial::NoSuchSeat)?;
-        let plays = self.hand().is_some_and(|hand| hand.viewer(seat).is_some());
-        if plays { Err(TableDenial::HandPlayed) } else { Ok(()) }
+    /// Whom the owner may have stand up in a seat.
+    pub(super) fn may_dismiss(&self, seat: u8) -> Result<Sitter, TableDenial> {
+        let sitter = self.sitter(seat).ok_or(TableDenial::NoSuchSeat)?;
+        if self.has_a_stake(seat) { Err(TableDenial::HandPlayed) } else { Ok(sitter) }
     }
 
     /// Somebody has stood up: if the table was theirs, it is the next one's.
@@ -77,16 +64,14 @@ impl Table {
             return;
         }
         let count = self.seats.len() as u8;
-        let mut round = (1..count).map(|on| (from + on) % count);
-        self.owner = round.find(|&seat| self.sitter(seat).is_some());
+        let round = || (1..count).map(|on| (from + on) % count);
+        let is_here = |seat: &u8| self.sitter(*seat).is_some_and(|sitter| sitter.conn.is_some());
+        let is_taken = |seat: &u8| self.sitter(*seat).is_some();
+        self.owner = round().find(is_here).or_else(|| round().find(is_taken));
         if self.owner.is_none() {
             self.rules = TableRules::default();
         }
         self.tell_rules(step);
-    }
-
-    fn must_be_owner(&self, seat: u8) -> Result<(), TableDenial> {
-        if self.owner == Some(seat) { Ok(()) } else { Err(TableDenial::NotOwner) }
     }
 
     fn tell_rules(&self, step: &mut Step<'_>) {

@@ -5,14 +5,14 @@
 //! Order: everybody is here and the rest is over; the world is asked for a seed; the hand is played; its record is given
 //! to the world; what came of it is said, with the seed; rest.
 //! Invariants: nobody knows a seed before its hand is over. No outcome is announced that could still be lost, unless the
-//! world says that it cannot write.
+//! world says that it cannot write, or says nothing for [`RECORD_MAX`].
 //! Limits: one question at a time; a hand that could not begin, or whose game failed, is followed by a rest.
 //! Read next: [`super::hand`].
 
 use super::asks::Asker;
 use super::hand::{Fault, Hand};
 use super::step::Step;
-use super::table::{LastHand, Sitter, Table};
+use super::table::{Sitter, Table};
 use super::watch::{Look, Watch};
 use crate::room::game_id;
 use alloc::boxed::Box;
@@ -97,6 +97,15 @@ impl Table {
                 self.announce(totals, step);
             }
             _ => {}
+        }
+    }
+
+    /// Whether whoever sits here plays the hand, or has played it and waits for what came of it.
+    pub(super) fn has_a_stake(&self, seat: u8) -> bool {
+        match (&self.stage, self.sitter(seat)) {
+            (Stage::Playing(playing), Some(_)) => playing.hand.viewer(seat).is_some(),
+            (Stage::Recording(it), Some(sitter)) => it.seats.get(usize::from(seat)) == Some(&sitter.account),
+            _ => false,
         }
     }
 
@@ -213,14 +222,15 @@ impl Table {
                 sitter.score = Some(*total);
             }
         }
-        let seed = seed.to_vec().into();
-        let ended = HandEnded { hand: self.hand_no, scores, reason, totals, seed, left };
+        let seed = Some(Box::new(seed.into()));
+        let ended =
+            HandEnded { hand: self.hand_no, scores, reason: reason.into(), totals, seed, left, seats };
         if let Some(watch) = &mut self.watch {
             watch.end(step);
             watch.tell(ended.clone(), step);
         }
         self.tell(ended.clone(), step);
-        self.last = Some(Box::new(LastHand { seats, ended }));
+        self.last = Some(Box::new(ended));
         self.rest_until = self.rest_until.max(step.now + step.config.next_hand_delay);
         self.start_if_ready(step);
     }

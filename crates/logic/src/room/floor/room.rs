@@ -1,35 +1,34 @@
 //! One room: the people in it, what they say, and their tables.
 //!
 //! Why: all of a room is in one value on one thread, so nothing in it needs a lock.
-//! Owns: players and their stays, the chat, the tables, and the word of who came and went. Does not own who may enter (the door).
+//! Owns: players and their stays, and the word of who came and went. Does not own what players say in it (`manners.rs`),
+//! nor who may enter (the door).
 //! A stay: `Entered`, then every chat from there on, until `Left`. A player whose connection drops while
 //! seated stays, absent, for `seat_grace`; the stay goes on when a connection of the same or a newer login
 //! comes for it. Who drops without a seat is gone.
 //! Invariants: one player an account; a player has a seat exactly when that seat has the player; the present
 //! are those in the room's group.
-//! Limits: people by the door, chats kept by `replay_max`, texts by `CHAT_BYTES_MAX`.
-//! Read next: [`super::tables`].
+//! Limits: people by the door, chats kept by `replay_max`.
+//! Read next: `manners.rs`, then [`super::tables`].
+
+mod manners;
+
+pub(super) use manners::Guest;
 
 use super::alarms::{Alarm, Alarms};
-use super::asks::Asker;
 use super::chat::ChatLog;
-use super::comings::{Comings, everybody};
+use super::comings::Comings;
 use super::cost::Cost;
 use super::step::{Rules, Step};
 use super::tables::Tables;
-use crate::room::{DOOR, RoomNote, RoomSpec, Seen, game_id};
+use crate::room::{DOOR, RoomNote, RoomSpec, Seen};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use usher_proto::limits::CHAT_BYTES_MAX;
-use usher_proto::machine::{Answer, Question};
-use usher_proto::message::{
-    Act, ActDenial, ActDenied, Chat, ChatAccepted, ChatDenial, ChatDenied, CloseReason, Entered, SeatNo, Sit,
-    SitDenial, SitDenied, Stood, TableChat, TableDenial, TableDenied, TableRules, TableSaid, Unwatched,
-    WatchDenial, WatchDenied,
-};
+use usher_proto::machine::Answer;
+use usher_proto::message::{CloseReason, Entered, SeatNo};
 use usher_proto::{AccountId, ConnId, Generation, GroupId, Identity, Output, RoomNo, TableNo, Time};
 
 /// Somebody in the room.
@@ -45,6 +44,8 @@ struct Player {
     looks_on: bool,
     /// The table that this connection watches.
     watches: Option<TableNo>,
+    /// Until when what they have said uses their rate up.
+    chats_paid_until: Time,
 }
 
 /// A room.
@@ -93,8 +94,15 @@ impl Room {
                 return self.tell_gone(identity, conn, step);
             }
             None => {
-                let player =
-                    Player { identity, conn, seat: None, absent_until: None, looks_on: false, watches: None };
+                let player = Player {
+                    identity,
+                    conn,
+                    seat: None,
+                    absent_until: None,
+                    looks_on: false,
+                    watches: None,
+                    chats_paid_until: Time(0),
+                };
                 self.players.insert(account, player);
                 self.note(account, true, step);
             }
@@ -140,156 +148,8 @@ impl Room {
         }
         step.out.push(Output::Join(conn, self.group()));
         if let Some(SeatNo { table, seat }) = seat {
-            self.at(table, step, |table, step| table.come_back(seat, conn, seen.hand, step));
+            self.with_table(table, step, |table, step| table.come_back(seat, conn, seen.hand, step));
         }
-    }
-
-    pub(super) fn chat(&mut self, account: AccountId, conn: ConnId, chat: Chat, step: &mut Step<'_>) {
-        let Chat { request, text } = chat;
-        if text.is_empty() || text.len() > CHAT_BYTES_MAX {
-            return step.out.send(conn, ChatDenied { request, reason: ChatDenial::Length });
-        }
-        step.counts.chats += 1;
-        let said = self.chat.say(account, text);
-        step.out.send(conn, ChatAccepted { request, seq: said.seq });
-        step.out.publish(self.group(), said, None);
-    }
-
-    /// To who sits at the same table, and to nobody else.
-    pub(super) fn table_chat(
-        &mut self,
-        account: AccountId,
-        conn: ConnId,
-        chat: TableChat,
-        step: &mut Step<'_>,
-    ) {
-        let TableChat { request, text } = chat;
-        let reason = match self.seat_of(account) {
-            _ if text.is_empty() || text.len() > CHAT_BYTES_MAX => ChatDenial::Length,
-            None => ChatDenial::NotSeated,
-            Some(SeatNo { table, .. }) => {
-                step.counts.chats += 1;
-                let said = TableSaid { from: account, text };
-                return self.at(table, step, |table, step| table.tell(said, step));
-            }
-        };
-        step.out.send(conn, ChatDenied { request, reason });
-    }
-
-    pub(super) fn sit(&mut self, account: AccountId, conn: ConnId, wish: &Sit, step: &mut Step<'_>) {
-        let found = match self.seat_of(account) {
-            Some(_) => Err(SitDenial::AlreadySeated),
-            None => self.tables.find(wish),
-        };
-        let at = match found {
-            Ok(at) => at,
-            Err(reason) => return step.out.send(conn, SitDenied { reason }),
-        };
-        self.stop_watching(account);
-        self.set_seat(account, Some(at));
-        self.at(at.table, step, |table, step| table.sit(at.seat, account, conn, step));
-        let game = game_id(self.rules.kind);
-        step.ask(Asker::Player(self.rules.room, account), Question::Score { account, game });
-    }
-
-    pub(super) fn watch(&mut self, account: AccountId, conn: ConnId, table: TableNo, step: &mut Step<'_>) {
-        self.stop_watching(account);
-        let reason = if self.seat_of(account).is_some() {
-            WatchDenial::Seated
-        } else if !self.tables.has(table) {
-            WatchDenial::NoSuchTable
-        } else {
-            let mut watched = Ok(());
-            self.at(table, step, |table, step| watched = table.watch(conn, step));
-            let Err(reason) = watched else {
-                self.players.entry(account).and_modify(|player| player.watches = Some(table));
-                return;
-            };
-            reason
-        };
-        step.out.send(conn, WatchDenied { reason });
-    }
-
-    pub(super) fn unwatch(&mut self, account: AccountId, conn: ConnId, step: &mut Step<'_>) {
-        let table = self.stop_watching(account);
-        step.out.send(conn, Unwatched { table });
-    }
-
-    /// Takes a player off the watchers of a table; which that was.
-    fn stop_watching(&mut self, account: AccountId) -> Option<TableNo> {
-        let player = self.players.get_mut(&account)?;
-        let (table, conn) = (player.watches.take()?, player.conn);
-        self.tables.unwatch(table, conn);
-        Some(table)
-    }
-
-    pub(super) fn stand(&mut self, account: AccountId, conn: ConnId, step: &mut Step<'_>) {
-        self.stand_up(account, conn, false, step);
-    }
-
-    fn stand_up(&mut self, account: AccountId, conn: ConnId, dismissed: bool, step: &mut Step<'_>) {
-        let from = self.give_up_seat(account, step);
-        step.out.send(conn, Stood { from, dismissed });
-        if step.draining {
-            self.end_stay(account, Some(CloseReason::Draining), step);
-        }
-    }
-
-    pub(super) fn ready(&mut self, account: AccountId, conn: ConnId, ready: bool, step: &mut Step<'_>) {
-        match self.seat_of(account) {
-            Some(SeatNo { table, seat }) => {
-                self.at(table, step, |table, step| table.ready(seat, ready, step));
-            }
-            None => step.out.send(conn, TableDenied { reason: TableDenial::NotSeated }),
-        }
-    }
-
-    /// The owner of a table lays down its rules. Where nobody may watch any more, nobody does.
-    pub(super) fn rule(&mut self, account: AccountId, conn: ConnId, rules: TableRules, step: &mut Step<'_>) {
-        let mut done = Err(TableDenial::NotSeated);
-        if let Some(SeatNo { table, seat }) = self.seat_of(account) {
-            let may_close = self.tables.may_close();
-            self.at(table, step, |table, step| done = table.rule(seat, rules, may_close, step));
-            if done.is_ok() && rules.private {
-                self.send_watchers_away(table, step);
-            }
-        }
-        if let Err(reason) = done {
-            step.out.send(conn, TableDenied { reason });
-        }
-    }
-
-    fn send_watchers_away(&mut self, table: TableNo, step: &mut Step<'_>) {
-        for conn in self.tables.watchers(table) {
-            step.out.send(conn, Unwatched { table: Some(table) });
-        }
-        for player in self.players.values_mut() {
-            if let Some(table) = player.watches.take_if(|watched| *watched == table) {
-                self.tables.unwatch(table, player.conn);
-            }
-        }
-    }
-
-    /// The owner of a table has somebody stand up; who is away loses the seat that was kept.
-    pub(super) fn dismiss(&mut self, account: AccountId, conn: ConnId, seat: u8, step: &mut Step<'_>) {
-        let found = self.seat_of(account).ok_or(TableDenial::NotSeated).and_then(|own| {
-            let table = self.tables.get(own.table);
-            table.may_dismiss(own.seat, seat)?;
-            table.sitter(seat).ok_or(TableDenial::NoSuchSeat)
-        });
-        match found.map(|sitter| (sitter.account, sitter.conn)) {
-            Ok((account, Some(conn))) => self.stand_up(account, conn, true, step),
-            Ok((account, None)) => self.end_stay(account, None, step),
-            Err(reason) => step.out.send(conn, TableDenied { reason }),
-        }
-    }
-
-    pub(super) fn act(&mut self, account: AccountId, conn: ConnId, act: &Act, step: &mut Step<'_>) {
-        let Some(SeatNo { table, seat }) = self.seat_of(account) else {
-            let reason = ActDenial::NotSeated;
-            return step.out.send(conn, ActDenied { hand: act.hand, turn: act.turn, reason });
-        };
-        self.at(table, step, |table, step| table.act(seat, act, step));
     }
 
     /// The player goes back to the door, standing up first.
@@ -312,7 +172,7 @@ impl Room {
         step.alarms.move_to(Alarm::Grace(self.rules.room, account), None, Some(until));
         self.players.entry(account).and_modify(|player| player.absent_until = Some(until));
         self.absent += 1;
-        self.at(table, step, |table, step| table.drop_out(seat, step));
+        self.with_table(table, step, |table, step| table.drop_out(seat, step));
     }
 
     /// The seat is not kept any longer.
@@ -329,25 +189,13 @@ impl Room {
     }
 
     pub(super) fn table_answered(&mut self, table: TableNo, id: u64, answer: Answer, step: &mut Step<'_>) {
-        self.at(table, step, |table, step| table.answered(id, answer, step));
+        self.with_table(table, step, |table, step| table.answered(id, answer, step));
     }
 
     /// A score is known, if its player still sits somewhere.
     pub(super) fn scored(&mut self, account: AccountId, score: i64, step: &mut Step<'_>) {
         if let Some(SeatNo { table, seat }) = self.seat_of(account) {
-            self.at(table, step, |table, step| table.scored(seat, score, step));
-        }
-    }
-
-    /// This connection is told who is here, and from now on who comes and goes.
-    pub(super) fn who_is_here(&mut self, account: AccountId, conn: ConnId, step: &mut Step<'_>) {
-        for here in everybody(self.players.keys().copied(), self.players.len() as u32) {
-            step.out.send(conn, here);
-        }
-        let player = self.players.get_mut(&account).filter(|player| !player.looks_on);
-        if let Some(player) = player {
-            player.looks_on = true;
-            step.out.push(Output::Join(conn, self.lookers_on()));
+            self.with_table(table, step, |table, step| table.scored(seat, score, step));
         }
     }
 
@@ -372,7 +220,7 @@ impl Room {
     }
 
     pub(super) fn table_alarm(&mut self, table: TableNo, step: &mut Step<'_>) {
-        self.at(table, step, super::table::Table::alarm);
+        self.with_table(table, step, super::table::Table::alarm);
     }
 
     /// Shows out everybody who is not in a hand; the others follow when theirs ends.
@@ -405,7 +253,7 @@ impl Room {
         self.note(account, false, step);
         step.alarms.move_to(Alarm::Grace(self.rules.room, account), player.absent_until, None);
         if let Some(SeatNo { table, seat }) = player.seat {
-            self.at(table, step, |table, step| table.stand(seat, step));
+            self.with_table(table, step, |table, step| table.stand(seat, step));
         }
         Some(player)
     }
@@ -413,12 +261,12 @@ impl Room {
     fn give_up_seat(&mut self, account: AccountId, step: &mut Step<'_>) -> Option<SeatNo> {
         let from = self.seat_of(account)?;
         self.set_seat(account, None);
-        self.at(from.table, step, |table, step| table.stand(from.seat, step));
+        self.with_table(from.table, step, |table, step| table.stand(from.seat, step));
         Some(from)
     }
 
     /// Does something at a table. On a draining floor, who sits at it goes when its hand is over.
-    fn at(
+    fn with_table(
         &mut self,
         no: TableNo,
         step: &mut Step<'_>,

@@ -19,8 +19,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use usher_games::{Illegal, Seat};
 use usher_proto::message::{
-    Act, ActDenial, ActDenied, HandEnded, PlayerSat, PlayerStood, Scored, SeatNo, Seated, TableRules,
-    TableState, WatchDenial, Watching,
+    Act, ActDenial, ActDenied, HandBegin, HandEnded, PlayerSat, PlayerStood, Scored, SeatNo, Seated,
+    TableRules, TableState, WatchDenial, Watching,
 };
 use usher_proto::{AccountId, ConnId, Message, TableNo, Time};
 
@@ -37,19 +37,19 @@ pub(super) struct Sitter {
     pub(super) ready: bool,
 }
 
-/// How well a table suits somebody who wants to sit anywhere: the lower the better.
-pub(super) type Rank = u8;
-/// Nobody sits there. Below it are tables where somebody waits, by the seats still free.
-pub(super) const EMPTY: Rank = 100;
-/// A hand goes on without somebody who left.
-const HAND_GOES_ON: Rank = 150;
-const ONLY_ABSENT: Rank = 200;
-
-/// A hand that is over and told.
-#[derive(Debug)]
-pub(super) struct LastHand {
-    pub(super) seats: Vec<AccountId>,
-    pub(super) ended: HandEnded,
+/// How well a table suits somebody who wants to sit anywhere, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// Somebody waits, and so many seats are free.
+    Waiting(u8),
+    /// Nobody sits there.
+    Empty,
+    /// A hand will wait for somebody's word.
+    WantsAWord,
+    /// A hand goes on without somebody who left.
+    HandGoesOn,
+    /// Nobody who sits there is here.
+    OnlyAbsent,
 }
 
 /// A table.
@@ -63,7 +63,7 @@ pub(super) struct Table {
     pub(super) hand_no: u64,
     pub(super) stage: Stage,
     /// How the last hand ended, for those who were away.
-    pub(super) last: Option<Box<LastHand>>,
+    pub(super) last: Option<Box<HandEnded>>,
     pub(super) rest_until: Time,
     alarm: Option<Time>,
     /// Nothing, as long as nobody watches.
@@ -118,16 +118,15 @@ impl Table {
             return None;
         }
         if self.is_playing() {
-            return Some(HAND_GOES_ON);
+            return Some(Rank::HandGoesOn);
         }
         let is_empty = free == self.seats.len();
         let somebody_waits = self.sitters().any(|sitter| sitter.conn.is_some());
-        Some(if is_empty {
-            EMPTY
-        } else if somebody_waits {
-            free as Rank
-        } else {
-            ONLY_ABSENT
+        Some(match self.rules.begin {
+            _ if is_empty => Rank::Empty,
+            _ if !somebody_waits => Rank::OnlyAbsent,
+            HandBegin::AtOnce => Rank::Waiting(free as u8),
+            HandBegin::AllReady | HandBegin::OwnerReady => Rank::WantsAWord,
         })
     }
 
@@ -172,8 +171,9 @@ impl Table {
 
     /// How the last hand ended, for who played in it and has not seen it end.
     fn missed(&self, seat: u8, seen: u64) -> Option<&HandEnded> {
-        let LastHand { seats, ended } = self.last.as_deref()?;
-        let played = seats.get(usize::from(seat)) == self.sitter(seat).as_ref().map(|sitter| &sitter.account);
+        let ended = self.last.as_deref()?;
+        let sitter = self.sitter(seat)?;
+        let played = ended.seats.get(usize::from(seat)) == Some(&sitter.account);
         (played && seen < ended.hand).then_some(ended)
     }
 
@@ -242,19 +242,23 @@ impl Table {
         }
     }
 
-    /// Lets somebody watch who does not sit here.
-    pub(super) fn watch(&mut self, conn: ConnId, step: &mut Step<'_>) -> Result<(), WatchDenial> {
-        if self.rules.private {
-            return Err(WatchDenial::Private);
+    /// Whether somebody may watch who does not sit here.
+    pub(super) fn may_watch(&self, conn: ConnId) -> Result<(), WatchDenial> {
+        let has_room = self.watch.as_ref().is_none_or(|watch| watch.has_room_for(conn));
+        match self.rules.private {
+            true => Err(WatchDenial::Private),
+            false if !has_room => Err(WatchDenial::Full),
+            false => Ok(()),
         }
+    }
+
+    /// Lets somebody watch who may.
+    pub(super) fn watch(&mut self, conn: ConnId, step: &mut Step<'_>) {
         let state = self.outline(step.now);
         let watch = self.watch.get_or_insert_default();
-        if !watch.join(conn) {
-            return Err(WatchDenial::Full);
-        }
+        watch.join(conn);
         step.out.send(conn, Watching { table: self.no });
         step.out.send(conn, watch.first_sight(state));
-        Ok(())
     }
 
     pub(super) fn unwatch(&mut self, conn: ConnId) {

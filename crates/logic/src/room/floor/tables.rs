@@ -4,12 +4,13 @@
 //! Owns: the tables, and the open ones ordered by how well they suit.
 //! Invariants: seats for everybody the room lets in, so "sit anywhere" fails only where owners keep theirs closed; a table stands in the
 //! order exactly when it has a free seat that anybody may take.
-//! Limits: choosing costs O(log tables), or [`LOOK_AT_MAX`] looks when only one seat number will do;
+//! Limits: choosing costs O(log tables), or [`LOOK_AT_MAX`] looks when only one seat number will do, and a look at each
+//! table where there is none to choose or one is to be closed;
 //! a [`CLOSED_SHARE`]th of the tables may be closed.
 //! Read next: [`super::table`].
 
 use super::step::Step;
-use super::table::{EMPTY, Rank, Table};
+use super::table::{Rank, Table};
 use super::watch::Watch;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -18,7 +19,7 @@ use usher_proto::{ConnId, TableNo};
 
 /// Tables looked at for a certain seat number before an empty table is taken.
 const LOOK_AT_MAX: usize = 16;
-/// One of so many tables may be closed by its owner, and one in any room.
+/// One of so many tables may be closed by its owner.
 const CLOSED_SHARE: usize = 4;
 
 /// A room's tables.
@@ -63,7 +64,7 @@ impl Tables {
 
     /// The best tables, then an empty one, where every seat is free.
     fn candidates(&self) -> impl Iterator<Item = TableNo> {
-        let empty = self.open.range((EMPTY, TableNo(0))..).take(1);
+        let empty = self.open.range((Rank::Empty, TableNo(0))..).take(1);
         self.open.iter().take(LOOK_AT_MAX).chain(empty).map(|&(_, table)| table)
     }
 
@@ -93,7 +94,7 @@ impl Tables {
     /// Whether one more table may be closed.
     pub(super) fn may_close(&self) -> bool {
         let closed = self.all.iter().filter(|table| table.rules.closed).count();
-        closed < (self.all.len() / CLOSED_SHARE).max(1)
+        closed < self.all.len() / CLOSED_SHARE
     }
 
     /// Who watches a table.

@@ -61,13 +61,14 @@ impl Watch {
         self.watchers.clone()
     }
 
-    /// One more, if there is room.
-    pub(super) fn join(&mut self, conn: ConnId) -> bool {
-        let has_room = self.watchers.len() < WATCHERS_MAX;
-        if has_room {
-            self.watchers.push(conn);
-        }
-        has_room
+    /// Whether this connection may be one of them.
+    pub(super) fn has_room_for(&self, conn: ConnId) -> bool {
+        self.watchers.len() < WATCHERS_MAX || self.watchers.contains(&conn)
+    }
+
+    /// One more.
+    pub(super) fn join(&mut self, conn: ConnId) {
+        self.watchers.push(conn);
     }
 
     pub(super) fn leave(&mut self, conn: ConnId) {

@@ -37,7 +37,7 @@ fn whoever_asks_is_told_who_is_there_and_a_moment_later_who_came_and_went() {
     assert_eq!(told(&mut house, 1), [came(&[1, 2], 2)]);
     assert_eq!(told(&mut house, 2), [], "who did not ask is told nothing");
     house.say(1, WhoIsHere {});
-    assert_eq!(told(&mut house, 1), [came(&[1, 2], 2)]);
+    assert_eq!(told(&mut house, 1), [], "it is told already");
     house.say(2, Leave {});
     house.pass(1_000);
     assert_eq!(told(&mut house, 1), [Presence { came: vec![], left: vec![AccountId(2)], population: 1 }]);
@@ -47,6 +47,19 @@ fn whoever_asks_is_told_who_is_there_and_a_moment_later_who_came_and_went() {
     house.arrive(3, who(3, 1), 0);
     house.pass(1_000);
     assert_eq!(told(&mut house, 1), [], "whoever left is told nothing more");
+}
+
+#[test]
+fn who_was_named_and_goes_in_the_same_moment_is_said_to_have_gone() {
+    let mut house = house(4);
+    house.arrive(1, who(1, 1), 0);
+    house.pass(1_000);
+    house.arrive(2, who(2, 1), 0);
+    house.say(1, WhoIsHere {});
+    assert_eq!(told(&mut house, 1), [came(&[1, 2], 2)]);
+    house.say(2, Leave {});
+    house.pass(1_000);
+    assert_eq!(told(&mut house, 1), [Presence { came: vec![], left: vec![AccountId(2)], population: 1 }]);
 }
 
 /// 400 who come within an interval, and all want to know, are told so in one message each, beside the first list.

@@ -4,10 +4,12 @@ use super::house::{GOMOKU, House, config, denied, entered, run, who};
 use alloc::vec;
 use usher_proto::machine::Peer;
 use usher_proto::message::{
-    Act, ActDenial, ActDenied, Chat, ChatDenial, ChatDenied, Claimed, CloseReason, Closing, Enter,
-    EnterDenial, GetDirectory, Leave, Left, Sit, SitDenial, SitDenied, Stand, Stood, Verdict,
+    Act, ActDenial, ActDenied, Chat, ChatDenial, ChatDenied, Claimed, CloseReason, Closing, Dismiss, Enter,
+    EnterDenial, GetDirectory, Leave, Left, Ready, SetTableRules, Sit, SitDenial, SitDenied, Stand, Stood,
+    TableChat, TableDenial, TableDenied, TableRules, Unwatch, Unwatched, Verdict, Watch, WatchDenial,
+    WatchDenied, WhoIsHere,
 };
-use usher_proto::{Address, ConnId, GameId, Identity, Message, RoomNo, WorldId};
+use usher_proto::{Address, ConnId, GameId, Identity, Message, RoomNo, TableNo, WorldId};
 
 #[test]
 fn only_players_of_this_world_come_in() {
@@ -186,7 +188,8 @@ fn nobody_waits_for_the_manager_for_ever() {
 fn outside_a_room_everything_is_denied_and_the_rest_shown_out() {
     let mut house = House::open(config(1, 2));
     house.connect(1, who(1, 1));
-    let cases: [(Message, Message); 4] = [
+    let not_seated = Message::from(TableDenied { reason: TableDenial::NotSeated });
+    let cases: [(Message, Message); 10] = [
         (
             Chat { request: 5, text: "hello".into() }.into(),
             ChatDenied { request: 5, reason: ChatDenial::NotInside }.into(),
@@ -197,7 +200,18 @@ fn outside_a_room_everything_is_denied_and_the_rest_shown_out() {
             Act { hand: 1, turn: 2, action: vec![1].into() }.into(),
             ActDenied { hand: 1, turn: 2, reason: ActDenial::NotSeated }.into(),
         ),
+        (
+            TableChat { request: 6, text: "hello".into() }.into(),
+            ChatDenied { request: 6, reason: ChatDenial::NotInside }.into(),
+        ),
+        (Watch { table: TableNo(0) }.into(), WatchDenied { reason: WatchDenial::NotInside }.into()),
+        (Unwatch {}.into(), Unwatched { table: None }.into()),
+        (Ready { ready: true }.into(), not_seated.clone()),
+        (SetTableRules { rules: TableRules::default() }.into(), not_seated.clone()),
+        (Dismiss { seat: 0 }.into(), not_seated),
     ];
+    house.say(1, WhoIsHere {});
+    assert_eq!(house.heard(1), [], "nobody is to be told of");
     for (said, answer) in cases {
         house.say(1, said);
         assert_eq!(house.heard(1), [answer]);

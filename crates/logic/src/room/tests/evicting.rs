@@ -60,7 +60,7 @@ fn a_newer_login_in_another_room_evicts_the_older() {
     house.arrive(3, who(1, 2), 1);
     assert_eq!(house.reason(1), Some(CloseReason::Evicted));
     assert!(
-        house.heard(2).iter().any(|it| matches!(it, Message::HandEnded(end) if end.reason == "abandoned"))
+        house.heard(2).iter().any(|it| matches!(it, Message::HandEnded(end) if &*end.reason == "abandoned"))
     );
     assert_eq!(evictions(house.told_manager()), [evicted(1, 2)]);
     assert_eq!((house.figure("usher_players"), house.figure("usher_places_held")), (2, 2));

@@ -2,7 +2,7 @@
 //!
 //! Read next: `../floor/owner.rs`.
 
-use super::house::{House, config, who};
+use super::house::{House, Way, config, who};
 use alloc::vec;
 use alloc::vec::Vec;
 use usher_games::gomoku::RESIGN;
@@ -11,7 +11,7 @@ use usher_proto::message::{
     SetTableRules, Sit, SitDenial, SitDenied, Stand, Stood, TableDenial, TableDenied, TableRuled, TableRules,
     TableState, Unwatched, Watch, WatchDenial, WatchDenied,
 };
-use usher_proto::{Message, RoomNo, TableNo};
+use usher_proto::{AccountId, Message, RoomNo, ShardId, TableNo};
 
 const TABLE: TableNo = TableNo(0);
 const USUAL: TableRules = TableRules { begin: HandBegin::AtOnce, closed: false, private: false };
@@ -46,6 +46,11 @@ fn house(people: u64) -> House {
     house
 }
 
+fn sit_here(house: &mut House, conn: u64) -> Vec<Message> {
+    house.say(conn, Sit { table: Some(TABLE), seat: None });
+    house.heard(conn)
+}
+
 fn rule(house: &mut House, conn: u64, rules: TableRules) -> Vec<Message> {
     house.say(conn, SetTableRules { rules });
     house.heard(conn)
@@ -73,7 +78,7 @@ fn hands_wait_until_everybody_is_ready_if_the_owner_wishes_it() {
     let rules = begin(HandBegin::AllReady);
     let all_ready = TableRuled { table: TABLE, owner: Some(0), rules };
     assert_eq!(rule(&mut house, 1, rules), [all_ready.into()]);
-    let sat = state(&house.sit(2)).expect("the table");
+    let sat = state(&sit_here(&mut house, 2)).expect("the table");
     assert_eq!((sat.playing, sat.rules, sat.owner, sat.ready), (false, rules, Some(0), 0));
     house.heard(1);
 
@@ -98,7 +103,7 @@ fn hands_wait_until_everybody_is_ready_if_the_owner_wishes_it() {
 fn who_is_ready_and_away_is_waited_for() {
     let mut house = house(2);
     rule(&mut house, 1, begin(HandBegin::AllReady));
-    house.sit(2);
+    sit_here(&mut house, 2);
     ready(&mut house, 2, true);
     house.drop(2);
     ready(&mut house, 1, true);
@@ -112,7 +117,7 @@ fn who_is_ready_and_away_is_waited_for() {
 fn the_owner_alone_says_when_if_the_owner_wishes_it() {
     let mut house = house(2);
     rule(&mut house, 1, begin(HandBegin::OwnerReady));
-    house.sit(2);
+    sit_here(&mut house, 2);
     assert!(state(&ready(&mut house, 2, true)).is_none());
     assert!(state(&ready(&mut house, 1, true)).expect("a hand").playing);
 }
@@ -121,7 +126,7 @@ fn the_owner_alone_says_when_if_the_owner_wishes_it() {
 fn rules_that_change_what_was_waited_for_begin_the_hand() {
     let mut house = house(2);
     rule(&mut house, 1, begin(HandBegin::AllReady));
-    house.sit(2);
+    sit_here(&mut house, 2);
     ready(&mut house, 2, true);
     let heard = rule(&mut house, 1, begin(HandBegin::OwnerReady));
     assert!(state(&heard).is_none(), "nobody is ready any more under other rules");
@@ -136,7 +141,7 @@ fn the_table_is_the_next_ones_when_its_owner_stands_up_and_nobodys_when_the_last
     let mut house = house(2);
     let rules = begin(HandBegin::AllReady);
     rule(&mut house, 1, rules);
-    house.sit(2);
+    sit_here(&mut house, 2);
     assert_eq!(rule(&mut house, 2, USUAL), denied(TableDenial::NotOwner));
     house.say(1, Stand {});
     house.heard(1);
@@ -176,7 +181,7 @@ fn who_watches_a_table_that_becomes_private_does_so_no_more() {
     assert_eq!(house.heard(3), [Unwatched { table: Some(TABLE) }.into()]);
     house.say(3, Watch { table: TABLE });
     assert_eq!(house.heard(3), [WatchDenied { reason: WatchDenial::Private }.into()]);
-    house.sit(2);
+    sit_here(&mut house, 2);
     assert_eq!(house.heard(3), [], "and is told nothing");
     rule(&mut house, 1, USUAL);
     house.say(3, Watch { table: TABLE });
@@ -187,7 +192,7 @@ fn who_watches_a_table_that_becomes_private_does_so_no_more() {
 fn the_owner_has_somebody_stand_up_but_not_out_of_a_hand() {
     let mut house = house(3);
     rule(&mut house, 1, begin(HandBegin::AllReady));
-    house.sit(2);
+    sit_here(&mut house, 2);
     house.say(2, Dismiss { seat: 0 });
     assert_eq!(house.heard(2), denied(TableDenial::NotOwner));
     for (seat, reason) in [(2, TableDenial::NoSuchSeat), (255, TableDenial::NoSuchSeat)] {
@@ -200,7 +205,7 @@ fn the_owner_has_somebody_stand_up_but_not_out_of_a_hand() {
     assert_eq!(house.figure("usher_players_seated"), 1);
 
     rule(&mut house, 1, USUAL);
-    house.sit(2);
+    sit_here(&mut house, 2);
     house.heard(1);
     house.say(1, Dismiss { seat: 1 });
     assert_eq!(house.heard(1), denied(TableDenial::HandPlayed));
@@ -212,7 +217,7 @@ fn the_owner_has_somebody_stand_up_but_not_out_of_a_hand() {
 fn the_kept_seat_of_somebody_away_is_the_owners_to_give() {
     let mut house = house(2);
     rule(&mut house, 1, begin(HandBegin::AllReady));
-    house.sit(2);
+    sit_here(&mut house, 2);
     house.drop(2);
     assert_eq!(house.figure("usher_players_absent"), 1);
     house.say(1, Dismiss { seat: 1 });
@@ -223,7 +228,7 @@ fn the_kept_seat_of_somebody_away_is_the_owners_to_give() {
 /// A hand is begun; connection 2 is lost; the hand ends without it. What 2 is told on coming back.
 fn back_after(last_hand: Option<u64>) -> Vec<Message> {
     let mut house = house(2);
-    house.sit(2);
+    sit_here(&mut house, 2);
     house.drop(2);
     house.pass(31_000);
     assert_eq!(ended(&house.heard(1)).len(), 1, "somebody's clock ran out");
@@ -236,7 +241,7 @@ fn back_after(last_hand: Option<u64>) -> Vec<Message> {
 fn a_hand_that_ended_while_somebody_was_away_is_told_once() {
     let heard = back_after(Some(0));
     let told = ended(&heard);
-    assert_eq!((told.len(), told[0].hand, told[0].seed.len()), (1, 1, 32));
+    assert_eq!((told.len(), told[0].hand, told[0].seed.is_some()), (1, 1, true));
     let [.., Message::HandEnded(_), Message::TableState(_)] = &heard[..] else {
         panic!("the end, then the table: {heard:?}")
     };
@@ -247,7 +252,7 @@ fn a_hand_that_ended_while_somebody_was_away_is_told_once() {
 #[test]
 fn a_hand_that_ends_after_coming_back_is_told_then() {
     let mut house = house(2);
-    house.sit(2);
+    sit_here(&mut house, 2);
     house.drop(2);
     house.connect(3, who(2, 1));
     house.say(3, Enter { game: house.game, room: Some(RoomNo(0)), last_seq: Some(0), last_hand: Some(0) });
@@ -257,9 +262,63 @@ fn a_hand_that_ends_after_coming_back_is_told_then() {
 }
 
 #[test]
+fn who_played_is_not_dismissed_before_the_outcome_is_told() {
+    let mut house = house(3);
+    sit_here(&mut house, 2);
+    house.hold(Way::World(ShardId(1)));
+    resign(&mut house, 1);
+    for conn in [1, 2] {
+        assert_eq!(ended(&house.heard(conn)), [], "it is being written down");
+    }
+    house.say(1, Dismiss { seat: 1 });
+    assert_eq!(house.heard(1), denied(TableDenial::HandPlayed));
+    house.pass(5_000);
+    let told = ended(&house.heard(2));
+    assert_eq!((told.len(), &told[0].seats[..]), (1, &[AccountId(1), AccountId(2)][..]));
+    house.say(1, Dismiss { seat: 1 });
+    assert_eq!(house.heard(2).last(), Some(&Stood { from: Some(at(1)), dismissed: true }.into()));
+}
+
+#[test]
+fn where_a_hand_waits_for_a_word_nobody_is_seated_before_an_empty_table() {
+    let mut house = house(3);
+    rule(&mut house, 1, begin(HandBegin::AllReady));
+    let elsewhere = SeatNo { table: TableNo(1), seat: 0 };
+    assert_eq!(house.sit(2)[0], Seated { at: elsewhere }.into());
+    assert_eq!(
+        house.sit(3)[0],
+        Seated { at: SeatNo { seat: 1, ..elsewhere } }.into(),
+        "where somebody waits"
+    );
+}
+
+#[test]
+fn a_table_is_left_to_somebody_who_is_here() {
+    let mut config = config(1, 12);
+    config.rooms[0].game = usher_games::GameKind::DouDizhu;
+    let mut house = House::open(config);
+    for conn in 1..=3 {
+        house.arrive(conn, who(conn, 1), 0);
+    }
+    house.sit(1);
+    rule(&mut house, 1, begin(HandBegin::AllReady));
+    for conn in [2, 3] {
+        house.say(conn, Sit { table: Some(TABLE), seat: None });
+    }
+    house.drop(2);
+    house.heard(3);
+    house.say(1, Stand {});
+    let ruled = house.heard(3).into_iter().find_map(|it| match it {
+        Message::TableRuled(ruled) => ruled.owner,
+        _ => None,
+    });
+    assert_eq!(ruled, Some(2), "seat 1 is kept for somebody away");
+}
+
+#[test]
 fn who_left_a_hand_is_named_at_its_end() {
     let mut house = house(2);
-    house.sit(2);
+    sit_here(&mut house, 2);
     house.heard(1);
     house.say(2, Stand {});
     assert_eq!(ended(&house.heard(1))[0].left, 1 << 1);

@@ -69,7 +69,7 @@ fn who_stands_up_frees_a_seat_and_the_others_play_on() {
         table.stand(leaver);
         let other = (leaver + 1) % 3;
         assert_eq!(table.state(other).turn, turn + 1);
-        assert_eq!(table.play_to_the_end().reason, "won");
+        assert_eq!(&*table.play_to_the_end().reason, "won");
         table.house.pass(10_000);
         table.listen();
         assert!(table.views.iter().all(Option::is_none), "no hand for two");

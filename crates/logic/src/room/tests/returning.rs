@@ -101,7 +101,7 @@ fn the_clock_of_an_absent_player_runs_and_grace_abandons_the_hand() {
     house.drop(1);
     house.pass(10_000);
     let abandoned = house.heard(2);
-    assert!(abandoned.iter().any(|it| matches!(it, Message::HandEnded(end) if end.reason == "abandoned")));
+    assert!(abandoned.iter().any(|it| matches!(it, Message::HandEnded(end) if &*end.reason == "abandoned")));
     assert_eq!(house.figure("usher_hands_playing"), 0);
 }
 

@@ -135,3 +135,37 @@ fn what_is_said_at_a_table_stays_there() {
     }
     assert_eq!(house.figure("usher_chats_total"), 1);
 }
+
+#[test]
+fn one_person_says_so_much_at_once_and_so_much_in_the_long_run() {
+    let mut house = House::open(config(1, 4));
+    for conn in 1..=2 {
+        house.arrive(conn, who(conn, 1), 0);
+        house.sit(conn);
+    }
+    house.heard(1);
+    let too_fast = Message::from(ChatDenied { request: 0, reason: ChatDenial::TooFast });
+    for number in 0..12 {
+        if number % 2 == 0 {
+            chat(&mut house, 1, "x");
+        } else {
+            house.say(1, TableChat { request: 0, text: "x".into() });
+        }
+        assert_eq!(house.heard(1).contains(&too_fast), number >= 10, "{number}");
+    }
+    chat(&mut house, 2, "what is it?");
+    assert!(!house.heard(2).contains(&too_fast), "others may talk");
+    for _ in 0..5 {
+        house.pass(1_000);
+        house.heard(1);
+        for is_denied in [false, false, true] {
+            chat(&mut house, 1, "x");
+            assert_eq!(house.heard(1).contains(&too_fast), is_denied, "two a second");
+        }
+    }
+    house.drop(1);
+    house.connect(3, who(1, 1));
+    house.enter(3, 0);
+    chat(&mut house, 3, "x");
+    assert_eq!(house.heard(3), [too_fast], "a new connection is the same person");
+}

@@ -200,3 +200,18 @@ fn a_table_has_so_many_watchers() {
         assert_eq!(is_in, conn <= 64, "{conn}");
     }
 }
+
+#[test]
+fn a_denied_watch_leaves_the_one_there_is() {
+    let (mut house, black) = playing();
+    house.say(3, Watch { table: TABLE });
+    house.heard(3);
+    house.say(3, Watch { table: TableNo(99) });
+    assert_eq!(house.heard(3), [WatchDenied { reason: WatchDenial::NoSuchTable }.into()]);
+    place(&mut house, black, 0, 0);
+    place(&mut house, 3 - black, 1, 1);
+    place(&mut house, black, 2, 2);
+    assert!(!states(&house.heard(3)).is_empty(), "it still watches");
+    house.say(3, Unwatch {});
+    assert_eq!(house.heard(3).last(), Some(&Unwatched { table: Some(TABLE) }.into()));
+}
