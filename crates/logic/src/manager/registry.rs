@@ -41,6 +41,8 @@ pub(super) struct Server {
     joining: Option<u32>,
     former: Option<ServerId>,
     pub(super) draining: bool,
+    /// By an operator who asked the manager; whoever drains by itself knows.
+    pub(super) ordered_to_drain: bool,
     /// Nothing until its first report: a full server that has just registered must not look empty.
     pub(super) reported: Option<Reported>,
     pub(super) kept: Kept,
@@ -60,6 +62,7 @@ impl Server {
             lease_ends,
             former: None,
             draining: false,
+            ordered_to_drain: false,
             reported: None,
             kept: Kept::default(),
             renew: Renew::default(),

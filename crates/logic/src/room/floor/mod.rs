@@ -29,6 +29,7 @@ use super::{DOOR, EVICTED, REPLACED, RoomConfig, RoomNote, Tools};
 use alarms::{Alarm, Alarms};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use asks::{Asker, Asks};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -142,7 +143,6 @@ impl Floor {
                 self.with(room, now, out, |_, step| step.out.send(conn, denied));
             }
             Message::Leave(_) => {
-                self.here.remove(&conn);
                 self.with(room, now, out, |room, step| room.leave(account, step));
             }
             Message::Chat(chat) => {
@@ -192,15 +192,20 @@ impl Floor {
 
     fn drain(&mut self, now: Time, out: &mut Out) {
         self.shared.draining = true;
-        let Self { rooms, shared, .. } = self;
-        for room in rooms.values_mut() {
-            shared.call(room, now, out, Room::drain);
+        let rooms: Vec<_> = self.rooms.keys().copied().collect();
+        for room in rooms {
+            self.with(room, now, out, Room::drain);
         }
     }
 
     fn with(&mut self, room: RoomNo, now: Time, out: &mut Out, act: impl FnOnce(&mut Room, &mut Step<'_>)) {
-        if let Some(room) = self.rooms.get_mut(&room) {
-            self.shared.call(room, now, out, act);
+        let Some(room) = self.rooms.get_mut(&room) else { return };
+        let caused = out.len();
+        self.shared.call(room, now, out, act);
+        for output in out.since(caused) {
+            if let Output::HandOver { conn, .. } = output {
+                self.here.remove(conn);
+            }
         }
     }
 
