@@ -32,10 +32,10 @@ impl Book {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Redirects so far, login's and hall's.
+    /// Redirects so far, of all servers.
     pub fn redirects(&self) -> u64 {
         let pages = self.open();
-        pages.outcome.redirects_login + pages.outcome.redirects_hall
+        pages.outcome.redirects_login + pages.outcome.redirects_hall + pages.outcome.redirects_room
     }
 
     /// Failures so far.
@@ -86,6 +86,7 @@ impl Ledger for Book {
         let outcome = &mut self.open().outcome;
         match by {
             ServerKind::Login => outcome.redirects_login += 1,
+            ServerKind::Room => outcome.redirects_room += 1,
             _ => outcome.redirects_hall += 1,
         }
     }

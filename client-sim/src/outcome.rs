@@ -26,6 +26,8 @@ pub struct Outcome {
     pub redirects_login: u64,
     /// Redirects by halls.
     pub redirects_hall: u64,
+    /// Redirects by room servers that were being emptied.
+    pub redirects_room: u64,
     /// Times a server said that nobody has room now.
     pub refused_busy: u64,
     /// The first scheduled arrival, unix microseconds.
@@ -97,6 +99,7 @@ impl Outcome {
         self.seated += other.seated;
         self.redirects_login += other.redirects_login;
         self.redirects_hall += other.redirects_hall;
+        self.redirects_room += other.redirects_room;
         self.refused_busy += other.refused_busy;
         self.began_unix_us = earliest(self.began_unix_us, other.began_unix_us);
         self.seated_last_unix_us = self.seated_last_unix_us.max(other.seated_last_unix_us);

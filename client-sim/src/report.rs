@@ -64,6 +64,9 @@ pub struct Redirects {
     pub login: u64,
     /// By a hall.
     pub hall: u64,
+    /// By a room server that was being emptied.
+    #[serde(default)]
+    pub room: u64,
     /// Told to come back later.
     pub refused_busy: u64,
 }
@@ -152,6 +155,7 @@ impl Report {
             redirects: Redirects {
                 login: outcome.redirects_login,
                 hall: outcome.redirects_hall,
+                room: outcome.redirects_room,
                 refused_busy: outcome.refused_busy,
             },
             steps: STEPS.iter().map(step).collect(),
@@ -216,8 +220,11 @@ impl Report {
             writeln!(out, "  accounts  {}", self.accounts)?;
         }
         writeln!(out, "  journeys  {:>8.0} a second, over {:.1} s", self.journeys_per_s, self.elapsed_s)?;
-        let Redirects { login, hall, refused_busy } = self.redirects;
-        writeln!(out, "  redirects {login:>8} by login, {hall} by hall, {refused_busy} told to come back")?;
+        let Redirects { login, hall, room, refused_busy } = self.redirects;
+        writeln!(
+            out,
+            "  redirects {login:>8} by login, {hall} by hall, {room} by rooms, {refused_busy} told to come back"
+        )?;
         let Delivered { expected, received, duplicated, out_of_order } = self.delivered;
         writeln!(
             out,

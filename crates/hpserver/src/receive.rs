@@ -6,7 +6,7 @@
 //! Invariants: a frame is decoded only when its shard has a place for the packet; a lane never waits, the
 //! connection does: its bytes stay with it and its reading is paused. Each connection's end is reported
 //! exactly once, behind its packets.
-//! A connection's deadline is for the peer's silence: while it waits for us it is put off.
+//! A connection's deadline is for the peer's silence: while it waits for us, or we stood still, it is put off.
 //! Limits: see `stream`.
 //! Read next: `parse` for the bytes, `handshake` for the first frame, `logic` for what comes of it.
 
@@ -247,6 +247,9 @@ impl<S: Service> Receiver<S> {
     /// Looks after everyone whose deadline has come.
     fn tick(&mut self, fabric: &Fabric<S>) {
         for index in 0..fabric.listeners.len() {
+            let limits = &fabric.listeners[index].limits;
+            self.desk.openings[index].put_off_if_late(self.desk.now, limits.first_message_deadline);
+            self.desk.pings[index].put_off_if_late(self.desk.now, limits.ping_interval);
             while let Some(conn) = self.desk.openings[index].pop_due(self.desk.now) {
                 if let Some(stream) = self.streams.get(conn).filter(|stream| !stream.spoken) {
                     self.desk.check_opening(stream, fabric);

@@ -6,6 +6,7 @@
 //!
 //! Invariants: a deadline that is set is followed by a tick, not before it, also if it is set behind the thread's
 //! back (`alarm`).
+//! A deadline is for the other side's silence: if we were away ourselves when it came, it is put off.
 //! Limits: one cell a lane; a timeline is looked at `GRAIN` late, so that a burst of connections is few ticks. It
 //! keeps the entry of a connection that is gone until it is due: as many as come within its time.
 //! Read next: `receive` and `logic`, which set the cells.
@@ -31,6 +32,8 @@ pub(crate) fn now() -> Instant {
 }
 
 const GRAIN: Duration = Duration::from_millis(10);
+/// A look that comes so long after a deadline was not in time because this process, or its machine, stood still.
+const LATE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Timer {
     start: Instant,
@@ -107,6 +110,14 @@ impl Timeline {
         Some(conn)
     }
 
+    /// After a sleep of our own everybody has a full term again: what they said meanwhile still waits to be read.
+    pub(crate) fn put_off_if_late(&mut self, now: Instant, after: Duration) {
+        let is_late = |(deadline, _): &(Instant, ConnId)| now.saturating_duration_since(*deadline) >= LATE;
+        if let (true, Some(again)) = (self.entries.front().is_some_and(is_late), now.checked_add(after)) {
+            self.entries.iter_mut().for_each(|(deadline, _)| *deadline = again);
+        }
+    }
+
     /// When to look next: a grain after the earliest deadline, so that one tick serves a burst.
     pub(crate) fn earliest(&self) -> Option<Instant> {
         self.entries.front().map(|(deadline, _)| *deadline + GRAIN)
@@ -133,6 +144,32 @@ mod tests {
         assert_eq!(line.pop_due(later), Some(ConnId::from_bits(2)));
         assert_eq!(line.pop_due(later), None);
         assert_eq!(line.earliest(), Some(start + Duration::from_secs(3) + GRAIN));
+    }
+
+    #[test]
+    fn a_look_that_comes_late_gives_everybody_a_full_term_again() {
+        let (start, term) = (now(), Duration::from_secs(5));
+        let begun = || {
+            let mut line = Timeline::default();
+            line.push(start, term, ConnId::from_bits(1));
+            line.push(start + Duration::from_secs(3), term, ConnId::from_bits(2));
+            line
+        };
+        let mut busy = begun();
+        busy.put_off_if_late((start + term + LATE).checked_sub(GRAIN).unwrap(), term);
+        assert_eq!(
+            busy.pop_due((start + term + LATE).checked_sub(GRAIN).unwrap()),
+            Some(ConnId::from_bits(1)),
+            "that was only busy"
+        );
+        let (mut slept, woke) = (begun(), start + Duration::from_secs(14));
+        slept.put_off_if_late(woke, term);
+        assert_eq!(slept.pop_due(woke), None);
+        assert_eq!(slept.earliest(), Some(woke + term + GRAIN));
+        slept.put_off_if_late(woke + term, term);
+        for id in 1..=2 {
+            assert_eq!(slept.pop_due(woke + term), Some(ConnId::from_bits(id)), "and not for ever");
+        }
     }
 
     #[test]

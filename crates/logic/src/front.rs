@@ -134,7 +134,7 @@ impl Front {
             return self.refuse_busy(conn, out);
         };
         self.counts.redirected += 1;
-        out.push(Output::Refuse(conn, Redirect { address, reservation }.into()));
+        out.push(Output::Refuse(conn, Redirect { address, reservation, room: None }.into()));
     }
 
     /// A connection is gone, whoever it was.

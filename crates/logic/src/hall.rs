@@ -281,6 +281,7 @@ impl Machine for Hall {
             Input::Drain => self.front.drain(),
             Input::Answer { .. }
             | Input::Timeout
+            | Input::DrainServer { .. }
             | Input::Revoke { .. }
             | Input::Dialed { .. }
             | Input::DialFailed { .. }

@@ -404,6 +404,7 @@ impl Machine for Login {
             Input::Answer { id, answer } => self.answered(now, ConnId(id), answer, out),
             Input::Drain => self.front.drain(),
             Input::Timeout
+            | Input::DrainServer { .. }
             | Input::Revoke { .. }
             | Input::Dialed { .. }
             | Input::DialFailed { .. }

@@ -222,6 +222,7 @@ impl<L: Ledger> Machine for Crowd<L> {
             | Input::Connected { .. }
             | Input::LinkUp { .. }
             | Input::LinkDown
+            | Input::DrainServer { .. }
             | Input::Revoke { .. }
             | Input::HandedOver { .. }
             | Input::Told { .. } => {}

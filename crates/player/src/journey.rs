@@ -4,7 +4,7 @@
 //! The way: login -> hall -> room -> seat -> (play) -> stand -> leave. Redirected: there, with the
 //! reservation; no answer there: the next address of the list it had before, without it. Busy: again after the
 //! wait; so is a login that names no hall. Room full: another of that server on the same connection, then the
-//! hall. Connection lost while seated: the same server again, for the seat that is kept there; if it does not
+//! hall. Shown out by a room server that is being emptied: to the room that it names, with the reservation. Connection lost while seated: the same server again, for the seat that is kept there; if it does not
 //! answer, the hall, for that seat or any other.
 //! Limits: `rules.rs`; beyond them the player fails, with the reason.
 //! Read next: `play.rs`, `evening.rs` (which also leads out).
@@ -14,6 +14,7 @@ use crate::alarms::Alarm;
 use crate::delivery::Stay;
 use crate::directory;
 use crate::ledger::{Ledger, Step};
+use crate::mix::Change;
 use crate::play::plan_drop;
 use crate::player::{HALLS_KEPT_MAX, Next, Phase, Place, Player};
 use crate::rules::{BUSY_MAX, NEXT_ADDRESS_WAIT, REDIRECTS_MAX, RETURN_WAIT, RETURNS_MAX};
@@ -105,11 +106,30 @@ impl Player {
 
     fn on_redirect<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, kind: ServerKind, redirect: Redirect) {
         turn.ledger().redirected(kind);
+        if kind == ServerKind::Room {
+            return self.on_shown_out(turn, redirect);
+        }
         match turn.number(&redirect.address) {
             _ if !self.may_try_again(turn, kind) => self.fail(turn, "redirects"),
             Some(address) => self.dial(turn, kind, address, redirect.reservation.into_vec()),
             None => self.missed(turn, kind),
         }
+    }
+
+    /// Its room's server is being emptied, and another one keeps a place for it and for its table-mates.
+    fn on_shown_out<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, redirect: Redirect) {
+        let is_going = matches!(self.turning_to(), None | Some(Change::Leave));
+        if is_going && matches!(self.phase, Phase::Standing | Phase::Leaving) {
+            turn.hang_up(&mut self.conn);
+            return self.lost_on_the_way_out(turn, CloseReason::Draining.as_str());
+        }
+        let place = turn.number(&redirect.address).zip(redirect.room);
+        let Some((address, room)) = place.filter(|_| self.may_try_again(turn, ServerKind::Room)) else {
+            return self.avoid_server(turn);
+        };
+        self.put_play_down(turn);
+        self.place = Some(Place { address, room });
+        self.dial(turn, ServerKind::Room, address, redirect.reservation.into_vec());
     }
 
     /// Counts a redirect or a miss of this visit; false when there were too many.
@@ -355,7 +375,7 @@ impl Player {
     pub(crate) fn on_seated<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, seat: SeatNo) {
         self.phase = Phase::Playing;
         self.seat = Some(seat);
-        (self.busies, self.returns, self.avoid, self.logged_in_again) = (0, 0, None, false);
+        (self.busies, self.returns, self.tries, self.avoid, self.logged_in_again) = (0, 0, 0, None, false);
         turn.clear(Alarm::Journey);
         if core::mem::take(&mut self.cut_off) {
             turn.ledger().reconnected();

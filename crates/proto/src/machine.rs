@@ -164,6 +164,11 @@ pub enum Input<N> {
     Timeout,
     /// The operator wants this server empty: admit nobody new, let what runs come to its end.
     Drain,
+    /// The operator wants that server of the cluster empty. A manager's alone.
+    DrainServer {
+        /// Its name.
+        name: ServerName,
+    },
     /// The operator wants every login of this account so far out of every room, and none of them in again.
     Revoke {
         /// The account.

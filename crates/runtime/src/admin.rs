@@ -1,4 +1,5 @@
-//! The admin port: `/healthz`, `/readyz`, `/metrics`, and on a manager `/api/cluster` and `POST /api/evict/{account}`.
+//! The admin port: `/healthz`, `/readyz`, `/metrics`, and on a manager `/api/cluster` and `POST`
+//! `/api/drain/{server}` and `/api/evict/{account}`.
 //!
 //! Why: operators, load balancers and tests ask a server how it is, on a port that players never see.
 //! Owns: one thread with a single-threaded tokio runtime; the only one in a server.
@@ -24,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use subtle::ConstantTimeEq;
 use usher_hpserver::{Metrics, Remote, Service, completion};
 use usher_proto::machine::{ClusterView, ServerView};
-use usher_proto::{AccountId, NodeConfig, ServerKind};
+use usher_proto::{AccountId, NodeConfig, ServerKind, ServerName};
 use zeroize::Zeroizing;
 
 /// What the pages are made from.
@@ -37,6 +38,8 @@ pub struct AdminState {
     pub node: Option<NodeConfig>,
     /// Set while the server is being emptied.
     pub draining: AtomicBool,
+    /// Has a server of the cluster emptied; false: there is too much to do now. A manager's alone.
+    pub drain: Option<Box<dyn Fn(ServerName) -> bool + Send + Sync>>,
     /// Ends every login of an account; false: there is too much to do now. A manager's alone.
     pub revoke: Option<Box<dyn Fn(AccountId) -> bool + Send + Sync>>,
     /// What a POST must show, if this port is not loopback's alone.
@@ -52,6 +55,7 @@ impl AdminState {
             shown: Arc::clone(shown),
             node,
             draining: AtomicBool::new(false),
+            drain: None,
             revoke: None,
             token: None,
         }
@@ -115,9 +119,11 @@ fn pages(state: Arc<AdminState>, bound: SocketAddr) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics));
     if state.is_manager() {
-        let evict =
-            post(evict).layer(middleware::from_fn_with_state((Arc::clone(&state), bound), only_with_token));
-        pages = pages.route("/api/cluster", get(cluster)).route("/api/evict/{account}", evict);
+        let orders = Router::new()
+            .route("/api/drain/{server}", post(drain))
+            .route("/api/evict/{account}", post(evict))
+            .layer(middleware::from_fn_with_state((Arc::clone(&state), bound), only_with_token));
+        pages = pages.route("/api/cluster", get(cluster)).merge(orders);
     }
     pages
         .with_state(state)
@@ -152,6 +158,25 @@ async fn cluster(State(state): State<Arc<AdminState>>) -> Response {
     }
 }
 
+/// By its name, as `/api/cluster` shows it.
+async fn drain(State(state): State<Arc<AdminState>>, Path(server): Path<String>) -> Response {
+    let server = ServerName(server);
+    if !state.shown.view().servers.iter().any(|known| known.name == server) {
+        return (StatusCode::NOT_FOUND, "no such server\n").into_response();
+    }
+    match state.drain.as_ref().map(|drain| drain(server.clone())) {
+        Some(true) => {
+            tracing::info!(%server, "this server is being emptied");
+            "draining\n".into_response()
+        }
+        _ => too_much_to_do(),
+    }
+}
+
+fn too_much_to_do() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, "too much to do, ask again\n").into_response()
+}
+
 /// By its number, as `usher account list` shows it.
 async fn evict(State(state): State<Arc<AdminState>>, Path(account): Path<u64>) -> Response {
     match state.revoke.as_ref().map(|revoke| revoke(AccountId(account))) {
@@ -159,7 +184,7 @@ async fn evict(State(state): State<Arc<AdminState>>, Path(account): Path<u64>) -
             tracing::info!(account, "every login of this account is over");
             "evicted\n".into_response()
         }
-        _ => (StatusCode::SERVICE_UNAVAILABLE, "too much to do, ask again\n").into_response(),
+        _ => too_much_to_do(),
     }
 }
 

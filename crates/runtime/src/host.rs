@@ -25,7 +25,9 @@ use usher_hpserver::{
 use usher_proto::first_frame::{FirstFrame, Role};
 use usher_proto::machine::{Answer, DialFailure, Hello, Peer, Question};
 use usher_proto::message::Closing;
-use usher_proto::{AccountId, Address, ConnId, Figures, Input, Machine, Message, Outbox, Output, ShardId};
+use usher_proto::{
+    AccountId, Address, ConnId, Figures, Input, Machine, Message, Outbox, Output, ServerName, ShardId,
+};
 use usher_secure::{LinkKey, Ticket};
 
 /// Encoded messages remembered, so that a directory is encoded once and not for each visitor.
@@ -44,6 +46,8 @@ pub enum HostNote<N> {
     Start,
     /// The operator wants the server empty.
     Drain,
+    /// The operator wants another server of the cluster empty.
+    DrainServer(ServerName),
     /// The operator wants an account out.
     Revoke(AccountId),
     /// What its machine asked is answered.
@@ -262,13 +266,17 @@ impl<M: Machine + Send + 'static> Host<M> {
         self.step(Input::DialFailed { token, why }, actions);
     }
 
-    /// Whether the manager takes this server is the machine's to act on, and the process's to show.
+    /// Whether the manager takes this server, or wants it empty, is the machine's to act on, and the process's to know.
     fn overhear(&mut self, id: ConnId, message: &Message) {
         let Some(link) = self.link.as_mut().filter(|link| link.conn() == Some(id)) else { return };
         match message {
             Message::Registered(_) => {
                 link.registered();
                 self.parts.shown.link_is(Some(id));
+            }
+            Message::DrainOrder(_) => {
+                tracing::info!("the manager wants this server empty");
+                self.parts.shown.ordered_to_drain.store(true, Ordering::Release);
             }
             Message::RegisterDenied(denied) => {
                 tracing::error!(reason = ?denied.reason, "the manager does not take this server");
@@ -292,6 +300,7 @@ impl<M: Machine + Send + 'static> Host<M> {
             }
             HostNote::Start => self.deadline(actions),
             HostNote::Drain => self.step(Input::Drain, actions),
+            HostNote::DrainServer(name) => self.step(Input::DrainServer { name }, actions),
             HostNote::Revoke(account) => self.step(Input::Revoke { account }, actions),
             HostNote::Answered(id, answer) => self.step(Input::Answer { id, answer }, actions),
             HostNote::Woke => {

@@ -33,6 +33,8 @@ pub struct Shown {
     was_registered: AtomicBool,
     /// The machine has said that nobody is left.
     pub drained: AtomicBool,
+    /// The manager wants this server empty.
+    pub ordered_to_drain: AtomicBool,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

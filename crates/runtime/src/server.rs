@@ -136,6 +136,8 @@ impl<M: Machine + Send + 'static> Running<M> {
         let mut admin = AdminState::of(&remote, &shown, Some(node.clone()));
         admin.token = common.admin_token_file.as_deref().map(admin_token).transpose()?;
         if node.kind == ServerKind::Manager {
+            let drains = remote.clone();
+            admin.drain = Some(Box::new(move |server| drains.tell(0, HostNote::DrainServer(server)).is_ok()));
             let remote = remote.clone();
             admin.revoke = Some(Box::new(move |account| remote.tell(0, HostNote::Revoke(account)).is_ok()));
         }
@@ -158,25 +160,29 @@ impl<M: Machine + Send + 'static> Running<M> {
         ready.announce();
     }
 
-    /// Renews the lease until somebody wants an end; then drains until it is empty or takes too long. Whether
+    /// Renews the lease until somebody, or the manager, wants an end; then drains until it is empty or takes too long. Whether
     /// nobody asked a second time.
     fn work(&self, stops: &Receiver<StopRequested>) -> bool {
         let mut renewals = Renewals::new(self.node.lease);
-        life::wait(stops, renewals.every, None, || {
+        let was_ordered = life::wait(stops, renewals.every, None, || {
             self.keep_lease(&mut renewals);
             self.reload_keys();
-            false
+            self.shown.ordered_to_drain.load(Ordering::Acquire)
         });
         tracing::info!("draining; a second signal stops at once");
         self.admin.draining.store(true, Ordering::Release);
         let mut untold: Vec<usize> = (0..self.shards).collect();
         let end = clock::instant() + Duration::from_secs(self.common.sections.limits.drain_timeout_s);
-        life::wait(stops, DRAIN_LOOK_EVERY, Some(end), || {
-            self.keep_lease(&mut renewals);
-            // A shard whose queue of notes is full is told at the next look.
-            untold.retain(|shard| self.remote.tell(*shard, HostNote::Drain).is_err());
-            self.shown.drained.load(Ordering::Acquire)
-        })
+        let mut drain = || {
+            life::wait(stops, DRAIN_LOOK_EVERY, Some(end), || {
+                self.keep_lease(&mut renewals);
+                // A shard whose queue of notes is full is told at the next look.
+                untold.retain(|shard| self.remote.tell(*shard, HostNote::Drain).is_err());
+                self.shown.drained.load(Ordering::Acquire)
+            })
+        };
+        // Who stops a server that the manager has ordered to drain asks for the first time.
+        drain() || was_ordered && drain()
     }
 
     /// On SIGHUP; what cannot be read changes nothing.

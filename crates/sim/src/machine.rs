@@ -94,6 +94,7 @@ fn input_of<N>(input: In) -> Input<N> {
         Input::DialFailed { token, why } => Input::DialFailed { token, why },
         Input::Timeout => Input::Timeout,
         Input::Drain => Input::Drain,
+        Input::DrainServer { name } => Input::DrainServer { name },
         Input::Revoke { account } => Input::Revoke { account },
         Input::HandedOver { .. } | Input::Told { .. } => {
             unreachable!("a machine of one shard is told nothing")

@@ -26,6 +26,10 @@ pub enum Fault {
     Crash(ServerName),
     /// Another process of that name starts, if it is down.
     Restart(ServerName),
+    /// The server is to be emptied, by SIGTERM; its process ends when that is done.
+    Drain(ServerName),
+    /// The same by the manager's order.
+    OrderDrain(ServerName),
     /// The server's link to its manager breaks; it calls again.
     CutLink(ServerName),
     /// So many of a thousand players' connections to the server end, on both sides; who they hit is chance.

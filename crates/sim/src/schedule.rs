@@ -31,6 +31,8 @@ pub(crate) enum Event {
     CallManager { process: ProcessId },
     /// A server's transport renews its lease.
     Renew { process: ProcessId },
+    /// A process that was to be emptied is empty, and ends.
+    Emptied { process: ProcessId },
     /// A planned fault, by its number.
     Fault(usize),
     /// All invariants are checked.

@@ -62,7 +62,7 @@ impl Shadow {
     ) {
         match (message, to) {
             (Message::Entered(entered), Some(identity)) => self.entered(by, conn, identity, entered.room),
-            (Message::Left(_), _) => self.left(conn),
+            (Message::Left(_) | Message::Redirect(_), _) => self.left(conn),
             (Message::Directory(directory), _) => {
                 for room in &directory.rooms {
                     let dead_since = self.dead.get(&room.address);
@@ -74,6 +74,7 @@ impl Shadow {
                 Message::Register(_)
                 | Message::Present(_)
                 | Message::Arbitrate(_)
+                | Message::ArbitrateParty(_)
                 | Message::Redeemed(_)
                 | Message::Claim(_)
                 | Message::Release(_)

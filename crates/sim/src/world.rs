@@ -49,6 +49,8 @@ pub struct World {
     shadow: Shadow,
     /// The last first frames that players said to room servers.
     recorded: VecDeque<Hello>,
+    /// Hands begun by servers that were emptied.
+    hands_of_ended: u64,
     steps: u64,
     trace: u64,
 }
@@ -65,6 +67,7 @@ impl World {
             results: Results::default(),
             shadow: Shadow::default(),
             recorded: VecDeque::new(),
+            hands_of_ended: 0,
             steps: 0,
             trace: TRACE_START,
             scenario,
@@ -97,6 +100,11 @@ impl World {
     /// How often everything was quiet and had to agree.
     pub fn quiet_sweeps(&self) -> u64 {
         self.shadow.quiet_sweeps
+    }
+
+    /// Hands that were begun, by servers that live or have ended in good order.
+    pub fn hands_begun(&self) -> u64 {
+        self.hands_of_ended + self.figure(ServerKind::Room, "usher_hands_started_total")
     }
 
     /// Hands that were played to their end and written down.
@@ -164,6 +172,7 @@ impl World {
             Event::Timer { at } => self.timer(at),
             Event::CallManager { process } => self.call_manager(process),
             Event::Renew { process } => self.renew(process),
+            Event::Emptied { process } => self.end(process),
             Event::Fault(number) => self.go_wrong(number),
             Event::Sweep => self.sweep(),
         }
@@ -267,6 +276,16 @@ impl World {
                     self.start(number);
                 }
             }
+            Fault::Drain(name) => {
+                if let Some(id) = self.alive(|process| process.name == name) {
+                    self.drain(id);
+                }
+            }
+            Fault::OrderDrain(name) => {
+                if let Some(process) = self.alive(|process| process.kind == Some(ServerKind::Manager)) {
+                    self.step(Place { process, shard: ShardId(0) }, Input::DrainServer { name });
+                }
+            }
             Fault::CutLink(name) => {
                 let cut = self.alive(|process| process.name == name).and_then(|id| self.processes[id.0].link);
                 if let Some(link) = cut {
@@ -286,6 +305,27 @@ impl World {
                 }
             }
         }
+    }
+
+    /// As a process does that was told to stop: every shard hears of it.
+    fn drain(&mut self, id: ProcessId) {
+        self.shadow.unrest(self.now);
+        for shard in 0..self.processes[id.0].shards.len() {
+            self.step(Place { process: id, shard: ShardId(shard as u16) }, Input::Drain);
+        }
+    }
+
+    /// Of what it began nothing is left over.
+    fn end(&mut self, id: ProcessId) {
+        let process = &self.processes[id.0];
+        if !process.is_alive() {
+            return;
+        }
+        let [begun, ended, unrecorded] =
+            ["started", "ended", "unrecorded"].map(|it| process.figure(&format!("usher_hands_{it}_total")));
+        assert_eq!((ended, unrecorded), (begun, 0), "{} ends in the middle of hands", process.name);
+        self.hands_of_ended += begun;
+        self.crash(id);
     }
 
     /// Both sides notice, each in its own time; what was sent before still arrives.
@@ -389,6 +429,7 @@ fn traced(trace: u64, now: Time, at: Place, input: &In) -> u64 {
         Input::Timeout => (11, 0),
         Input::Drain => (12, 0),
         Input::Revoke { account } => (13, account.0),
+        Input::DrainServer { .. } => (14, 0),
     };
     let place = (at.process.0 as u64) << 16 | u64::from(at.shard.0);
     [now.0, place, what, about]

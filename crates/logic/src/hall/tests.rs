@@ -233,8 +233,8 @@ fn over_the_limit_the_arbitration_names_the_session() {
         panic!("{}", caused.text())
     };
     let to = Some(("hall-2".into(), vec![1].into()));
-    let caused = bench.manager_says(Arbitrated { request, to });
-    let redirect = Redirect { address: "hall-2".into(), reservation: vec![1].into() };
+    let caused = bench.manager_says(Arbitrated { request, to, room: None });
+    let redirect = Redirect { address: "hall-2".into(), reservation: vec![1].into(), room: None };
     assert_eq!(caused.refused(1), Some(redirect.into()));
 }
 

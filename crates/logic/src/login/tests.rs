@@ -163,7 +163,7 @@ fn inputs_about_nobody_are_ignored() {
     assert!(bench.disconnect(77).is_nothing());
     assert!(bench.step(Input::Answer { id: 77, answer: granted() }).is_nothing());
     assert!(bench.step(Input::Connected { conn: ConnId(77), peer: Peer::Stranger }).is_nothing());
-    assert!(bench.manager_says(Arbitrated { request: 77, to: None }).is_nothing());
+    assert!(bench.manager_says(Arbitrated { request: 77, to: None, room: None }).is_nothing());
     assert!(bench.step(Input::Timeout).is_nothing());
 }
 
@@ -192,10 +192,10 @@ fn over_the_limit_a_client_goes_where_the_manager_says() {
     bench.connect(1, Peer::Stranger);
     let request = redirected(&mut bench, 2);
     let to = Some(("login-2:7".into(), vec![9; 40].into()));
-    let caused = bench.manager_says(Arbitrated { request, to: to.clone() });
+    let caused = bench.manager_says(Arbitrated { request, to: to.clone(), room: None });
     let (address, reservation) = to.clone().unwrap();
-    assert_eq!(caused.refused(2), Some(Redirect { address, reservation }.into()));
-    assert!(bench.manager_says(Arbitrated { request, to }).is_nothing(), "a second answer");
+    assert_eq!(caused.refused(2), Some(Redirect { address, reservation, room: None }.into()));
+    assert!(bench.manager_says(Arbitrated { request, to, room: None }).is_nothing(), "a second answer");
     assert_eq!(bench.figure("usher_redirects_total"), 1);
 }
 
@@ -203,12 +203,12 @@ fn over_the_limit_a_client_goes_where_the_manager_says() {
 fn busy_when_nobody_takes_a_client_or_nobody_answers() {
     let mut bench = linked(0);
     let request = redirected(&mut bench, 1);
-    assert!(bench.manager_says(Arbitrated { request, to: None }).told_busy(1));
+    assert!(bench.manager_says(Arbitrated { request, to: None, room: None }).told_busy(1));
 
     let request = redirected(&mut bench, 2);
     assert!(bench.pass(999).refused(2).is_none());
     assert!(bench.pass(1).told_busy(2));
-    assert!(bench.manager_says(Arbitrated { request, to: None }).is_nothing());
+    assert!(bench.manager_says(Arbitrated { request, to: None, room: None }).is_nothing());
 
     redirected(&mut bench, 3);
     assert!(bench.step(Input::LinkDown).told_busy(3));
@@ -271,7 +271,9 @@ fn somebody_who_left_while_waiting_is_not_answered() {
     let request = redirected(&mut bench, 1);
     bench.disconnect(1);
     assert!(
-        bench.manager_says(Arbitrated { request, to: Some(("a:1".into(), vec![1].into())) }).is_nothing()
+        bench
+            .manager_says(Arbitrated { request, to: Some(("a:1".into(), vec![1].into())), room: None })
+            .is_nothing()
     );
     assert!(bench.pass(1_500).refused(1).is_none());
 }
@@ -388,7 +390,7 @@ fn a_drained_server_still_answers_who_waits_for_the_manager() {
     let mut bench = linked(0);
     let request = redirected(&mut bench, 1);
     assert_eq!(bench.step(Input::Drain).drained(), 0);
-    let caused = bench.manager_says(Arbitrated { request, to: None });
+    let caused = bench.manager_says(Arbitrated { request, to: None, room: None });
     assert!(caused.told_busy(1));
     assert_eq!(caused.drained(), 1);
 }

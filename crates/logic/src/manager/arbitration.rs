@@ -7,7 +7,9 @@
 //! so that a map by id is ordered by expiry too and a target never sees one id twice.
 //! Limits: `reservations_max` for each target and `seals_max` being sealed, beyond either nobody takes the
 //! client; strangers hold at most half of a target's open places.
-//! Read next: [`super::registry`].
+//! Read next: [`party`], for table-mates of a server that is emptied; [`super::registry`].
+
+mod party;
 
 use super::registry::{Registry, Server, ServerId};
 use alloc::collections::BTreeMap;
@@ -16,13 +18,15 @@ use core::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use usher_proto::message::Arbitrate;
-use usher_proto::{ConnId, Reservation, ReservationId, Time};
+use usher_proto::{ConnId, Reservation, ReservationId, RoomNo, Time};
 
 /// Places kept at one server, each with its expiry.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     for_sessions: BTreeMap<ReservationId, Time>,
     for_strangers: BTreeMap<ReservationId, Time>,
+    /// Of those for sessions, the ones that are in a certain room.
+    in_rooms: BTreeMap<ReservationId, RoomNo>,
 }
 
 impl Kept {
@@ -32,13 +36,15 @@ impl Kept {
 
     /// Whether the place was still kept.
     pub(super) fn redeem(&mut self, id: ReservationId) -> bool {
+        self.in_rooms.remove(&id);
         self.for_sessions.remove(&id).or_else(|| self.for_strangers.remove(&id)).is_some()
     }
 
     pub(super) fn expire(&mut self, now: Time) {
         for kept in [&mut self.for_sessions, &mut self.for_strangers] {
-            while kept.first_entry().is_some_and(|first| *first.get() <= now) {
-                kept.pop_first();
+            while let Some(first) = kept.first_entry().filter(|first| *first.get() <= now) {
+                self.in_rooms.remove(first.key());
+                first.remove();
             }
         }
     }
@@ -51,6 +57,8 @@ pub(super) struct Seal {
     pub(super) asker: ConnId,
     pub(super) request: u64,
     pub(super) target: ServerId,
+    /// The room there, if it is in a certain one.
+    pub(super) room: Option<RoomNo>,
     expires: Time,
 }
 
@@ -105,7 +113,8 @@ impl Arbiter {
             None => &mut server.kept.for_strangers,
         };
         kept.insert(id, expires);
-        self.seals.insert(id, Seal { asker: asker.1, request: arbitrate.request, target, expires });
+        let request = arbitrate.request;
+        self.seals.insert(id, Seal { asker: asker.1, request, target, room: None, expires });
         Some(Reservation { id, target: server.facts.name.clone(), session: arbitrate.session, hops_left })
     }
 
@@ -179,6 +188,11 @@ impl Arbiter {
             for kept in [&server.kept.for_sessions, &server.kept.for_strangers] {
                 assert!(kept.values().is_sorted(), "ids grow with time");
             }
+            let kept = &server.kept;
+            assert!(
+                kept.in_rooms.keys().all(|id| kept.for_sessions.contains_key(id)),
+                "a place in a room is kept"
+            );
         }
     }
 }

@@ -70,12 +70,12 @@ impl Directory {
         self.tell_logins(now, registry, out);
     }
 
-    /// Its rooms are not to be offered any more, if they are and it takes nobody: told at once, once settled.
-    /// A server that presents itself anew on a link that held is not withdrawn meanwhile.
+    /// Its rooms are not to be offered any more, if they are and it takes nobody: told at once, if it drains or once
+    /// settled. A server that presents itself anew on a link that held is not withdrawn meanwhile.
     pub(super) fn withdraw(&self, registry: &mut Registry, id: ServerId, out: &mut Out) {
         let Some(server) = registry.get_mut(id) else { return };
-        let is_closed = server.conn.is_none() || server.draining;
-        if !self.settled || !is_closed || !core::mem::take(&mut server.offered) {
+        let is_closed = server.draining || server.conn.is_none() && self.settled;
+        if !is_closed || !core::mem::take(&mut server.offered) {
             return;
         }
         let (server, world) = (server.facts.name.clone(), server.facts.world);

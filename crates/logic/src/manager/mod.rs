@@ -36,16 +36,16 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use presence::{Eviction, Presence};
 use registry::{Arrival, Registry, Server, ServerId};
-use usher_proto::limits::{ADDRESS_BYTES_MAX, NAME_BYTES_MAX, PRESENT_PLAYERS_MAX, ROOMS_MAX};
+use usher_proto::limits::{ADDRESS_BYTES_MAX, NAME_BYTES_MAX, PRESENT_PLAYERS_MAX, ROOMS_MAX, SEATS_MAX};
 use usher_proto::machine::{Answer, Peer, Question};
 use usher_proto::message::{
-    Arbitrate, Arbitrated, Claim, Claimed, CloseReason, Closing, Evict, Load, Locate, Located, Message,
-    Present, Redeemed, Register, RegisterDenial, RegisterDenied, Registered, Release, Released, Revoked,
-    Verdict,
+    Arbitrate, ArbitrateParty, Arbitrated, Claim, Claimed, CloseReason, Closing, DrainOrder, Evict, Load,
+    Locate, Located, Message, Present, Redeemed, Register, RegisterDenial, RegisterDenied, Registered,
+    Release, Released, Revoked, Verdict,
 };
 use usher_proto::{
-    AccountId, ConnId, Figures, Generation, Identity, Input, Machine, Outbox, Output, ServerKind, ServerName,
-    SessionId, Time, WorldId,
+    AccountId, ConnId, Figures, Generation, Identity, Input, Machine, Outbox, Output, Reservation,
+    ServerKind, ServerName, SessionId, Time, WorldId,
 };
 
 /// One shard, so nothing is ever told or handed over.
@@ -66,6 +66,7 @@ struct Counts {
     unexpected: u64,
     redirects_login: u64,
     redirects_hall: u64,
+    redirects_room: u64,
     redirects_nobody: u64,
     claims_granted: u64,
     claims_superseded: u64,
@@ -239,6 +240,7 @@ impl Manager {
             Message::Load(load) => self.load(id, &load, out),
             Message::Present(present) => self.present(id, &present, out),
             Message::Arbitrate(arbitrate) => self.arbitrate(id, conn, &arbitrate, out),
+            Message::ArbitrateParty(party) => self.arbitrate_party(id, conn, &party, out),
             Message::Claim(claim) => self.claim(id, conn, &claim, out),
             Message::Release(release) => self.release(id, conn, &release, out),
             Message::Evicted(_) => self.counts.evictions_acknowledged += 1,
@@ -281,9 +283,25 @@ impl Manager {
         for revoked in self.revocations.messages() {
             out.send(conn, revoked);
         }
-        if let Some(id) = self.registry.named(name).filter(|_| players == 0) {
+        let Some(id) = self.registry.named(name) else { return };
+        if self.registry.get(id).is_some_and(|server| server.ordered_to_drain) {
+            out.send(conn, DrainOrder {});
+        }
+        if players == 0 {
             self.presented(id, 0, out);
         }
+    }
+
+    /// An operator's word. A server without a link is told when it comes back; another process of its name is not.
+    fn drain_server(&mut self, name: &ServerName, out: &mut Out) {
+        let Some(id) = self.registry.named(name) else { return };
+        let Some(server) = self.registry.get_mut(id) else { return };
+        (server.draining, server.ordered_to_drain) = (true, true);
+        if let Some(conn) = server.conn {
+            out.send(conn, DrainOrder {});
+        }
+        self.directory.withdraw(&mut self.registry, id, out);
+        self.unshown = true;
     }
 
     fn check(&self, conn: ConnId, register: &Register) -> Result<(), RegisterDenial> {
@@ -338,8 +356,27 @@ impl Manager {
         let decided = self.arbiter.arbitrate(self.now, unix_ms, &mut self.registry, asker, arbitrate);
         let Some(reservation) = decided else {
             self.counts.redirects_nobody += 1;
-            return out.send(conn, Arbitrated { request: arbitrate.request, to: None });
+            return out.send(conn, Arbitrated { request: arbitrate.request, to: None, room: None });
         };
+        self.seal(reservation, out);
+    }
+
+    /// Table-mates of a room server that is being emptied.
+    fn arbitrate_party(&mut self, id: ServerId, conn: ConnId, party: &ArbitrateParty, out: &mut Out) {
+        let (unix_ms, asker) = (self.unix_ms(), (id, conn));
+        let reservations = self.arbiter.arbitrate_party(self.now, unix_ms, &mut self.registry, asker, party);
+        if reservations.is_empty() {
+            for (_, request) in party.sessions.iter().zip(party.request..) {
+                self.counts.redirects_nobody += 1;
+                out.send(conn, Arbitrated { request, to: None, room: None });
+            }
+        }
+        for reservation in reservations {
+            self.seal(reservation, out);
+        }
+    }
+
+    fn seal(&self, reservation: Reservation, out: &mut Out) {
         let ttl = self.config.reservation_ttl;
         let id = reservation.id.0;
         out.push(Output::Ask { id, question: Question::SealReservation { reservation, ttl } });
@@ -353,10 +390,12 @@ impl Manager {
         match (&target, asker.facts.kind) {
             (None, _) => self.counts.redirects_nobody += 1,
             (Some(_), ServerKind::Login) => self.counts.redirects_login += 1,
+            (Some(_), ServerKind::Room) => self.counts.redirects_room += 1,
             (Some(_), _) => self.counts.redirects_hall += 1,
         }
         let to = target.map(|target| (target.facts.address.clone(), sealed.into()));
-        out.send(seal.asker, Arbitrated { request: seal.request, to });
+        let room = seal.room.filter(|_| to.is_some());
+        out.send(seal.asker, Arbitrated { request: seal.request, to, room });
     }
 
     fn claim(&mut self, id: ServerId, conn: ConnId, claim: &Claim, out: &mut Out) {
@@ -425,6 +464,7 @@ fn is_expected(server: &Server, message: &Message) -> bool {
     match message {
         Message::Renew(_) | Message::Load(_) | Message::Redeemed(_) | Message::Revoked(_) => true,
         Message::Arbitrate(_) => matches!(facts.kind, ServerKind::Login | ServerKind::Hall),
+        Message::ArbitrateParty(party) => is_room && (1..=SEATS_MAX).contains(&party.sessions.len()),
         Message::Locate(locate) => facts.kind == ServerKind::Hall && locate.identity.world == facts.world,
         Message::Claim(claim) => {
             is_room && claim.identity.world == facts.world && server.has_room(claim.room, claim.game)
@@ -468,6 +508,7 @@ impl Machine for Manager {
             Input::Timeout => self.presence.sweep_shelf(now, &self.registry),
             // Nobody is to be drained here: servers come back to the next manager.
             Input::Drain => out.push(Output::Drained),
+            Input::DrainServer { name } => self.drain_server(&name, out),
             Input::Revoke { account } => self.revoke(account, out),
             // A link is worth nothing before it registers, and the manager itself links, dials and tells nobody.
             _ => {}

@@ -31,6 +31,7 @@ pub(super) struct Reported {
 
 /// One process of the cluster.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)] // each says something of its own
 pub(super) struct Server {
     /// As it presented itself last; populations are kept current, rooms are ordered by number.
     pub(super) facts: Register,
@@ -41,6 +42,8 @@ pub(super) struct Server {
     joining: Option<u32>,
     former: Option<ServerId>,
     pub(super) draining: bool,
+    /// By an operator who asked the manager; whoever drains by itself knows.
+    pub(super) ordered_to_drain: bool,
     /// Nothing until its first report: a full server that has just registered must not look empty.
     pub(super) reported: Option<Reported>,
     pub(super) kept: Kept,
@@ -60,6 +63,7 @@ impl Server {
             lease_ends,
             former: None,
             draining: false,
+            ordered_to_drain: false,
             reported: None,
             kept: Kept::default(),
             renew: Renew::default(),

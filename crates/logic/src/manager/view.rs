@@ -81,7 +81,8 @@ pub(super) fn figures(manager: &Manager, figures: &mut Figures) {
 }
 
 fn counted(counts: &Counts, figures: &mut Figures) {
-    let redirects = [("login", counts.redirects_login), ("hall", counts.redirects_hall)];
+    let redirects =
+        [("login", counts.redirects_login), ("hall", counts.redirects_hall), ("room", counts.redirects_room)];
     let claims = [
         ("granted", counts.claims_granted),
         ("superseded", counts.claims_superseded),

@@ -207,6 +207,20 @@ pub enum RoomNote {
         /// The last chat sent.
         seq: u64,
     },
+    /// Floor to door, with the connection: its player is to be shown to another server's room.
+    ShownOut {
+        /// Who.
+        identity: Identity,
+        /// Which room.
+        room: RoomNo,
+        /// The last chat sent.
+        seq: u64,
+    },
+    /// Floor to door: whoever was shown out since this was last said belongs together.
+    PartyIsComplete {
+        /// Where they were.
+        room: RoomNo,
+    },
     /// Floor to door: a player is not in the room any more.
     Gone {
         /// Who.

@@ -10,13 +10,16 @@ use super::{AWAY_MAX, News, Next, Person, Phase, Place, Step, hang_up};
 use crate::rules::RETURN_WAIT;
 use alloc::vec::Vec;
 use core::time::Duration;
-use usher_proto::message::{Enter, EnterDenial, Entered};
+use usher_proto::message::{CloseReason, Enter, EnterDenial, Entered, Redirect};
 use usher_proto::{Message, ServerKind};
 
 /// Before the first try to come back.
 const COMEBACK_WAIT: Duration = Duration::from_millis(200);
 /// The longest pause between two.
 const COMEBACK_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// Why a room is given up that was all right.
+pub(super) const EMPTIED: &str = "its server is being emptied";
 
 impl<F: FnMut(News)> Person<F> {
     pub(super) fn set_out_for(&mut self, step: &mut Step<'_>, place: Place) {
@@ -53,7 +56,7 @@ impl<F: FnMut(News)> Person<F> {
         let place = place.clone();
         self.phase = Phase::Inside;
         self.alarm = None;
-        (self.busies, self.logged_in_again) = (0, false);
+        (self.busies, self.tries, self.logged_in_again) = (0, 0, false);
         self.last_seq = Some(entered.seq);
         let away = self.away_since.take().map(|since| step.now - since);
         (self.tell)(News::Entered { place, entered, away });
@@ -71,9 +74,26 @@ impl<F: FnMut(News)> Person<F> {
             EnterDenial::Superseded => self.finish(step, "this account has logged in elsewhere"),
             EnterDenial::Full(_) => self.give_room_up(step, "the room is full"),
             EnterDenial::NoSuchRoom => self.give_room_up(step, "the room is gone"),
-            EnterDenial::Draining => self.give_room_up(step, "its server is being emptied"),
+            EnterDenial::Draining => self.give_room_up(step, EMPTIED),
             EnterDenial::AlreadyInside => self.give_room_up(step, "already inside"),
         }
+    }
+
+    /// The room's server is being emptied; another one keeps a place, in the room it names.
+    pub(super) fn on_shown_out(&mut self, step: &mut Step<'_>, redirect: Redirect) {
+        if self.phase == Phase::Leaving {
+            return self.lost(step, CloseReason::Draining.as_str());
+        }
+        let Redirect { address, reservation, room } = redirect;
+        let there = self.place.as_ref().zip(room).map(|(place, room)| Place { room, ..place.clone() });
+        let Some(place) = there.filter(|_| self.may_try_again(ServerKind::Room)) else {
+            return self.give_room_up(step, EMPTIED);
+        };
+        self.forget_room();
+        self.end_refresh(step);
+        (self.tell)(News::Denied("its server is being emptied: going to another room of the game"));
+        self.place = Some(Place { address: address.clone(), ..place });
+        self.dial(step, ServerKind::Room, address, reservation.into_vec());
     }
 
     /// Not this room: the list, after a moment.

@@ -164,7 +164,10 @@ fn a_guest_logs_in_chooses_enters_and_leaves() {
 #[test]
 fn a_redirect_is_followed_with_its_place_and_a_busy_server_waited_for() {
     let mut stage = Stage::new(false);
-    stage.refuse("login-1", Redirect { address: "login-9".into(), reservation: b"place".to_vec().into() });
+    stage.refuse(
+        "login-1",
+        Redirect { address: "login-9".into(), reservation: b"place".to_vec().into(), room: None },
+    );
     let (token, address, hello) = stage.dial();
     assert_eq!((address.as_str(), hello.reservation.as_slice()), ("login-9", &b"place"[..]));
     stage.input(Input::DialFailed { token, why: DialFailure::Unreachable });
@@ -293,4 +296,27 @@ fn an_account_believes_only_a_server_that_knows_its_password() {
         stage.say(conn, granted(Some(answered)));
         assert_eq!(matches!(stage.last(), News::Ended(_)), !is_good);
     }
+}
+
+#[test]
+fn who_is_shown_out_of_an_emptied_room_goes_to_the_other_and_starts_afresh_there() {
+    let (mut stage, conn) = Stage::inside();
+    let shown = |room| Redirect { address: "room-2".into(), reservation: b"place".to_vec().into(), room };
+    stage.say(conn, shown(Some(RoomNo(8))));
+    let (token, address, hello) = stage.dial();
+    assert_eq!((address.as_str(), hello.reservation.as_slice()), ("room-2", &b"place"[..]));
+    stage.input(Input::Dialed { token, conn: ConnId(99) });
+    let wanted = Enter { game: GAME, room: Some(RoomNo(8)), last_seq: None, last_hand: None };
+    assert_eq!(stage.said(), Some(wanted.into()));
+    stage.say(ConnId(99), Entered { room: RoomNo(8), ..entered(0) });
+    let there = Place { address: "room-2".into(), room: RoomNo(8), game: GAME };
+    assert!(matches!(stage.last(), News::Entered { place, away: None, .. } if place == there));
+    stage.say(ConnId(99), shown(Some(RoomNo(9))));
+    let (token, ..) = stage.dial();
+    stage.input(Input::DialFailed { token, why: DialFailure::Unreachable });
+    stage.browse(vec![]);
+    let (mut stage, conn) = Stage::inside();
+    stage.wish(Wish::Leave);
+    stage.say(conn, shown(Some(RoomNo(8))));
+    assert_eq!(stage.last(), News::Dialing(ServerKind::Hall), "it wanted out anyway");
 }

@@ -7,6 +7,7 @@
 //! Limits: `rules.rs`.
 //! Read next: `room.rs`.
 
+use super::room::EMPTIED;
 use super::{News, Next, Person, Phase, Proof, Step, hang_up};
 use crate::rules::{BUSY_MAX, NEXT_ADDRESS_WAIT, REDIRECTS_MAX};
 use alloc::string::String;
@@ -117,7 +118,9 @@ impl<F: FnMut(News)> Person<F> {
     }
 
     fn on_redirect(&mut self, step: &mut Step<'_>, kind: ServerKind, redirect: Redirect) {
-        if self.may_try_again(kind) {
+        if kind == ServerKind::Room {
+            self.on_shown_out(step, redirect);
+        } else if self.may_try_again(kind) {
             self.dial(step, kind, redirect.address, redirect.reservation.into_vec());
         } else {
             self.hopeless(step, kind);
@@ -125,7 +128,7 @@ impl<F: FnMut(News)> Person<F> {
     }
 
     /// Counts a redirect or a miss of this visit; false when there were too many.
-    fn may_try_again(&mut self, kind: ServerKind) -> bool {
+    pub(super) fn may_try_again(&mut self, kind: ServerKind) -> bool {
         self.tries += 1;
         self.tries <= usize::from(REDIRECTS_MAX) + self.list(kind).len()
     }
@@ -181,7 +184,7 @@ impl<F: FnMut(News)> Person<F> {
                 self.finish(step, "one end speaks in clear and the other does not; see --login-key");
             }
             CloseReason::Draining | CloseReason::ServerStopping if kind == ServerKind::Room => {
-                self.give_room_up(step, "its server is being emptied");
+                self.give_room_up(step, EMPTIED);
             }
             CloseReason::Finished
             | CloseReason::Idle

@@ -288,3 +288,52 @@ fn stop_sends_everyone_home_from_where_they_are() {
     assert!(stage.crowd.is_done());
     assert_eq!((stage.tally().failed(), stage.drained), (0, 1));
 }
+
+#[test]
+fn who_is_shown_out_of_an_emptied_room_goes_on_in_the_other_with_its_place() {
+    let (mut stage, mut conn) = Stage::seated(one_player(Play::Idle));
+    // More often than a visit may be redirected, for each is another.
+    for room in 10..20 {
+        let to = Redirect { room: Some(RoomNo(room)), ..redirect("room-9") };
+        stage.say(conn, to);
+        assert!(stage.closed.contains(&conn));
+        let dial = stage.dial_to("room-9");
+        assert_eq!(dial.hello.reservation, b"place");
+        conn = stage.accept(&dial);
+        let Message::Enter(enter) = stage.heard(conn) else { panic!("it enters") };
+        assert_eq!((enter.room, enter.last_seq), (Some(RoomNo(room)), None));
+        stage.seat(conn, room, 5);
+    }
+    let tally = stage.tally();
+    assert_eq!((tally.redirects[&ServerKind::Room], tally.failed()), (10, 0));
+    assert!(tally.drops.is_empty(), "it lost nothing");
+    stage.out(conn, 5);
+    assert!(stage.crowd.is_done());
+}
+
+#[test]
+fn who_cannot_go_where_it_is_shown_finds_a_room_by_the_hall() {
+    for with_room in [true, false] {
+        let (mut stage, conn) = Stage::seated(one_player(Play::Idle));
+        stage.say(conn, Redirect { room: with_room.then_some(RoomNo(4)), ..redirect("room-9") });
+        if with_room {
+            let dial = stage.dial_to("room-9");
+            stage.miss(&dial);
+        }
+        stage.hall(&[("room-2", 0)]);
+        let (conn, _) = stage.knock_room("room-2");
+        stage.seat(conn, 0, 0);
+        stage.out(conn, 0);
+        assert_eq!(stage.failure(), None);
+    }
+}
+
+#[test]
+fn who_is_on_the_way_out_when_shown_to_another_room_is_out() {
+    let (mut stage, conn) = Stage::seated(one_player(Play::Idle));
+    stage.crowd.stop();
+    assert_eq!(stage.heard(conn), Stand {}.into());
+    stage.say(conn, Redirect { room: Some(RoomNo(4)), ..redirect("room-9") });
+    assert!(stage.crowd.is_done());
+    assert_eq!(stage.failure(), None);
+}

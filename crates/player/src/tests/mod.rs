@@ -247,7 +247,7 @@ fn entered(room: u16, seq: u64, seat: Option<SeatNo>) -> Entered {
 }
 
 fn redirect(address: &str) -> Redirect {
-    Redirect { address: address.into(), reservation: b"place".to_vec().into() }
+    Redirect { address: address.into(), reservation: b"place".to_vec().into(), room: None }
 }
 
 fn closing(reason: CloseReason) -> Closing {

@@ -4,7 +4,7 @@
 //! Owns: [`CloseReason`], the list of every reason a server closes for.
 //! Read next: [`crate::first_frame`].
 
-use crate::ids::Address;
+use crate::ids::{Address, RoomNo};
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,9 @@ pub struct Redirect {
     pub address: Address,
     /// A sealed place, good once, for 5 s.
     pub reservation: ByteBuf,
+    /// From a room server that is being emptied: the room there, of the same game.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<RoomNo>,
 }
 
 /// Nobody has room now.

@@ -50,7 +50,7 @@ fn door() -> Vec<Message> {
     vec![
         Ping {}.into(),
         Pong {}.into(),
-        Redirect { address: address(), reservation: bytes(RESERVATION_BYTES_MAX) }.into(),
+        Redirect { address: address(), reservation: bytes(RESERVATION_BYTES_MAX), room: Some(ROOM) }.into(),
         Busy { retry_after_ms: u32::MAX }.into(),
         Refused { versions: vec![u8::MAX; VERSIONS_MAX] }.into(),
         Closing { reason: CloseReason::ClosedByAdministrator }.into(),
@@ -209,6 +209,7 @@ fn node() -> Vec<Message> {
         load.into(),
         Redeemed { reservations: vec![ReservationId(u64::MAX); REDEEMED_MAX] }.into(),
         Arbitrate { request, session: Some(WHO.session), hops_left: u8::MAX }.into(),
+        ArbitrateParty { request, game: GAME, sessions: vec![WHO.session; SEATS_MAX] }.into(),
         Claim { request, identity: WHO, game: GAME, room: ROOM }.into(),
         Release { request, identity: WHO, game: GAME, room: ROOM }.into(),
         Evicted { world: WORLD, account: ACCOUNT, below: GENERATION }.into(),
@@ -222,7 +223,7 @@ fn manager() -> Vec<Message> {
     vec![
         Registered { lease_ms: u32::MAX }.into(),
         RegisterDenied { reason: RegisterDenial::NameTaken }.into(),
-        Arbitrated { request, to: Some((address(), bytes(RESERVATION_BYTES_MAX))) }.into(),
+        Arbitrated { request, to: Some((address(), bytes(RESERVATION_BYTES_MAX))), room: Some(ROOM) }.into(),
         Claimed { request, verdict }.into(),
         Released { request }.into(),
         Evict { world: WORLD, account: ACCOUNT, below: GENERATION }.into(),

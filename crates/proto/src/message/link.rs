@@ -161,6 +161,21 @@ pub struct Arbitrated {
     /// Where to, with the sealed place.
     #[serde(default)]
     pub to: Option<(Address, ByteBuf)>,
+    /// To one of a party: the room there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<RoomNo>,
+}
+
+/// I am being emptied: which other server takes these table-mates of mine into one room of that game? Answered by one
+/// [`Arbitrated`] for each, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArbitrateParty {
+    /// My number for the first of them; the others have the numbers after it.
+    pub request: u64,
+    /// What they play.
+    pub game: GameId,
+    /// Whose clients they are; at least one, at most [`crate::limits::SEATS_MAX`].
+    pub sessions: Vec<SessionId>,
 }
 
 /// May this player enter this room of mine?

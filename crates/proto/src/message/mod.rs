@@ -218,6 +218,7 @@ messages! {
     0x1014 Halls             Map   2048    Manager;
     0x1015 DrainOrder        Map   16      Manager;
     0x1016 Revoked           Map   20_480  Linked;
+    0x1017 ArbitrateParty    Array 96      Node;
     // push: terminals
     0x2001 TerminalHello     Map   128     Terminal;
     0x2002 HelloDenied       Map   64      Push;

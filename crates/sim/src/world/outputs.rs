@@ -41,7 +41,13 @@ impl World {
             Output::Ask { id, question } => self.answer(by, id, question),
             Output::Dial { token, address, hello } => self.dial(by, token, &address, hello),
             Output::Show(view) => self.processes[by.process.0].view = Some(view),
-            Output::Drained => self.processes[by.process.0].drained = true,
+            Output::Drained => {
+                let process = &mut self.processes[by.process.0];
+                process.drained = true;
+                if process.kind.is_some() {
+                    self.schedule.plan(self.now, Event::Emptied { process: by.process });
+                }
+            }
         }
     }
 

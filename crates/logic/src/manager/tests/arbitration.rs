@@ -3,7 +3,7 @@
 //! Read next: [`super::super::arbitration`].
 
 use super::*;
-use usher_proto::message::{Arbitrate, Arbitrated, Redeemed};
+use usher_proto::message::{Arbitrate, ArbitrateParty, Arbitrated, Redeemed};
 use usher_proto::{Address, ReservationId};
 
 const SESSION: Option<SessionId> = Some(SessionId(5));
@@ -301,4 +301,79 @@ fn a_server_that_comes_back_still_has_its_places_kept() {
     assert_eq!(cluster.outstanding(), 1);
     cluster.say(back, Redeemed { reservations: vec![id] });
     assert_eq!(cluster.outstanding(), 0);
+}
+
+impl Cluster {
+    fn room_servers(&mut self, names: &[&str]) -> Vec<ConnId> {
+        names.iter().map(|name| self.loaded(ServerKind::Room, name, load(0, 0))).collect()
+    }
+
+    /// Asks who takes so many table-mates: for each a server and a room, or nothing.
+    fn arbitrate_party(&mut self, asker: ConnId, size: u64) -> Vec<Option<(Address, RoomNo)>> {
+        self.heard(asker);
+        let sessions = (0..size).map(SessionId).collect();
+        self.say(asker, ArbitrateParty { request: 40, game: GOMOKU, sessions });
+        let answers = self.heard(asker).into_iter().zip(40..).map(|(message, request)| match message {
+            Message::Arbitrated(answer) => {
+                assert_eq!(answer.request, request);
+                Some((answer.to?.0, answer.room.expect("a party is sent into a room")))
+            }
+            other => panic!("{other:?}"),
+        });
+        answers.collect()
+    }
+}
+
+fn populated(rooms: [u32; 2]) -> Load {
+    Load { rooms: (0..).map(RoomNo).zip(rooms).collect(), ..load(0, 0) }
+}
+
+#[test]
+fn table_mates_are_sent_to_one_room_of_their_game_with_space_for_all() {
+    let mut cluster = Cluster::new();
+    let servers = cluster.room_servers(&["room-1", "room-2", "room-3"]);
+    cluster.halls(&["hall-1"]);
+    cluster.say(servers[1], populated([9, 9]));
+    cluster.say(servers[2], populated([9, 6]));
+    let there = Some((Address(address_of("room-3")), RoomNo(1)));
+    assert_eq!(cluster.arbitrate_party(servers[0], 3), [there.clone(), there.clone(), there]);
+    assert_eq!((cluster.outstanding(), cluster.figure("usher_redirects_total{kind=\"room\"}")), (3, 3));
+    assert_eq!(cluster.arbitrate_party(servers[0], 3), [None, None, None], "one place is left in it");
+    let there = cluster.arbitrate_party(servers[0], 1);
+    assert!(there[0].is_some());
+    let (_, reservation) = cluster.seals[0].clone();
+    assert_eq!((reservation.target, reservation.session), ("room-3".into(), Some(SessionId(0))));
+    cluster.run(5_000);
+    assert_eq!(cluster.outstanding(), 0);
+    assert!(cluster.arbitrate_party(servers[0], 4).iter().all(Option::is_some), "nobody came");
+}
+
+#[test]
+fn a_party_is_no_reason_to_pass_over_any_limit() {
+    type Spoil = fn(&mut Cluster, ConnId);
+    let cases: [(&str, Spoil); 4] = [
+        ("suspect", |cluster, conn| cluster.cut(conn)),
+        ("draining", |cluster, conn| cluster.say(conn, Load { draining: true, ..load(0, 0) })),
+        ("full", |cluster, conn| cluster.say(conn, load(99, 0))),
+        ("rooms full", |cluster, conn| cluster.say(conn, populated([9, 10]))),
+    ];
+    for (what, spoil) in cases {
+        let mut cluster = Cluster::new();
+        let servers = cluster.room_servers(&["room-1", "room-2"]);
+        assert!(cluster.arbitrate_party(servers[0], 2).iter().all(Option::is_some));
+        cluster.run(5_000);
+        spoil(&mut cluster, servers[1]);
+        assert_eq!(cluster.arbitrate_party(servers[0], 2), [None, None], "{what}");
+    }
+}
+
+#[test]
+fn a_party_has_somebody_in_it_and_is_a_room_servers() {
+    for (kind, size) in [(ServerKind::Room, 0), (ServerKind::Room, 9), (ServerKind::Hall, 1)] {
+        let mut cluster = Cluster::new();
+        let asker = cluster.server(kind, "asker");
+        let sessions = (0..size).map(SessionId).collect();
+        cluster.say(asker, ArbitrateParty { request: 1, game: GOMOKU, sessions });
+        assert_eq!(cluster.closed, [(asker, CloseReason::Unexpected)], "{kind:?} {size}");
+    }
 }

@@ -5,7 +5,7 @@
 use super::*;
 use usher_proto::limits::{ADDRESS_BYTES_MAX, NAME_BYTES_MAX, PRESENT_PLAYERS_MAX, ROOMS_MAX};
 use usher_proto::message::{
-    Arbitrate, Closing, DrainOrder, Evicted, Locate, Redeemed, RegisterDenial, RegisterDenied,
+    Arbitrate, Closing, DrainOrder, Evicted, Locate, Redeemed, RegisterDenial, RegisterDenied, RoomsGone,
 };
 
 #[test]
@@ -350,4 +350,34 @@ fn a_drained_manager_is_done_at_once() {
     let mut cluster = Cluster::new();
     cluster.step(Input::Drain);
     assert!(cluster.drained);
+}
+
+#[test]
+fn who_is_ordered_to_drain_is_told_now_and_again_and_takes_nobody() {
+    let mut cluster = Cluster::new();
+    let (room, hall) = (cluster.room("room-1"), cluster.server(ServerKind::Hall, "hall-1"));
+    cluster.heard(hall);
+    let name = || "room-1".into();
+    cluster.step(Input::DrainServer { name: name() });
+    assert_eq!(cluster.heard(room), [DrainOrder {}.into()]);
+    assert_eq!(cluster.heard(hall), [RoomsGone { server: name() }.into()]);
+    assert_eq!(cluster.state("room-1"), "draining");
+    cluster.cut(room);
+    let room = cluster.room("room-1");
+    assert_eq!(cluster.heard(room), [DrainOrder {}.into()], "it comes back and is told again");
+    cluster.cut(room);
+    let facts = Register { incarnation: 2, ..cluster.facts(ServerKind::Room, "room-1") };
+    let room = cluster.join(facts);
+    assert_eq!(cluster.heard(room), [], "another process of its name is not");
+    assert_eq!(cluster.state("room-1"), "up");
+    cluster.step(Input::DrainServer { name: "nobody".into() });
+}
+
+#[test]
+fn a_draining_server_is_taken_out_of_the_directory_also_by_a_manager_that_has_just_started() {
+    let mut cluster = Cluster::unsettled(Config::default());
+    let (room, hall) = (cluster.room("room-1"), cluster.server(ServerKind::Hall, "hall-1"));
+    cluster.heard(hall);
+    cluster.say(room, Load { draining: true, ..load(0, 0) });
+    assert_eq!(cluster.heard(hall), [RoomsGone { server: "room-1".into() }.into()]);
 }

@@ -20,7 +20,7 @@ use usher_proto::{AccountId, ConnId, Generation, Identity, Output, RoomNo, Shard
 pub(crate) const KNOCKS_MAX: usize = 4;
 
 impl Door {
-    pub(super) fn told(&mut self, note: RoomNote, out: &mut Out) {
+    pub(super) fn told(&mut self, now: Time, from: ShardId, note: RoomNote, out: &mut Out) {
         match note {
             RoomNote::Gone { identity, room, conn } => {
                 if self.vacate(&identity, room, conn) {
@@ -31,13 +31,34 @@ impl Door {
             RoomNote::Dropped { conn } => {
                 self.guests.remove(conn);
             }
-            RoomNote::Enter { .. } | RoomNote::Evict { .. } | RoomNote::Drain | RoomNote::Left { .. } => {}
+            RoomNote::PartyIsComplete { room } => self.party_is_complete(now, from, room, out),
+            RoomNote::Enter { .. }
+            | RoomNote::Evict { .. }
+            | RoomNote::Drain
+            | RoomNote::Left { .. }
+            | RoomNote::ShownOut { .. } => {}
         }
     }
 
-    /// Somebody left a room and is at the door again.
+    /// Somebody is out of a room and at the door again.
     pub(super) fn handed_back(&mut self, now: Time, conn: ConnId, note: RoomNote, out: &mut Out) {
-        let RoomNote::Left { identity, room, seq } = note else { return };
+        match note {
+            RoomNote::Left { identity, room, seq } => self.has_left(now, conn, (identity, room), seq, out),
+            RoomNote::ShownOut { identity, room, seq } => {
+                self.handed_back_to_move(now, conn, (identity, room), seq, out);
+            }
+            _ => {}
+        }
+    }
+
+    fn has_left(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        (identity, room): (Identity, RoomNo),
+        seq: u64,
+        out: &mut Out,
+    ) {
         let superseded = self.is_superseded(&identity);
         let ended = self.vacate(&identity, room, conn);
         self.guests.put(conn, At::Leaving { seq });
@@ -55,7 +76,7 @@ impl Door {
     pub(super) fn say_left(&mut self, now: Time, conn: ConnId, out: &mut Out) {
         let Some(At::Leaving { seq }) = self.guests.get(conn).map(|guest| guest.at) else { return };
         out.send(conn, Left { seq });
-        self.guests.put_back(conn, now + self.config.door_timeout);
+        self.guests.wait(conn, At::Door, now + self.config.door_timeout);
         if self.draining {
             self.close(conn, CloseReason::Draining, out);
         }
@@ -109,6 +130,10 @@ impl Door {
     /// Whoever has been at the door for too long goes, also out of a claim.
     pub(super) fn show_idle_out(&mut self, now: Time, out: &mut Out) {
         while let Some(conn) = self.guests.overdue(now) {
+            if self.draining {
+                self.close(conn, CloseReason::Draining, out);
+                continue;
+            }
             self.counts.idle += 1;
             self.close(conn, CloseReason::Idle, out);
         }
@@ -146,7 +171,7 @@ impl Door {
     }
 
     /// Ends the stay of that connection; false if the place has another resident by now.
-    fn vacate(&mut self, identity: &Identity, room: RoomNo, conn: ConnId) -> bool {
+    pub(super) fn vacate(&mut self, identity: &Identity, room: RoomNo, conn: ConnId) -> bool {
         let ends = self.places.resident(identity.account, room).is_some_and(|resident| resident.conn == conn);
         if ends {
             self.places.vacate(identity.account, room);

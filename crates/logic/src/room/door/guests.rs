@@ -29,14 +29,19 @@ pub(super) enum At {
         /// The last chat that was sent.
         seq: u64,
     },
+    /// Out of its room, which is being emptied; it is told where else to go when the manager has said so.
+    Moving {
+        /// The last chat that was sent.
+        seq: u64,
+    },
     /// Told to close.
     Closing,
 }
 
 impl At {
-    /// In no room, and not on the way out of one.
+    /// In no room, and not by its own wish on the way out of one.
     pub(super) fn is_waiting(self) -> bool {
-        matches!(self, Self::Knocked | Self::Door | Self::Claiming(_))
+        matches!(self, Self::Knocked | Self::Door | Self::Claiming(_) | Self::Moving { .. })
     }
 }
 
@@ -93,8 +98,8 @@ impl Guests {
     }
 
     /// Somebody is back at the door from a room, and its time there begins anew.
-    pub(super) fn put_back(&mut self, conn: ConnId, deadline: Time) {
-        self.put(conn, At::Door);
+    pub(super) fn wait(&mut self, conn: ConnId, at: At, deadline: Time) {
+        self.put(conn, at);
         self.wait_until(conn, Some(deadline));
     }
 

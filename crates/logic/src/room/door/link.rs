@@ -37,6 +37,7 @@ impl Door {
         for conn in self.requests.take_leaving() {
             self.say_left(now, conn, out);
         }
+        self.nobody_says_where_to(now, out);
         // A manager that still wants them out says so again.
         for waits in self.evictions.values_mut() {
             *waits = false;
@@ -48,6 +49,7 @@ impl Door {
             Message::Registered(_) | Message::Closing(_) => {}
             Message::RegisterDenied(_) => self.link_down(now, out),
             Message::Claimed(claimed) => self.claimed(now, claimed.request, claimed.verdict, out),
+            Message::Arbitrated(answer) => self.arbitrated(now, answer, out),
             Message::Released(released) => self.released(now, released.request, out),
             Message::Evict(order) => {
                 if order.world == self.config.node.world {

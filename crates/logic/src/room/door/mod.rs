@@ -15,6 +15,7 @@
 mod exits;
 mod guests;
 mod link;
+mod moving;
 mod places;
 mod requests;
 
@@ -24,6 +25,7 @@ use crate::uplink::Uplink;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use guests::{At, Guests};
+use moving::Moving;
 use places::{Places, Resident};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
@@ -55,6 +57,7 @@ pub struct Door {
     evictions: BTreeMap<(AccountId, Generation), bool>,
     draining: bool,
     drained: bool,
+    moving: Moving,
     jitter: ChaCha8Rng,
     counts: Counts,
 }
@@ -69,6 +72,7 @@ struct Counts {
     evicted: u64,
     replaced: u64,
     idle: u64,
+    moved: u64,
 }
 
 /// How somebody gets into a room.
@@ -90,6 +94,7 @@ impl Door {
             evictions: BTreeMap::new(),
             draining: false,
             drained: false,
+            moving: Moving::default(),
             jitter: ChaCha8Rng::seed_from_u64(seed),
             counts: Counts::default(),
             config: Arc::clone(config),
@@ -111,12 +116,13 @@ impl Door {
             Input::LinkUp { conn } => self.link_up(now, conn, out),
             Input::LinkDown => self.link_down(now, out),
             Input::HandedOver { conn, note } => self.handed_back(now, conn, note, out),
-            Input::Told { note, .. } => self.told(note, out),
+            Input::Told { from, note } => self.told(now, from, note, out),
             Input::Drain => self.drain(out),
             Input::Timeout
             | Input::Answer { .. }
             | Input::Dialed { .. }
             | Input::DialFailed { .. }
+            | Input::DrainServer { .. }
             | Input::Revoke { .. } => {}
         }
         self.give_up_claims(now, out);
@@ -194,7 +200,8 @@ impl Door {
     fn guest_said(&mut self, now: Time, conn: ConnId, message: Message, out: &mut Out) {
         let Some(guest) = self.guests.get(conn) else { return };
         match (guest.at, message) {
-            (At::Closing | At::Inside, _) => {}
+            (At::Moving { seq }, Message::Leave(_)) => self.guests.put(conn, At::Leaving { seq }),
+            (At::Closing | At::Inside | At::Moving { .. }, _) => {}
             (At::Door, Message::Enter(wish)) => self.enter(now, conn, &guest.identity, &wish, out),
             (At::Leaving { .. }, Message::Enter(_)) => self.deny(conn, EnterDenial::AlreadyInside, out),
             (At::Door | At::Claiming(_) | At::Leaving { .. }, message) => self.not_inside(conn, message, out),
@@ -347,6 +354,9 @@ impl Door {
                 assert!(self.requests.get(number).is_some(), "{conn} waits for an answer to nothing");
             }
         }
+        let moves =
+            |conn: &ConnId| self.guests.get(*conn).is_some_and(|guest| matches!(guest.at, At::Moving { .. }));
+        self.moving.check_invariants(self.guests.all().into_iter().filter(moves));
         for &(account, below) in self.evictions.keys() {
             assert!(self.is_here_below(account, below), "the eviction of {account} is long done");
         }
@@ -383,6 +393,11 @@ impl Door {
             "usher_idle_closed_total",
             "Connections closed for standing at the door.",
             counts.idle,
+        );
+        figures.counter(
+            "usher_moved_total",
+            "Players shown to another server's room by a redirect when this server was emptied.",
+            counts.moved,
         );
     }
 }

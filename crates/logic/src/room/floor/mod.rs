@@ -29,6 +29,7 @@ use super::{DOOR, EVICTED, REPLACED, RoomConfig, RoomNote, Tools};
 use alarms::{Alarm, Alarms};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use asks::{Asker, Asks};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -135,9 +136,6 @@ impl Floor {
 
     fn player_said(&mut self, now: Time, conn: ConnId, message: Message, out: &mut Out) {
         let Some((room, account)) = self.present(conn) else { return };
-        if let Message::Leave(_) = message {
-            self.here.remove(&conn);
-        }
         let mut is_understood = true;
         self.with(room, now, out, |room, step| {
             is_understood = room.hear(Guest { account, conn }, message, step);
@@ -163,15 +161,20 @@ impl Floor {
 
     fn drain(&mut self, now: Time, out: &mut Out) {
         self.shared.draining = true;
-        let Self { rooms, shared, .. } = self;
-        for room in rooms.values_mut() {
-            shared.call(room, now, out, Room::drain);
+        let rooms: Vec<_> = self.rooms.keys().copied().collect();
+        for room in rooms {
+            self.with(room, now, out, Room::drain);
         }
     }
 
     fn with(&mut self, room: RoomNo, now: Time, out: &mut Out, act: impl FnOnce(&mut Room, &mut Step<'_>)) {
-        if let Some(room) = self.rooms.get_mut(&room) {
-            self.shared.call(room, now, out, act);
+        let Some(room) = self.rooms.get_mut(&room) else { return };
+        let caused = out.len();
+        self.shared.call(room, now, out, act);
+        for output in out.since(caused) {
+            if let Output::HandOver { conn, .. } = output {
+                self.here.remove(conn);
+            }
         }
     }
 

@@ -22,6 +22,7 @@ use super::cost::Cost;
 use super::step::{Rules, Step};
 use super::tables::Tables;
 use crate::room::{DOOR, RoomNote, RoomSpec, Seen};
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -90,8 +91,8 @@ impl Room {
             }
             Some(_) => self.take_over(conn, identity, step),
             None if step.draining => {
-                step.out.close(conn, CloseReason::Draining);
-                return self.tell_gone(identity, conn, step);
+                self.hand_back(conn, identity, step);
+                return self.party_is_complete(step);
             }
             None => {
                 let player = Player {
@@ -155,10 +156,7 @@ impl Room {
     /// The player goes back to the door, standing up first.
     pub(super) fn leave(&mut self, account: AccountId, step: &mut Step<'_>) {
         let Some(Player { identity, conn, looks_on, .. }) = self.remove(account, step) else { return };
-        step.out.push(Output::Leave(conn, self.group()));
-        if looks_on {
-            step.out.push(Output::Leave(conn, self.lookers_on()));
-        }
+        self.leave_groups(conn, looks_on, step);
         let note = RoomNote::Left { identity, room: self.rules.room, seq: self.chat.seq() };
         step.out.push(Output::HandOver { conn, to: DOOR, note });
     }
@@ -223,12 +221,54 @@ impl Room {
         self.with_table(table, step, super::table::Table::alarm);
     }
 
-    /// Shows out everybody who is not in a hand; the others follow when theirs ends.
+    /// Shows out everybody who is not in a hand, table by table; the others follow when theirs ends.
     pub(super) fn drain(&mut self, step: &mut Step<'_>) {
-        let idle = |player: &&Player| player.seat.is_none_or(|at| !self.tables.get(at.table).is_playing());
-        let idle: Vec<_> = self.players.values().filter(idle).map(|player| player.identity.account).collect();
-        for account in idle {
-            self.end_stay(account, Some(CloseReason::Draining), step);
+        let mut standing = Vec::new();
+        let mut tables = BTreeSet::new();
+        for (&account, player) in &self.players {
+            match player.seat {
+                Some(at) => _ = tables.insert(at.table),
+                None => standing.push(account),
+            }
+        }
+        for table in tables {
+            self.show_out_when_over(table, step);
+        }
+        for account in standing {
+            self.show_out(&[account], step);
+        }
+    }
+
+    /// These go to another server's room, together. Whose seat was only kept finds another way.
+    fn show_out(&mut self, party: &[AccountId], step: &mut Step<'_>) {
+        for &account in party {
+            match self.take_out(account, step) {
+                Some(Player { identity, conn, absent_until: Some(_), .. }) => {
+                    self.tell_gone(identity, conn, step);
+                }
+                Some(Player { identity, conn, looks_on, .. }) => {
+                    self.leave_groups(conn, looks_on, step);
+                    self.hand_back(conn, identity, step);
+                }
+                None => {}
+            }
+        }
+        self.party_is_complete(step);
+    }
+
+    fn hand_back(&self, conn: ConnId, identity: Identity, step: &mut Step<'_>) {
+        let note = RoomNote::ShownOut { identity, room: self.rules.room, seq: self.chat.seq() };
+        step.out.push(Output::HandOver { conn, to: DOOR, note });
+    }
+
+    fn party_is_complete(&self, step: &mut Step<'_>) {
+        step.out.push(Output::Tell(DOOR, RoomNote::PartyIsComplete { room: self.rules.room }));
+    }
+
+    fn leave_groups(&self, conn: ConnId, looks_on: bool, step: &mut Step<'_>) {
+        step.out.push(Output::Leave(conn, self.group()));
+        if looks_on {
+            step.out.push(Output::Leave(conn, self.lookers_on()));
         }
     }
 
@@ -245,15 +285,23 @@ impl Room {
         step.out.push(Output::Tell(DOOR, RoomNote::Gone { identity, room: self.rules.room, conn }));
     }
 
-    /// Takes a player out of seat and room.
+    /// Takes a player out of seat and room. On a draining floor that may have been the end of a hand.
     fn remove(&mut self, account: AccountId, step: &mut Step<'_>) -> Option<Player> {
+        let player = self.take_out(account, step)?;
+        if let Some(SeatNo { table, .. }) = player.seat {
+            self.show_out_when_over(table, step);
+        }
+        Some(player)
+    }
+
+    fn take_out(&mut self, account: AccountId, step: &mut Step<'_>) -> Option<Player> {
         self.stop_watching(account);
         let player = self.players.remove(&account)?;
         self.absent -= usize::from(player.absent_until.is_some());
         self.note(account, false, step);
         step.alarms.move_to(Alarm::Grace(self.rules.room, account), player.absent_until, None);
         if let Some(SeatNo { table, seat }) = player.seat {
-            self.with_table(table, step, |table, step| table.stand(seat, step));
+            self.tables.at(table, step, |table, step| table.stand(seat, step));
         }
         Some(player)
     }
@@ -272,11 +320,16 @@ impl Room {
         step: &mut Step<'_>,
         act: impl FnOnce(&mut super::table::Table, &mut Step<'_>),
     ) {
-        let is_playing = self.tables.at(no, step, act);
-        if step.draining && !is_playing {
-            let sitters: Vec<_> = self.tables.get(no).sitters().collect();
-            for sitter in sitters {
-                self.end_stay(sitter.account, Some(CloseReason::Draining), step);
+        self.tables.at(no, step, act);
+        self.show_out_when_over(no, step);
+    }
+
+    fn show_out_when_over(&mut self, table: TableNo, step: &mut Step<'_>) {
+        let table = self.tables.get(table);
+        if step.draining && !table.is_playing() {
+            let party: Vec<_> = table.sitters().map(|sitter| sitter.account).collect();
+            if !party.is_empty() {
+                self.show_out(&party, step);
             }
         }
     }

@@ -68,13 +68,13 @@ impl Tables {
         self.open.iter().take(LOOK_AT_MAX).chain(empty).map(|&(_, table)| table)
     }
 
-    /// Does something at a table, and puts it where it then belongs. Whether it plays a hand now.
+    /// Does something at a table, and puts it where it then belongs.
     pub(super) fn at(
         &mut self,
         table: TableNo,
         step: &mut Step<'_>,
         act: impl FnOnce(&mut Table, &mut Step<'_>),
-    ) -> bool {
+    ) {
         let index = usize::from(table.0);
         act(&mut self.all[index], step);
         let rank = self.all[index].rank();
@@ -83,7 +83,6 @@ impl Tables {
             before.map(|before| self.open.remove(&(before, table)));
             rank.map(|rank| self.open.insert((rank, table)));
         }
-        self.all[index].is_playing()
     }
 
     /// Whether there is such a table.

@@ -251,6 +251,9 @@ fn a_drain_in_the_middle_of_it_ends() {
         for _ in 0..STEPS / 2 {
             churn.step();
         }
+        if let Some(presence) = churn.house.presence.as_mut() {
+            presence.takes_parties = seed % 2 == 0;
+        }
         churn.house.drain();
         churn.listen();
         if !churn.house.linked {

@@ -4,7 +4,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
-use usher_proto::message::{Claimed, Evict, Registered, Released, Verdict};
+use usher_proto::message::{ArbitrateParty, Arbitrated, Claimed, Evict, Registered, Released, Verdict};
 use usher_proto::{AccountId, Address, Identity, Message, RoomNo};
 
 /// Who is where, by what this manager was told since it started.
@@ -14,6 +14,10 @@ pub(super) struct Presence {
     pub(super) rooms: BTreeMap<AccountId, (Identity, RoomNo)>,
     /// Whose newest login was granted the room where the older one sat, which goes when it is taken over.
     took_over: BTreeSet<AccountId>,
+    /// Whether another server has space.
+    pub(super) takes_parties: bool,
+    /// Those for whom that was asked.
+    pub(super) parties: Vec<ArbitrateParty>,
 }
 
 impl Presence {
@@ -36,8 +40,21 @@ impl Presence {
                 let released = Released { request: release.request }.into();
                 core::iter::once(released).chain(self.release(release.identity, release.room)).collect()
             }
+            Message::ArbitrateParty(party) => self.arbitrate(party),
             _ => Vec::new(),
         }
+    }
+
+    fn arbitrate(&mut self, party: &ArbitrateParty) -> Vec<Message> {
+        self.parties.push(party.clone());
+        let numbered = party.sessions.iter().zip(party.request..);
+        let placed = numbered.map(|(session, request)| {
+            let to = self
+                .takes_parties
+                .then(|| (Address::from("other:1"), session.0.to_be_bytes().to_vec().into()));
+            Arbitrated { request, room: to.is_some().then_some(RoomNo(9)), to }.into()
+        });
+        placed.collect()
     }
 
     fn claim(&mut self, identity: Identity, room: RoomNo) -> (Verdict, Option<Message>) {

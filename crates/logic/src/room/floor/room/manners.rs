@@ -17,9 +17,9 @@ use core::time::Duration;
 use usher_proto::limits::CHAT_BYTES_MAX;
 use usher_proto::machine::Question;
 use usher_proto::message::{
-    Act, ActDenial, ActDenied, Chat, ChatAccepted, ChatDenial, ChatDenied, CloseReason, EnterDenial,
-    EnterDenied, SeatNo, Sit, SitDenial, SitDenied, Stood, TableChat, TableDenial, TableDenied, TableRules,
-    TableSaid, Unwatched, WatchDenial, WatchDenied,
+    Act, ActDenial, ActDenied, Chat, ChatAccepted, ChatDenial, ChatDenied, EnterDenial, EnterDenied, SeatNo,
+    Sit, SitDenial, SitDenied, Stood, TableChat, TableDenial, TableDenied, TableRules, TableSaid, Unwatched,
+    WatchDenial, WatchDenied,
 };
 use usher_proto::{AccountId, ConnId, Message, Output, TableNo};
 
@@ -140,7 +140,7 @@ impl Room {
         let from = self.give_up_seat(who.account, step);
         step.out.send(who.conn, Stood { from, dismissed });
         if step.draining {
-            self.end_stay(who.account, Some(CloseReason::Draining), step);
+            self.show_out(&[who.account], step);
         }
     }
 

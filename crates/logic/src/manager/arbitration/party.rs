@@ -1,0 +1,86 @@
+//! Who takes table-mates whose server is being emptied: one server, and there one room of their game, for all of them.
+//!
+//! Why: they are to be able to sit down together again.
+//! The choice of the server is that of any other client, by places free and load; of its rooms the one with most space.
+//! Invariants: a party is taken whole or not at all; a place kept in a room counts against that room's space until it
+//! is used or expires.
+//! Limits: as of the others; a room's population is as old as its server's last report.
+//! Read next: [`super`].
+
+use super::{Arbiter, Candidate, Seal};
+use crate::manager::registry::{Registry, Server, ServerId};
+use alloc::vec::Vec;
+use usher_proto::message::ArbitrateParty;
+use usher_proto::{ConnId, GameId, Reservation, RoomNo, ServerKind, Time};
+
+impl Arbiter {
+    /// Keeps a place for each of a party, in order; nothing if nobody takes them all. The caller has them sealed.
+    pub(crate) fn arbitrate_party(
+        &mut self,
+        now: Time,
+        unix_ms: u64,
+        registry: &mut Registry,
+        asker: (ServerId, ConnId),
+        party: &ArbitrateParty,
+    ) -> Vec<Reservation> {
+        let size = party.sessions.len();
+        if self.seals.len() + size > self.bounds.seals_max as usize {
+            return Vec::new();
+        }
+        let Some((target, room)) = self.choose_for(now, registry, asker.0, party) else { return Vec::new() };
+        let expires = now + self.bounds.reservation_ttl;
+        let server = registry.get_mut(target).expect("invariant: the choice is among those known");
+        let mut reservations = Vec::with_capacity(size);
+        for (&session, request) in party.sessions.iter().zip(party.request..) {
+            let id = self.fresh_id(unix_ms);
+            server.kept.for_sessions.insert(id, expires);
+            server.kept.in_rooms.insert(id, room);
+            self.seals.insert(id, Seal { asker: asker.1, request, target, room: Some(room), expires });
+            let target = server.facts.name.clone();
+            reservations.push(Reservation { id, target, session: Some(session), hops_left: 0 });
+        }
+        reservations
+    }
+
+    fn choose_for(
+        &mut self,
+        now: Time,
+        registry: &mut Registry,
+        asker: ServerId,
+        party: &ArbitrateParty,
+    ) -> Option<(ServerId, RoomNo)> {
+        let world = registry.get(asker)?.facts.world;
+        registry.iter_mut().for_each(|server| server.kept.expire(now));
+        let size = party.sessions.len() as u32;
+        let is_open = |id: ServerId, server: &Server| {
+            id != asker && server.is(ServerKind::Room, world) && server.takes_clients()
+        };
+        let candidates: Vec<Candidate> = registry
+            .iter()
+            .filter(|&(id, server)| is_open(id, server) && roomiest(server, party.game, size).is_some())
+            .filter_map(|(id, server)| self.candidate(id, server, false))
+            .filter(|candidate| candidate.free_places >= u64::from(size))
+            .filter(|candidate| self.may_keep(registry, candidate.id, party.sessions.len()))
+            .collect();
+        let first = self.draw(&candidates)?;
+        let second = self.draw(&candidates)?;
+        let target = if second.load_ppm < first.load_ppm { second.id } else { first.id };
+        Some((target, roomiest(registry.get(target)?, party.game, size)?))
+    }
+
+    fn may_keep(&self, registry: &Registry, id: ServerId, size: usize) -> bool {
+        let kept = registry.get(id).map_or(0, |server| server.kept.len());
+        kept + size <= self.bounds.reservations_max as usize
+    }
+}
+
+/// The room of a game with most space, if that is enough for so many.
+fn roomiest(server: &Server, game: GameId, size: u32) -> Option<RoomNo> {
+    let kept_in = |room: RoomNo| server.kept.in_rooms.values().filter(|kept| **kept == room).count() as u32;
+    let rooms = server.facts.rooms.iter().filter(|report| report.game == game);
+    let spaces = rooms.map(|report| {
+        let taken = report.population.saturating_add(kept_in(report.room));
+        (report.capacity.saturating_sub(taken), report.room)
+    });
+    spaces.max_by_key(|&(space, _)| space).filter(|&(space, _)| space >= size).map(|(_, room)| room)
+}
