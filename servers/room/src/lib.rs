@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use usher_games::GameKind;
+use usher_logic::hand::words;
 use usher_logic::room::{RoomConfig, RoomServer, RoomSpec, Tools};
 use usher_proto::first_frame::Role;
 use usher_proto::limits::{NAME_BYTES_MAX, ROOMS_MAX};
@@ -199,6 +200,6 @@ fn specs(file: &ConfigFile, group: &Rooms) -> Result<Vec<RoomSpec>, ConfigError>
 }
 
 /// Keeps a fault in one table's game at its table.
-fn guard(call: &mut dyn FnMut()) -> bool {
-    catch_unwind(AssertUnwindSafe(call)).is_ok()
+pub fn guard(call: &mut dyn FnMut()) -> Result<(), String> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(words)
 }

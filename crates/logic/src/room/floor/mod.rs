@@ -9,14 +9,13 @@
 //! player is not in the room by it any more (replaced, evicted) changes nothing; what is due is done before
 //! the input that finds it due.
 //! Limits: the door's; a floor never has more people than its rooms have capacity.
-//! Read next: [`room`], then `table.rs`, `play.rs` and `hand.rs`.
+//! Read next: [`room`], then `table.rs`, `play.rs` and [`crate::hand`].
 
 mod alarms;
 mod asks;
 mod chat;
 mod comings;
 mod cost;
-mod hand;
 mod owner;
 mod play;
 mod room;

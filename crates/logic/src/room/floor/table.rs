@@ -11,10 +11,10 @@
 //! Read next: [`super::play`], from one hand to the next.
 
 use super::alarms::Alarm;
-use super::hand::{Fault, Hand};
 use super::play::Stage;
 use super::step::Step;
 use super::watch::Watch;
+use crate::hand::{Fault, Hand};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use usher_games::{Illegal, Seat};

@@ -7,7 +7,8 @@
 
 use super::manager::Presence;
 use super::records::Records;
-use crate::room::{DOOR, Guard, RoomConfig, RoomNote, RoomServer, RoomSpec, Stopwatch, Tools};
+use crate::hand::{Guard, unguarded};
+use crate::room::{DOOR, RoomConfig, RoomNote, RoomServer, RoomSpec, Stopwatch, Tools};
 use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
@@ -77,11 +78,6 @@ pub(super) fn config(rooms: usize, capacity: u32) -> RoomConfig {
     RoomConfig { rooms: rooms.collect(), floors: 2, presence_interval, ..RoomConfig::default() }
 }
 
-pub(super) fn run(call: &mut dyn FnMut()) -> bool {
-    call();
-    true
-}
-
 /// Login number `login` of an account.
 pub(super) fn who(account: u64, login: u64) -> Identity {
     Identity {
@@ -100,7 +96,7 @@ impl House {
 
     /// The same with a stopwatch.
     pub(super) fn timed(config: RoomConfig, stopwatch: Stopwatch) -> Self {
-        let mut house = Self::new(config, Tools { guard: run, stopwatch });
+        let mut house = Self::new(config, Tools { guard: unguarded, stopwatch });
         house.presence = Some(Presence::default());
         house.link_up();
         house.told_manager();

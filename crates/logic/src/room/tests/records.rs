@@ -4,7 +4,8 @@
 //! Read next: `house.rs`.
 
 use super::rigged::new_hand;
-use crate::playback::{play, unguarded};
+use crate::hand::unguarded;
+use crate::playback::play;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use usher_games::GameKind;
