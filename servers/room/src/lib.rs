@@ -8,6 +8,7 @@
 //! Read next: `usher_logic::room`.
 #![forbid(unsafe_code)]
 
+mod reader;
 mod results;
 
 use anyhow::Context;
@@ -142,7 +143,8 @@ impl App for Room {
     fn run(config: Config) -> anyhow::Result<()> {
         let Config { common, section, rooms, journal } = config;
         let tables = rooms.iter().map(|room| room.tables() as usize).sum();
-        let open = |path| Results::open(path, tables);
+        let seats = rooms.iter().map(|room| room.tables() as usize * usize::from(room.game.seats())).sum();
+        let open = |path| Results::open(path, tables, seats);
         let results = journal.as_deref().map(open).transpose().context("room.hands")?;
         let mut machine: Option<Arc<RoomConfig>> = None;
         serve(ServerPlan {

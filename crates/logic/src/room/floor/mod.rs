@@ -117,10 +117,8 @@ impl Floor {
             Some(Asker::Table(room, table)) => {
                 self.with(room, now, out, |room, step| room.table_answered(table, id, answer, step));
             }
-            Some(Asker::Player(room, account)) => {
-                if let Answer::Score(Some(score)) = answer {
-                    self.with(room, now, out, |room, step| room.scored(account, score, step));
-                }
+            Some(Asker::Seat(room, at)) => {
+                self.with(room, now, out, |room, step| room.seat_answered(at, &answer, step));
             }
             None => {}
         }

@@ -16,6 +16,7 @@ use super::chat::ChatLog;
 use super::comings::{Comings, everybody};
 use super::cost::Cost;
 use super::step::{Rules, Step};
+use super::table::Sitter;
 use super::tables::Tables;
 use crate::room::{DOOR, RoomNote, RoomSpec, Seen, game_id};
 use alloc::string::String;
@@ -188,8 +189,7 @@ impl Room {
         self.stop_watching(account);
         self.set_seat(account, Some(at));
         self.at(at.table, step, |table, step| table.sit(at.seat, account, conn, step));
-        let game = game_id(self.rules.kind);
-        step.ask(Asker::Player(self.rules.room, account), Question::Score { account, game });
+        self.ask_score(at, step);
     }
 
     pub(super) fn watch(&mut self, account: AccountId, conn: ConnId, table: TableNo, step: &mut Step<'_>) {
@@ -332,10 +332,22 @@ impl Room {
         self.at(table, step, |table, step| table.answered(id, answer, step));
     }
 
-    /// A score is known, if its player still sits somewhere.
-    pub(super) fn scored(&mut self, account: AccountId, score: i64, step: &mut Step<'_>) {
-        if let Some(SeatNo { table, seat }) = self.seat_of(account) {
-            self.at(table, step, |table, step| table.scored(seat, score, step));
+    fn ask_score(&self, at: SeatNo, step: &mut Step<'_>) {
+        let (room, game) = (self.rules.room, game_id(self.rules.kind));
+        let Some(Sitter { account, score: None, .. }) = self.tables.get(at.table).sitter(at.seat) else {
+            return;
+        };
+        if step.asks.take_seat(room, at) {
+            step.ask(Asker::Seat(room, at), Question::Score { account, game });
+        }
+    }
+
+    /// The score of a seat is known. Who sat down there meanwhile is asked for now.
+    pub(super) fn seat_answered(&mut self, at: SeatNo, answer: &Answer, step: &mut Step<'_>) {
+        if step.asks.is_outdated(self.rules.room, at) {
+            self.ask_score(at, step);
+        } else if let Answer::Score(Some(score)) = *answer {
+            self.at(at.table, step, |table, step| table.scored(at.seat, score, step));
         }
     }
 

@@ -251,6 +251,50 @@ fn the_score_of_whoever_sits_down_is_told_and_grows_with_each_hand() {
     assert_eq!((scores[usize::from(seat)], scores[usize::from(1 - seat)]), (Some(1), Some(-1)));
 }
 
+const SCORES: Way = Way::Scores(ShardId(1));
+
+#[test]
+fn a_score_that_comes_after_the_end_of_a_hand_does_not_go_back() {
+    let mut house = House::open(config(1, 4));
+    house.hold(SCORES);
+    for conn in 1..=2 {
+        house.arrive(conn, who(conn, 1), 0);
+        house.sit(conn);
+    }
+    let black = u64::from(state(&house.heard(1)).to_act.expect("somebody begins")) + 1;
+    let totals = ended(&act(&mut house, black, 1, 0, RESIGN)).totals;
+    assert_eq!((house.records.scores_asked, totals[(black - 1) as usize]), (2, -1));
+    house.let_go();
+    house.pass(3_000);
+    let heard = house.heard(black);
+    assert!(!heard.iter().any(|it| matches!(it, Message::Scored(_))), "{heard:?}");
+    assert_eq!(state(&heard).scores, totals.into_iter().map(Some).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_seat_has_one_question_open_and_its_answer_is_nobody_elses() {
+    let (mut house, black, white) = two_at_a_table(config(1, 4));
+    act(&mut house, black, 1, 0, RESIGN);
+    house.hold(SCORES);
+    house.say(white, Stand {});
+    house.sit(white);
+    house.arrive(3, who(3, 1), 0);
+    for _ in 0..10 {
+        house.say(white, Stand {});
+        house.sit(3);
+        house.say(3, Stand {});
+        house.sit(white);
+    }
+    house.say(white, Stand {});
+    house.sit(3);
+    assert_eq!(house.records.scores_asked, 3, "two sat down before, and one since");
+    house.heard(black);
+    house.let_go();
+    let newcomers = Scored { at: at(0, (white - 1) as u8), score: 0 };
+    assert_eq!(house.heard(black), [newcomers.into()], "the score of who sat there before is 1");
+    assert_eq!(house.records.scores_asked, 4);
+}
+
 #[test]
 fn a_clock_that_runs_out_is_the_games_to_judge() {
     let mut config = config(1, 4);
