@@ -5,7 +5,7 @@
 //! The machines: [`login`] checks who somebody is and shows the way to a hall; [`hall`] hands out the room
 //! directory; [`room`] is where people stay, talk and play; [`manager`] knows everybody, arbitrates redirects
 //! and decides who may be where. [`admission`] and [`uplink`] are what every server but the manager has.
-//! [`playback`] is no machine: it holds what a room wrote down against the rules.
+//! Two are no machines: [`hand`] drives a game, and [`playback`] holds what a room wrote down against the rules.
 //! The law: one input in, its outputs out, in order; nothing blocks, nothing fails, no peer's input panics.
 //! Arrows: depends on `usher-proto` and `usher-games` only; never on `usher-hpserver`, nor it on this.
 //! Invariants: `no_std`; no clock, no random-keyed map, no secret: what needs one is asked of the world.
@@ -23,6 +23,7 @@ pub mod back_off;
 mod bench;
 pub mod front;
 pub mod hall;
+pub mod hand;
 pub mod login;
 pub mod manager;
 mod pending;

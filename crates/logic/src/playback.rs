@@ -2,21 +2,17 @@
 //!
 //! Why: the same seed and the same calls give the same hand, so whatever comes out otherwise was altered, or played by
 //! other rules. `usher replay` says so to people; the simulator and the tests of the room hold every hand against it.
-//! Owns: the order of calls, which is the room's, and the comparison. Does not own any rule, nor how a panic is caught:
-//! who plays a hand back brings a [`Guard`], as who runs a room does.
+//! Owns: the comparison. Does not own any rule, nor how a game is called: that is [`Hand`], which a room plays with too.
 //! Invariant: with a guard that catches, a game that panics ends its hand and nothing else.
-//! Read next: `room/floor/hand.rs`, which drives a game the same way.
+//! Read next: [`crate::hand`].
 
+use crate::hand::{Fault, Guard, Hand};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
-use usher_games::{Event, Game, GameKind, Illegal, Outcome, Seat};
+use usher_games::{Game, GameKind, Illegal, Outcome};
 use usher_proto::HandRecord;
-use usher_proto::hand::{FAULT, Move};
-
-/// Makes a call into a game; where that panicked, with what words.
-pub type Guard = fn(&mut dyn FnMut()) -> Result<(), String>;
+use usher_proto::hand::FAULT;
 
 /// What came of it.
 #[derive(Debug)]
@@ -25,8 +21,8 @@ pub struct Playback {
     pub tried: usize,
     /// Where that led.
     pub end: End,
-    /// The hand as it was left, in any state at all if it failed; none if it could not begin.
-    pub game: Option<Box<dyn Game>>,
+    /// The hand as it was left; none if it failed.
+    pub hand: Option<Hand>,
     /// What is not as it was recorded.
     pub difference: Option<String>,
 }
@@ -46,69 +42,40 @@ pub enum End {
     Failed(String),
 }
 
-/// The guard of whoever may fall with the game.
-pub fn unguarded(call: &mut dyn FnMut()) -> Result<(), String> {
-    call();
-    Ok(())
-}
-
 /// Plays a hand.
 pub fn play(record: &HandRecord, guard: Guard, new_hand: impl FnOnce() -> Box<dyn Game>) -> Playback {
-    let (tried, end, game) = match guarded(guard, new_hand) {
-        Ok(mut game) => {
-            let (tried, end) = play_moves(record, guard, game.as_mut());
-            (tried, end, Some(game))
-        }
-        Err(said) => (0, End::Failed(said), None),
+    let mut tried = 0;
+    let (end, hand) = match play_moves(record, Hand::new(guard, new_hand), &mut tried) {
+        Ok((end, hand)) => (end, Some(hand)),
+        Err(Fault(said)) => (End::Failed(said), None),
     };
     let difference = difference(record, tried, &end);
-    Playback { tried, end, game, difference }
+    Playback { tried, end, hand, difference }
 }
 
-/// Does to a game what was done.
-pub fn make(game: &mut dyn Game, done: &Move) -> Result<Vec<Event>, Illegal> {
-    match done {
-        Move::Act { seat, action } => game.act(Seat(*seat), action),
-        Move::Timeout => Ok(game.timeout()),
-        Move::Abandon { seat } => Ok(game.abandon(Seat(*seat))),
-    }
-}
-
-fn play_moves(record: &HandRecord, guard: Guard, game: &mut dyn Game) -> (usize, End) {
-    if let Err(said) = guarded(guard, || look(game, record)) {
-        return (0, End::Failed(said));
-    }
-    for (number, done) in (1..).zip(&record.moves) {
-        let moved = guarded(guard, || {
-            let is_over = game.outcome().is_some();
-            let end = if is_over { Some(End::OverBefore) } else { make(game, done).err().map(End::Refused) };
-            look(game, record);
-            end
-        });
-        match moved {
-            Ok(None) => {}
-            Ok(Some(end)) => return (number, end),
-            Err(said) => return (number, End::Failed(said)),
+fn play_moves(
+    record: &HandRecord,
+    hand: Result<Hand, Fault>,
+    tried: &mut usize,
+) -> Result<(End, Hand), Fault> {
+    let mut hand = hand?;
+    for done in &record.moves {
+        *tried += 1;
+        if hand.outcome().is_some() {
+            return Ok((End::OverBefore, hand));
+        }
+        if let Err(refused) = hand.apply(done.clone())? {
+            return Ok((End::Refused(refused), hand));
         }
     }
-    let outcome = guarded(guard, || game.outcome());
-    let end = outcome.map_or_else(End::Failed, |outcome| outcome.map_or(End::Unfinished, End::Over));
-    (record.moves.len(), end)
-}
-
-/// A room asks all this after a move, and may show the hand to any seat. Of a hand that did not fail, nobody needs to
-/// know what else would.
-fn look(game: &dyn Game, record: &HandRecord) {
-    if record.reason == FAULT {
-        let _ = (game.turn(), game.to_act(), game.outcome());
-        (0..).zip(&record.seats).for_each(|(seat, _)| drop(game.view(Some(Seat(seat)))));
+    if let Some(outcome) = hand.outcome() {
+        return Ok((End::Over(outcome.clone()), hand));
     }
-}
-
-fn guarded<T>(guard: Guard, call: impl FnOnce() -> T) -> Result<T, String> {
-    let (mut call, mut value) = (Some(call), None);
-    guard(&mut || value = call.take().map(|call| call()))?;
-    Ok(value.expect("invariant: a guard that says so has made the call"))
+    if record.reason == FAULT {
+        // All moves were well: then it failed when a seat was to be shown it.
+        (0..).zip(&record.seats).try_for_each(|(seat, _)| hand.view(seat).map(drop))?;
+    }
+    Ok((End::Unfinished, hand))
 }
 
 fn difference(record: &HandRecord, tried: usize, end: &End) -> Option<String> {

@@ -5,16 +5,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use usher_games::{Action, EndReason, Event, Game, Illegal, Outcome, Seat, Seats};
+use usher_logic::hand::{Fault, Hand, words};
 use usher_logic::playback::{End, play};
 use usher_proto::hand::{FAULT, Move};
 use usher_proto::{AccountId, GameId, HandId, HandRecord, RoomNo, TableNo};
 
 fn guarded(call: &mut dyn FnMut()) -> Result<(), String> {
-    let caught = catch_unwind(AssertUnwindSafe(call));
-    caught.map_err(|panic| match panic.downcast::<String>() {
-        Ok(said) => *said,
-        Err(panic) => (*panic.downcast::<&str>().expect("words")).into(),
-    })
+    catch_unwind(AssertUnwindSafe(call)).map_err(words)
 }
 
 /// Ends with its third move; fails where it is told to.
@@ -57,8 +54,9 @@ impl Game for Brittle {
     fn is_between_tricks(&self) -> bool {
         true
     }
-    fn view(&self, _: Option<Seat>) -> Vec<u8> {
+    fn view(&self, seat: Option<Seat>) -> Vec<u8> {
         assert_ne!(self.turn + 100, self.fails_at, "brittle to look at");
+        assert!(seat.is_some() || self.turn + 200 != self.fails_at, "brittle from outside");
         Vec::new()
     }
 }
@@ -80,7 +78,8 @@ fn record(moves: usize, scores: [i32; 2], reason: &str) -> HandRecord {
     }
 }
 
-/// What differs, when a game that fails at a move (100 more: when it is looked at) is played by a record.
+/// What differs, when a game that fails at a move (100 more: when it is looked at; 200 more: by who does not play) is
+/// played by a record.
 #[test]
 fn a_hand_is_as_recorded_or_it_is_said_what_is_not() {
     let fails = u32::MAX;
@@ -95,6 +94,8 @@ fn a_hand_is_as_recorded_or_it_is_said_what_is_not() {
         (2, record(2, [0, 0], FAULT), 2, None),
         (102, record(2, [0, 0], FAULT), 2, None),
         (100, record(0, [0, 0], FAULT), 0, None),
+        (101, record(2, [0, 0], FAULT), 2, Some("the game does not fail")),
+        (202, record(2, [0, 0], FAULT), 2, Some("the game does not fail")),
         (2, record(2, [1, -1], FAULT), 2, Some("a hand that failed has the scores [1, -1]")),
         (2, record(3, [0, 0], FAULT), 2, Some("the game fails at move 2 of 3: ")),
         (fails, record(2, [0, 0], FAULT), 2, Some("the game does not fail")),
@@ -120,4 +121,20 @@ fn a_refused_move_and_a_panic_are_told_in_their_words() {
     assert_eq!(playback.difference.unwrap(), "move 2 of 3 is refused: not your turn");
     let failed = play(&record(1, [0, 0], FAULT), guarded, || panic!("no hand today"));
     assert_eq!((failed.tried, failed.end), (0, End::Failed("no hand today".into())));
+}
+
+/// Whoever sits down in a seat that was left is shown the hand as a spectator is.
+#[test]
+fn a_game_that_fails_when_a_seat_that_was_left_is_shown_fails_again() {
+    let brittle = || Box::new(Brittle { turn: 0, fails_at: 202 }) as Box<dyn Game>;
+    let record =
+        HandRecord { moves: vec![Move::Timeout, Move::Abandon { seat: 1 }], ..record(2, [0, 0], FAULT) };
+    let mut hand = Hand::new(guarded, brittle).unwrap();
+    for done in &record.moves {
+        hand.apply(done.clone()).unwrap().unwrap();
+    }
+    assert_eq!((hand.view(0), hand.view(1)), (Ok(vec![]), Err(Fault("brittle from outside".into()))));
+    let playback = play(&record, guarded, brittle);
+    assert_eq!(playback.end, End::Failed("brittle from outside".into()));
+    assert_eq!((playback.tried, playback.difference), (2, None));
 }

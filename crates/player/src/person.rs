@@ -183,6 +183,8 @@ pub struct Person<F> {
     /// Since when its connection is gone, and how often it was tried since.
     away_since: Option<Time>,
     comebacks: u32,
+    /// How often it was sent on to another room since it was in one.
+    returns: u8,
     refresh: Refresh,
     going: bool,
 }
@@ -218,6 +220,7 @@ impl<F: FnMut(News)> Person<F> {
             last_hand: None,
             away_since: None,
             comebacks: 0,
+            returns: 0,
             refresh: Refresh::default(),
             going: false,
         }

@@ -36,15 +36,19 @@ pub type Later = Arc<dyn Fn(u64, Answer) + Send + Sync>;
 /// Hears that a hand is written down: the score of each seat from then on, or nothing if it could not be.
 pub type Recorded = Box<dyn FnOnce(Option<Vec<i64>>) + Send>;
 
+/// Hears what an account has won and lost at a game so far, if that can be said.
+pub type Scored = Box<dyn FnOnce(Option<i64>) + Send>;
+
 /// Where hands are written down and scores are kept; a room server's alone. Only `close` waits for a disk.
 pub trait Records: Send + Sync {
     /// Takes a hand to be written down, and says when it cannot be lost any more; false: not taken, and nothing is said.
     fn record(&self, record: HandRecord, done: Recorded) -> bool;
 
-    /// What an account has won and lost at a game so far, if that can be said.
-    fn score(&self, account: AccountId, game: GameId) -> Option<i64>;
+    /// Takes a question for a score, and answers it when it is read; false: not taken, and nothing is said.
+    fn score(&self, account: AccountId, game: GameId, done: Scored) -> bool;
 
-    /// The server has stopped: waits until all that was taken is written down, and takes nothing more.
+    /// The server has stopped: waits until all hands that were taken are written down, and takes nothing more. Of scores
+    /// nothing more need be said.
     fn close(&self);
 }
 
@@ -135,6 +139,13 @@ impl Answers {
         (!is_taken).then_some(Answer::HandRecorded(None))
     }
 
+    fn score(&self, id: u64, account: AccountId, game: GameId) -> Option<Answer> {
+        let Some((records, later)) = &self.records else { return Some(Answer::Score(None)) };
+        let later = Arc::clone(later);
+        let is_taken = records.score(account, game, Box::new(move |score| later(id, Answer::Score(score))));
+        (!is_taken).then_some(Answer::Score(None))
+    }
+
     fn find(&mut self, name: &str) -> Result<Account, LogInDenial> {
         let find = self.accounts.find.as_mut().ok_or(LogInDenial::WrongCredentials)?;
         find(name)
@@ -211,10 +222,7 @@ impl World for Answers {
                 Answer::HandSeed(seed)
             }
             Question::RecordHand(record) => return self.record(id, *record),
-            Question::Score { account, game } => {
-                let score = self.records.as_ref().and_then(|(records, _)| records.score(account, game));
-                Answer::Score(score)
-            }
+            Question::Score { account, game } => return self.score(id, account, game),
             // A server logs in nowhere.
             Question::ClientFirst { .. } => Answer::ClientFirst(None),
             Question::ClientFinal { .. } => Answer::ClientFinal(None),

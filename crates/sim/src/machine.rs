@@ -7,6 +7,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use usher_logic::hall::Hall;
+use usher_logic::hand::words;
 use usher_logic::login::Login;
 use usher_logic::manager::Manager;
 use usher_logic::room::{RoomNote, RoomServer, Tools};
@@ -126,6 +127,6 @@ fn output_of<N>(output: Output<N>) -> Out {
 pub(crate) const TOOLS: Tools = Tools { guard, stopwatch: || 0 };
 
 /// Runs a call into a game; a panic in it ends the call and nothing else.
-fn guard(call: &mut dyn FnMut()) -> bool {
-    catch_unwind(AssertUnwindSafe(call)).is_ok()
+fn guard(call: &mut dyn FnMut()) -> Result<(), String> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(words)
 }

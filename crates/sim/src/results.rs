@@ -10,7 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 use usher_games::GameKind;
 use usher_games::doudizhu::{CARDS, Cards, DEALT, SET_BYTES};
-use usher_logic::playback::{play, unguarded};
+use usher_logic::hand::unguarded;
+use usher_logic::playback::play;
 use usher_proto::hand::{HandId, HandRecord, Seed};
 use usher_proto::{AccountId, GameId};
 
@@ -53,8 +54,8 @@ fn check(record: &HandRecord) {
     let kind = GameKind::from_id(record.game.0).expect("a game there is");
     let playback = play(record, unguarded, || kind.new_hand(record.seed));
     assert_eq!(playback.difference, None, "{}", record.id);
-    if let (GameKind::DouDizhu, Some(game)) = (kind, &playback.game) {
-        check_cards(&game.view(None), &record.id);
+    if let (GameKind::DouDizhu, Some(hand)) = (kind, &playback.hand) {
+        check_cards(&hand.seen_from_outside().expect("unguarded"), &record.id);
     }
 }
 

@@ -8,6 +8,7 @@
 //! Read next: `usher_logic::room`.
 #![forbid(unsafe_code)]
 
+mod reader;
 mod results;
 
 use anyhow::Context;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use usher_games::GameKind;
+use usher_logic::hand::words;
 use usher_logic::room::{RoomConfig, RoomServer, RoomSpec, Tools};
 use usher_proto::first_frame::Role;
 use usher_proto::limits::{NAME_BYTES_MAX, ROOMS_MAX};
@@ -151,7 +153,8 @@ impl App for Room {
     fn run(config: Config) -> anyhow::Result<()> {
         let Config { common, section, rooms, journal } = config;
         let tables = rooms.iter().map(|room| room.tables() as usize).sum();
-        let open = |path| Results::open(path, tables);
+        let seats = rooms.iter().map(|room| room.tables() as usize * usize::from(room.game.seats())).sum();
+        let open = |path| Results::open(path, tables, seats);
         let results = journal.as_deref().map(open).transpose().context("room.hands")?;
         let mut machine: Option<Arc<RoomConfig>> = None;
         serve(ServerPlan {
@@ -210,6 +213,6 @@ fn specs(file: &ConfigFile, group: &Rooms) -> Result<Vec<RoomSpec>, ConfigError>
 }
 
 /// Keeps a fault in one table's game at its table.
-fn guard(call: &mut dyn FnMut()) -> bool {
-    catch_unwind(AssertUnwindSafe(call)).is_ok()
+pub fn guard(call: &mut dyn FnMut()) -> Result<(), String> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(words)
 }

@@ -11,7 +11,6 @@ use anyhow::anyhow;
 use clap::Args;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Write, stdin, stdout};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use usher_games::GameKind;
@@ -70,7 +69,7 @@ fn replay(args: &ReplayArgs, out: &mut impl Write) -> anyhow::Result<bool> {
         let kind = GameKind::from_id(record.game.0).ok_or_else(|| {
             anyhow!("{}:{line}: game: {} is none that this program knows", name.display(), record.game)
         })?;
-        let playback = playback::play(&record, guarded, || kind.new_hand(record.seed));
+        let playback = playback::play(&record, usher_room::guard, || kind.new_hand(record.seed));
         played += 1;
         different += u64::from(playback.difference.is_some());
         show(args.quiet, kind, &record, &playback, out)?;
@@ -95,16 +94,6 @@ fn open(path: &Path) -> Result<(PathBuf, Box<dyn BufRead>), StoreError> {
     }
     let file = File::open(path).map_err(|source| StoreError::Io { file: path.into(), source })?;
     Ok((path.into(), Box::new(BufReader::new(file))))
-}
-
-/// A game that panics ends its hand and nothing else.
-fn guarded(call: &mut dyn FnMut()) -> Result<(), String> {
-    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| match panic.downcast::<String>() {
-        Ok(said) => *said,
-        Err(panic) => {
-            panic.downcast::<&str>().map_or_else(|_| "without a word".into(), |said| (*said).into())
-        }
-    })
 }
 
 fn show(

@@ -20,6 +20,7 @@ mod tests;
 pub use door::Door;
 pub use floor::Floor;
 
+use crate::hand::Guard;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -36,9 +37,6 @@ use usher_proto::{
 
 /// The shard every connection begins at.
 pub const DOOR: ShardId = ShardId(0);
-
-/// Runs a call into one table's game; true if it ran to its end, false if it panicked.
-pub type Guard = fn(&mut dyn FnMut()) -> bool;
 
 /// Nanoseconds from any fixed moment, never going back: read before and after, it says how long something took.
 pub type Stopwatch = fn() -> u64;

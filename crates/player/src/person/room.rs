@@ -2,16 +2,17 @@
 //!
 //! Why: a seat is kept for a while; a client that comes back by itself within that time has lost nothing.
 //! Invariants: the last chat seen is named when a room is entered again, and only then.
-//! Limits: [`super::AWAY_MAX`], over which waits between two tries grow to [`COMEBACK_WAIT_MAX`].
+//! Limits: [`super::AWAY_MAX`], over which waits between two tries grow to [`COMEBACK_WAIT_MAX`]; sent from room to room
+//! [`RETURNS_MAX`] times, it is back at the list.
 //! Read next: `refresh.rs`.
 
 use super::way::BUSY_WAIT_MS;
 use super::{AWAY_MAX, News, Next, Person, Phase, Place, Step, hang_up};
-use crate::rules::RETURN_WAIT;
+use crate::rules::{RETURN_WAIT, RETURNS_MAX};
 use alloc::vec::Vec;
 use core::time::Duration;
 use usher_proto::message::{CloseReason, Enter, EnterDenial, Entered, Redirect};
-use usher_proto::{Message, ServerKind};
+use usher_proto::{Address, Message, RoomNo, ServerKind};
 
 /// Before the first try to come back.
 const COMEBACK_WAIT: Duration = Duration::from_millis(200);
@@ -23,11 +24,15 @@ pub(super) const EMPTIED: &str = "its server is being emptied";
 
 impl<F: FnMut(News)> Person<F> {
     pub(super) fn set_out_for(&mut self, step: &mut Step<'_>, place: Place) {
+        self.turn_to(place);
+        self.dial_room(step);
+    }
+
+    fn turn_to(&mut self, place: Place) {
         if self.place.as_ref() != Some(&place) {
             (self.last_seq, self.last_hand) = (None, None);
         }
         self.place = Some(place);
-        self.dial_room(step);
     }
 
     pub(super) fn dial_room(&mut self, step: &mut Step<'_>) {
@@ -42,6 +47,7 @@ impl<F: FnMut(News)> Person<F> {
 
     pub(super) fn forget_room(&mut self) {
         (self.place, self.last_seq, self.last_hand, self.away_since) = (None, None, None, None);
+        self.returns = 0;
     }
 
     pub(super) fn enter(&mut self, step: &mut Step<'_>) {
@@ -56,7 +62,7 @@ impl<F: FnMut(News)> Person<F> {
         let place = place.clone();
         self.phase = Phase::Inside;
         self.alarm = None;
-        (self.busies, self.tries, self.logged_in_again) = (0, 0, false);
+        (self.busies, self.tries, self.returns, self.logged_in_again) = (0, 0, 0, false);
         self.last_seq = Some(entered.seq);
         let away = self.away_since.take().map(|since| step.now - since);
         (self.tell)(News::Entered { place, entered, away });
@@ -65,11 +71,7 @@ impl<F: FnMut(News)> Person<F> {
 
     pub(super) fn on_enter_denied(&mut self, step: &mut Step<'_>, reason: EnterDenial) {
         match reason {
-            EnterDenial::Elsewhere { address, room } => {
-                let Some(Place { game, .. }) = self.place else { return };
-                (self.tell)(News::Denied("you have a seat in another room of this game: going there"));
-                self.set_out_for(step, Place { address, room, game });
-            }
+            EnterDenial::Elsewhere { address, room } => self.on_elsewhere(step, address, room),
             EnterDenial::Busy => self.on_busy(step, ServerKind::Room, BUSY_WAIT_MS),
             EnterDenial::Superseded => self.finish(step, "this account has logged in elsewhere"),
             EnterDenial::Full(_) => self.give_room_up(step, "the room is full"),
@@ -94,6 +96,23 @@ impl<F: FnMut(News)> Person<F> {
         (self.tell)(News::Denied("its server is being emptied: going to another room of the game"));
         self.place = Some(Place { address: address.clone(), ..place });
         self.dial(step, ServerKind::Room, address, reservation.into_vec());
+    }
+
+    /// There, at once; whoever is sent on from there waits before each further try.
+    fn on_elsewhere(&mut self, step: &mut Step<'_>, address: Address, room: RoomNo) {
+        let Some(Place { game, .. }) = self.place else { return };
+        self.returns += 1;
+        match self.returns {
+            1 => {
+                (self.tell)(News::Denied("you have a seat in another room of this game: going there"));
+                self.set_out_for(step, Place { address, room, game });
+            }
+            2..=RETURNS_MAX => {
+                self.turn_to(Place { address, room, game });
+                self.wait(step, RETURN_WAIT, Next::Room, "sent on to another room");
+            }
+            _ => self.give_room_up(step, "sent from room to room"),
+        }
     }
 
     /// Not this room: the list, after a moment.

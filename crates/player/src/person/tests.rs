@@ -242,6 +242,47 @@ fn a_room_that_stays_away_is_given_up_unless_the_hall_knows_where_the_seat_is() 
 }
 
 #[test]
+fn who_is_sent_from_room_to_room_waits_and_is_back_at_the_list_in_the_end() {
+    let mut stage = Stage::new(false);
+    stage.log_in();
+    stage.browse(vec![]);
+    let elsewhere = |to: usize| EnterDenied {
+        reason: EnterDenial::Elsewhere { address: ["room-1", "room-2"][to].into(), room: RoomNo(3) },
+    };
+    for inside_at in [None, Some(3), None] {
+        stage.wish(Wish::Enter(place()));
+        let mut sent_on = 0;
+        let entered_at = loop {
+            let before = stage.now;
+            let (conn, said) = stage.accept(["room-1", "room-2"][sent_on % 2]);
+            assert!(said.is_some());
+            let least = Duration::from_millis(if sent_on < 2 { 0 } else { 500 });
+            assert!(stage.now - before >= least, "dialled at once, sent on {sent_on} times");
+            if inside_at == Some(sent_on) {
+                stage.say(conn, entered(10));
+                break Some(conn);
+            }
+            sent_on += 1;
+            assert!(sent_on <= 21, "it never ends");
+            stage.say(conn, elsewhere(sent_on % 2));
+            if stage.news.borrow().contains(&News::Denied("sent from room to room")) {
+                break None;
+            }
+        };
+        if let Some(conn) = entered_at {
+            stage.wish(Wish::Leave);
+            assert_eq!(stage.said(), Some(Leave {}.into()));
+            stage.say(conn, Left { seq: 11 });
+        } else {
+            assert_eq!(sent_on, 21);
+            stage.news.borrow_mut().clear();
+        }
+        stage.browse(vec![]);
+        assert!(matches!(stage.last(), News::Rooms { .. }));
+    }
+}
+
+#[test]
 fn an_expired_ticket_is_replaced_and_a_later_login_ends_it() {
     let (mut stage, conn) = Stage::inside();
     stage.input(Input::Disconnected { conn });

@@ -3,6 +3,8 @@
 use super::*;
 use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
 use usher_secure::scram::{ClientKeys, Key, Verifier};
 
 const WORLD: WorldId = WorldId(1);
@@ -123,4 +125,49 @@ fn guests_come_in_only_where_they_may_and_named_accounts_only_where_there_are_an
     house.answers.accounts = Accounts { find: None, guest: Some(Box::new(|| AccountId(9))) };
     assert_eq!(ask(&mut house), Ok(AccountId(9)));
     assert_eq!(house.challenge("n,,n=ada,r=x"), Err(LogInDenial::WrongCredentials));
+}
+
+/// Records whose disk has not answered yet: what waits for it.
+#[derive(Default)]
+struct Slow {
+    waiting: Mutex<Vec<Scored>>,
+    max: usize,
+}
+
+impl Records for Slow {
+    fn record(&self, _: HandRecord, _: Recorded) -> bool {
+        false
+    }
+
+    fn score(&self, _: AccountId, _: GameId, done: Scored) -> bool {
+        let mut waiting = self.waiting.lock().unwrap();
+        let has_room = waiting.len() < self.max;
+        if has_room {
+            waiting.push(done);
+        }
+        has_room
+    }
+
+    fn close(&self) {}
+}
+
+#[test]
+fn a_score_is_answered_when_it_is_read_and_at_once_where_it_cannot_be() {
+    let question = || Question::Score { account: AccountId(7), game: GameId(1) };
+    let mut house = House::new();
+    assert_eq!(house.answers.answer(1, question(), None, NOW_MS), Some(Answer::Score(None)), "none are kept");
+    let records = Arc::new(Slow { max: 2, ..Slow::default() });
+    let (told, answers) = channel();
+    let later: Later = Arc::new(move |id, answer| told.send((id, answer)).unwrap());
+    house.answers = house.answers.recording(Arc::clone(&records) as Arc<dyn Records>, later);
+    for (id, answer) in [(2, None), (3, None), (4, Some(Answer::Score(None)))] {
+        assert_eq!(house.answers.answer(id, question(), None, NOW_MS), answer);
+    }
+    assert!(answers.try_recv().is_err(), "told before it was read");
+    let waiting = std::mem::take(&mut *records.waiting.lock().unwrap());
+    for (done, score) in waiting.into_iter().zip([Some(-5), None]) {
+        done(score);
+    }
+    let answers: Vec<_> = answers.try_iter().collect();
+    assert_eq!(answers, [(2, Answer::Score(Some(-5))), (3, Answer::Score(None))]);
 }

@@ -7,9 +7,9 @@
 //! Read next: `evening.rs`.
 
 use super::evening::{Evening, Focus, Inside, Rooms, Screen, Sure, Voice};
-use super::plain;
 use super::table::Table;
 use super::words::{action_name, cell, doudizhu_action, gomoku_action};
+use super::{owning, plain};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use usher_games::doudizhu::DouDizhu;
 use usher_games::{GameKind, Rules, bot, gomoku};
@@ -120,7 +120,7 @@ impl Evening {
             }
             KeyCode::Char('?') => self.hint(),
             KeyCode::Enter => return self.enter(),
-            KeyCode::Char(' ') if kind == Some(GameKind::Gomoku) => return self.enter(),
+            KeyCode::Char(' ') if kind == Some(GameKind::Gomoku) && !self.is_number() => return self.enter(),
             KeyCode::Char(char) if self.is_move_char(kind, char) => {
                 if self.line.chars().count() < MOVE_CHARS_MAX {
                     self.line.push(char);
@@ -149,9 +149,21 @@ impl Evening {
                 char.is_ascii_digit() || ('a'..='o').contains(&char.to_ascii_lowercase())
             }
             Some(GameKind::DouDizhu) => "0123456789tTjJqQkKaAsSbBpP".contains(char),
-            Some(_) if !self.line.is_empty() => true,
-            Some(kind) => self.seated().is_some_and(|table| plain::begins_move(kind, table, char)),
+            Some(kind) => char.is_ascii_digit() || self.is_plain_move_char(kind, char),
         }
+    }
+
+    /// On one's turn, whatever a move may go on with. Where a command is as likely, the game's words decide.
+    fn is_plain_move_char(&self, kind: GameKind, char: char) -> bool {
+        let Some(table) = self.seated().filter(|table| table.is_my_turn()) else { return false };
+        let may_be_command = self.line.is_empty() || (char == owning::DISMISS && self.is_number());
+        !may_be_command || plain::begins_move(kind, table, &format!("{}{char}", self.line))
+    }
+
+    /// Whether what was typed so far may be the number of a seat.
+    fn is_number(&self) -> bool {
+        let typed = self.line.trim_end();
+        !typed.is_empty() && typed.bytes().all(|byte| byte.is_ascii_digit())
     }
 
     fn seated(&self) -> Option<&Table> {
@@ -234,27 +246,50 @@ impl Evening {
 
 /// The line at the foot: what keys do now.
 impl Evening {
-    pub(super) fn help(&self) -> &'static str {
-        let kind = self.seated().map(|table| table.kind);
-        match (self.screen, self.focus, kind) {
-            (Screen::Way, ..) => "q quit",
-            (Screen::Rooms, ..) => "up/down choose  Enter go in  g game  r look again  q quit",
-            (Screen::Room, Focus::Chat, _) => {
-                "type and Enter to say it, /t first: to the table alone  Tab back to the table"
+    /// As many of them as the width has room for; what matters most comes first.
+    pub(super) fn help(&self, width: u16) -> String {
+        let mut line = String::new();
+        for key in self.keys() {
+            let gap = if line.is_empty() { "" } else { "  " };
+            if line.len() + gap.len() + key.len() > usize::from(width) {
+                break;
             }
-            (Screen::Room, _, None) => "s sit (a number first: that table)  Tab chat  Esc rooms  q quit",
-            (Screen::Room, _, Some(Some(GameKind::Gomoku))) => {
-                "arrows or h8, Enter play  ? hint  Tab chat  r give up  u stand  Esc rooms  q quit"
-            }
-            (Screen::Room, _, Some(Some(GameKind::DouDizhu))) => {
-                "cards or a bid, Enter  p pass  ? hint  Tab chat  u stand  Esc rooms  Ctrl-C quit"
-            }
-            (Screen::Room, _, Some(Some(_))) => {
-                "a move, Enter  ? hint  Tab chat  u stand  Esc rooms  Ctrl-C quit"
-            }
-            (Screen::Room, _, Some(None)) => "Tab chat  u stand  Esc rooms  q quit",
+            line += gap;
+            line += key;
         }
+        line
     }
+
+    fn keys(&self) -> Vec<&'static str> {
+        let said = match (self.screen, self.focus, self.seated()) {
+            (Screen::Way, ..) => &["q quit"][..],
+            (Screen::Rooms, ..) => &["up/down choose", "Enter go in", "g game", "r look again", "q quit"],
+            (Screen::Room, Focus::Chat, _) => {
+                &["type and Enter to say it", "/t first: to the table alone", "Tab back to the table"]
+            }
+            (Screen::Room, _, None) => {
+                &["s sit (a number first: that table)", "Tab chat", "Esc rooms", "q quit"]
+            }
+            (Screen::Room, _, Some(table)) => return keys_at(table),
+        };
+        said.to_vec()
+    }
+}
+
+fn keys_at(table: &Table) -> Vec<&'static str> {
+    let plays: &[_] = match table.kind {
+        Some(GameKind::Gomoku) => &["arrows or h8, Enter", "? hint", "r give up"],
+        Some(GameKind::DouDizhu) => &["cards or a bid, Enter", "p pass", "? hint"],
+        Some(_) => &["a move, Enter", "? hint"],
+        None => &[],
+    };
+    let quits = match table.kind {
+        Some(GameKind::Gomoku) | None => "q quit",
+        Some(_) => "Ctrl-C quit", // q may be part of a move
+    };
+    let always = ["u stand", "Tab chat", "Esc rooms", quits];
+    let (owns, always) = (owning::keys(table), always.to_vec());
+    if table.playing { [plays.to_vec(), always, owns].concat() } else { [owns, always].concat() }
 }
 
 impl Rooms {

@@ -14,6 +14,9 @@ use usher_proto::message::{
     Dismiss, HandBegin, PlayerReady, Ready, SetTableRules, TableDenial, TableRuled, TableRules,
 };
 
+/// After a seat's number: that one is to stand up.
+pub(super) const DISMISS: char = 'z';
+
 impl Evening {
     /// What a letter means for the table itself, if anything.
     pub(super) fn owning_key(&mut self, letter: char) -> Option<Asked> {
@@ -25,8 +28,9 @@ impl Evening {
             'w' => SetTableRules { rules: TableRules { begin: next(rules.begin), ..rules } }.into(),
             'x' => SetTableRules { rules: TableRules { closed: !rules.closed, ..rules } }.into(),
             'v' => SetTableRules { rules: TableRules { private: !rules.private, ..rules } }.into(),
-            'z' => {
-                let Some(seat) = self.line.parse::<u8>().ok().and_then(|seat| seat.checked_sub(1)) else {
+            DISMISS => {
+                let Some(seat) = self.line.trim_end().parse::<u8>().ok().and_then(|seat| seat.checked_sub(1))
+                else {
                     self.note(Voice::Warning, "a seat's number first: 2 z");
                     return Some(Asked::Nothing);
                 };
@@ -68,6 +72,26 @@ impl Evening {
     fn table_mut(&mut self) -> Option<&mut Table> {
         self.inside.as_mut()?.table.as_mut()
     }
+}
+
+/// What the help line says of these keys, where they do something.
+pub(super) fn keys(table: &Table) -> Vec<&'static str> {
+    let TableRules { begin, closed, private } = table.rules;
+    let owns = table.owner == Some(table.seat.0);
+    let waits = begin == HandBegin::AllReady || (begin == HandBegin::OwnerReady && owns);
+    let mut keys = Vec::new();
+    if waits && !table.playing {
+        keys.push(if table.is_ready(table.seat.0) { "y wait" } else { "y ready" });
+    }
+    if owns {
+        let (close, hide) =
+            (if closed { "x open" } else { "x close" }, if private { "v show" } else { "v hide" });
+        keys.extend(["w begin", close, hide]);
+    }
+    if owns && !table.playing {
+        keys.push("2 z out");
+    }
+    keys
 }
 
 /// What the status line says of a table where all seats are taken and no hand is played.

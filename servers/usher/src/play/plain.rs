@@ -25,9 +25,9 @@ fn moves(kind: GameKind, table: &Table) -> impl Iterator<Item = (String, Action)
 }
 
 /// Whether a word of the list begins so.
-pub(super) fn begins_move(kind: GameKind, table: &Table, char: char) -> bool {
-    let is_it = |first: char| first.eq_ignore_ascii_case(&char);
-    table.is_my_turn() && moves(kind, table).any(|(word, _)| word.chars().next().is_some_and(is_it))
+pub(super) fn begins_move(kind: GameKind, table: &Table, typed: &str) -> bool {
+    let begins = |word: &str| word.get(..typed.len()).is_some_and(|start| start.eq_ignore_ascii_case(typed));
+    moves(kind, table).any(|(word, _)| begins(&word))
 }
 
 /// The action that was typed.

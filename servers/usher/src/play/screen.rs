@@ -53,7 +53,7 @@ pub(super) fn draw(evening: &Evening, ink: Ink, frame: &mut Frame<'_>) {
     }
     messages(evening, ink, frame, right);
     typing(evening, ink, frame, typed);
-    frame.render_widget(Line::styled(evening.help(), ink.dim()), help);
+    frame.render_widget(Line::styled(evening.help(area.width), ink.dim()), help);
 }
 
 fn title_of(evening: &Evening) -> String {

@@ -202,7 +202,7 @@ fn a_game_without_a_screen_of_its_own_is_played_in_its_words() {
     for char in ['b', '2'] {
         key(&mut evening, KeyCode::Char(char));
     }
-    assert_eq!(evening.line, "", "there is nothing to be typed");
+    assert_eq!(evening.line, "2", "no move can be typed; a number may be a seat's");
     assert_eq!(key(&mut evening, KeyCode::Char('q')), Asked::Nothing);
     shows(&evening, &["! that gives the hand up"]);
     let event = hand.timeout().remove(0);
@@ -322,6 +322,58 @@ fn a_table_has_an_owner_whose_keys_ask_and_whose_rules_are_shown() {
     hear(&mut evening, PlayerReady { at: at(200), ready: true });
     hear(&mut evening, Stood { from: Some(at(0)), dismissed: true });
     shows(&evening, &["the table's owner had you stand up", "You stand in Blue"]);
+}
+
+#[test]
+fn the_owner_of_any_table_has_a_seat_stand_up_by_its_number() {
+    let out = Asked::Wish(Wish::Say(Dismiss { seat: 1 }.into()));
+    for kind in [GameKind::Gomoku, GameKind::DouDizhu, GameKind::Nim] {
+        for seed in 0..8 {
+            let hand = kind.new_hand([seed; 32]); // one's turn, or not
+            for typed in ["2z", "2 z"] {
+                for playing in [true, false] {
+                    let mut evening = at_a_table(kind, hand.as_ref());
+                    let state = table_state(kind, hand.as_ref(), 1);
+                    hear(&mut evening, TableState { owner: Some(0), playing, ..state });
+                    let mut asked = Asked::Nothing;
+                    for char in typed.chars() {
+                        assert_eq!(asked, Asked::Nothing, "{kind} {typed:?}");
+                        asked = key(&mut evening, KeyCode::Char(char));
+                    }
+                    assert_eq!((&asked, &*evening.line), (&out, ""), "{kind} {typed:?} {playing}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_help_line_says_what_keys_do_now_as_far_as_it_has_room() {
+    let hand = Gomoku::new([1; 32]);
+    let mut evening = at_a_table(GameKind::Gomoku, &hand);
+    let plays = "arrows or h8, Enter  ? hint  r give up  u stand  Tab chat  Esc rooms  q quit";
+    assert_eq!(evening.help(80), plays);
+    assert_eq!(evening.help(68), "arrows or h8, Enter  ? hint  r give up  u stand  Tab chat  Esc rooms");
+    assert_eq!(evening.help(67), "arrows or h8, Enter  ? hint  r give up  u stand  Tab chat");
+    let always = "u stand  Tab chat  Esc rooms  q quit";
+    let rests = TableState { owner: Some(1), playing: false, ..table_state(GameKind::Gomoku, &hand, 1) };
+    hear(&mut evening, rests.clone());
+    assert_eq!(evening.help(80), always);
+    for (begin, mine, said) in [
+        (HandBegin::AllReady, false, "y ready  "),
+        (HandBegin::OwnerReady, false, ""),
+        (HandBegin::AtOnce, true, "w begin  x close  v hide  2 z out  "),
+        (HandBegin::OwnerReady, true, "y ready  w begin  x close  v hide  2 z out  "),
+    ] {
+        let rules = TableRules { begin, ..TableRules::default() };
+        hear(&mut evening, TableState { rules, owner: Some(u8::from(!mine)), ..rests.clone() });
+        assert_eq!(evening.help(80), format!("{said}{always}"));
+    }
+    let rules = TableRules { begin: HandBegin::AllReady, closed: true, private: true };
+    hear(&mut evening, TableState { rules, owner: Some(0), ready: 1, ..rests });
+    assert_eq!(evening.help(80), format!("y wait  w begin  x open  v show  2 z out  {always}"));
+    hear(&mut evening, TableState { owner: Some(0), ..table_state(GameKind::Gomoku, &hand, 1) });
+    assert_eq!(evening.help(110), format!("{plays}  w begin  x close  v hide"));
 }
 
 #[test]

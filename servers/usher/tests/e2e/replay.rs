@@ -10,7 +10,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use usher_games::{Game, GameKind, Seat};
-use usher_logic::playback::make;
+use usher_logic::hand::make;
 use usher_proto::hand::Move;
 use usher_proto::message::Leave;
 use usher_proto::{AccountId, GameId, HandId, HandRecord, Message, RoomNo, TableNo};

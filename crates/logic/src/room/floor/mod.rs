@@ -9,14 +9,13 @@
 //! player is not in the room by it any more (replaced, evicted) changes nothing; what is due is done before
 //! the input that finds it due.
 //! Limits: the door's; a floor never has more people than its rooms have capacity.
-//! Read next: [`room`], then `table.rs`, `play.rs` and `hand.rs`.
+//! Read next: [`room`], then `table.rs`, `play.rs` and [`crate::hand`].
 
 mod alarms;
 mod asks;
 mod chat;
 mod comings;
 mod cost;
-mod hand;
 mod owner;
 mod play;
 mod room;
@@ -119,10 +118,8 @@ impl Floor {
             Some(Asker::Table(room, table)) => {
                 self.with(room, now, out, |room, step| room.table_answered(table, id, answer, step));
             }
-            Some(Asker::Player(room, account)) => {
-                if let Answer::Score(Some(score)) = answer {
-                    self.with(room, now, out, |room, step| room.scored(account, score, step));
-                }
+            Some(Asker::Seat(room, at)) => {
+                self.with(room, now, out, |room, step| room.seat_answered(at, &answer, step));
             }
             None => {}
         }

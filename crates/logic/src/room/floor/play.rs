@@ -7,13 +7,13 @@
 //! Invariants: nobody knows a seed before its hand is over. No outcome is announced that could still be lost, unless the
 //! world says that it cannot write, or says nothing for [`RECORD_MAX`].
 //! Limits: one question at a time; a hand that could not begin, or whose game failed, is followed by a rest.
-//! Read next: [`super::hand`].
+//! Read next: [`crate::hand`].
 
 use super::asks::Asker;
-use super::hand::{Fault, Hand};
 use super::step::Step;
 use super::table::{Sitter, Table};
 use super::watch::{Look, Watch};
+use crate::hand::{Fault, Hand};
 use crate::room::game_id;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -120,7 +120,7 @@ impl Table {
         step.counts.hands_started += 1;
         let seats = self.sitters().map(|sitter| sitter.account).collect();
         let began = Began { seed, seats, at: step.now };
-        if let Ok(hand) = Hand::new(step.rules.kind, seed, step.guard) {
+        if let Ok(hand) = Hand::new(step.guard, || step.rules.new_hand(seed)) {
             self.stage = Stage::Playing(Box::new(Playing { hand, began }));
             self.restart_clock(step);
             for seat in 0..self.seats.len() as u8 {

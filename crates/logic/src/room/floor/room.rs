@@ -16,19 +16,21 @@ mod manners;
 pub(super) use manners::Guest;
 
 use super::alarms::{Alarm, Alarms};
+use super::asks::Asker;
 use super::chat::ChatLog;
 use super::comings::Comings;
 use super::cost::Cost;
 use super::step::{Rules, Step};
+use super::table::Sitter;
 use super::tables::Tables;
-use crate::room::{DOOR, RoomNote, RoomSpec, Seen};
+use crate::room::{DOOR, RoomNote, RoomSpec, Seen, game_id};
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use usher_proto::machine::Answer;
+use usher_proto::machine::{Answer, Question};
 use usher_proto::message::{CloseReason, Entered, SeatNo};
 use usher_proto::{AccountId, ConnId, Generation, GroupId, Identity, Output, RoomNo, TableNo, Time};
 
@@ -190,10 +192,22 @@ impl Room {
         self.with_table(table, step, |table, step| table.answered(id, answer, step));
     }
 
-    /// A score is known, if its player still sits somewhere.
-    pub(super) fn scored(&mut self, account: AccountId, score: i64, step: &mut Step<'_>) {
-        if let Some(SeatNo { table, seat }) = self.seat_of(account) {
-            self.with_table(table, step, |table, step| table.scored(seat, score, step));
+    fn ask_score(&self, at: SeatNo, step: &mut Step<'_>) {
+        let (room, game) = (self.rules.room, game_id(self.rules.kind));
+        let Some(Sitter { account, score: None, .. }) = self.tables.get(at.table).sitter(at.seat) else {
+            return;
+        };
+        if step.asks.take_seat(room, at) {
+            step.ask(Asker::Seat(room, at), Question::Score { account, game });
+        }
+    }
+
+    /// The score of a seat is known. Who sat down there meanwhile is asked for now.
+    pub(super) fn seat_answered(&mut self, at: SeatNo, answer: &Answer, step: &mut Step<'_>) {
+        if step.asks.is_outdated(self.rules.room, at) {
+            self.ask_score(at, step);
+        } else if let Answer::Score(Some(score)) = *answer {
+            self.with_table(at.table, step, |table, step| table.scored(at.seat, score, step));
         }
     }
 

@@ -6,11 +6,22 @@
 
 use super::alarms::Alarms;
 use super::asks::{Asker, Asks};
-use crate::room::{Guard, RoomConfig, RoomNote};
+use crate::hand::Guard;
+use crate::room::{RoomConfig, RoomNote};
+use alloc::boxed::Box;
 use core::time::Duration;
-use usher_games::GameKind;
+use usher_games::{Game, GameKind};
+use usher_proto::hand::Seed;
 use usher_proto::machine::Question;
 use usher_proto::{Outbox, Output, RoomNo, Time};
+
+#[cfg(not(test))]
+fn new_hand(kind: GameKind, seed: Seed) -> Box<dyn Game> {
+    kind.new_hand(seed)
+}
+/// On the bench a seed may also stand for a hand that no shuffle deals.
+#[cfg(test)]
+use crate::room::tests::rigged::new_hand;
 
 /// What is fixed about one room's play.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +32,13 @@ pub(super) struct Rules {
     pub(super) kind: GameKind,
     /// Time to act.
     pub(super) turn_time: Duration,
+}
+
+impl Rules {
+    /// A hand of the room's game.
+    pub(super) fn new_hand(&self, seed: Seed) -> Box<dyn Game> {
+        new_hand(self.kind, seed)
+    }
 }
 
 /// What a floor counts.

@@ -11,10 +11,10 @@
 //! Read next: [`super::play`], from one hand to the next.
 
 use super::alarms::Alarm;
-use super::hand::{Fault, Hand};
 use super::play::Stage;
 use super::step::Step;
 use super::watch::Watch;
+use crate::hand::{Fault, Hand};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use usher_games::{Illegal, Seat};
@@ -219,9 +219,10 @@ impl Table {
         sitter.expect("invariant: only who sits there drops out and comes back").conn = conn;
     }
 
-    /// What somebody who sits here has won and lost so far.
+    /// What somebody who sits here had won and lost when they sat down. The end of a hand may have said what is newer.
     pub(super) fn scored(&mut self, seat: u8, score: i64, step: &mut Step<'_>) {
-        if let Some(sitter) = &mut self.seats[usize::from(seat)] {
+        let sitter = self.seats[usize::from(seat)].as_mut();
+        if let Some(sitter) = sitter.filter(|sitter| sitter.score.is_none()) {
             sitter.score = Some(score);
             self.tell(Scored { at: SeatNo { table: self.no, seat }, score }, step);
         }

@@ -9,8 +9,8 @@
 //! Limits: [`WATCHERS_MAX`] a table. Who begins to watch in the middle of a hand sees it from the trick after the next.
 //! Read next: [`super::play`].
 
-use super::hand::{Fault, Hand};
 use super::step::Step;
+use crate::hand::{Fault, Hand};
 use alloc::vec::Vec;
 use usher_proto::message::{Acted, TableState};
 use usher_proto::{ConnId, Message};

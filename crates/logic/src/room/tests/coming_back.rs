@@ -7,7 +7,8 @@
 
 use super::house::{House, Way, config, who};
 use super::sitting::Sitting;
-use crate::playback::{make, play, unguarded};
+use crate::hand::{make, unguarded};
+use crate::playback::play;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -206,11 +207,11 @@ fn for_who_never_comes_back_the_hand_ends_by_its_rules_and_the_seat_is_free_agai
 /// The others have seen the end, as the record has it, and whoever went away has not won by it.
 fn check_the_end(table: &Sitting, record: &HandRecord, seat: u8) {
     let playback = play(record, unguarded, || table.kind.new_hand(record.seed));
-    let game = playback.game.expect("it plays back");
+    let hand = playback.hand.expect("it plays back");
     for (end, other) in table.ends.iter().zip(0..) {
         assert_eq!(end.is_none(), other == seat);
         let Some(end) = end else { continue };
-        assert_eq!(end.view, Some(game.view(Some(Seat(other)))));
+        assert_eq!(end.view, hand.view(other).ok());
         assert_eq!(end.ended.scores, record.scores);
     }
     if let "timed out" | "abandoned" = &*record.reason {

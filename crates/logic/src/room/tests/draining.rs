@@ -1,6 +1,7 @@
 //! Emptying a server: nobody new, hands are played to their end, players are shown away, then it says so.
 
-use super::house::{House, config, denied, entered, run, who};
+use super::house::{House, config, denied, entered, who};
+use crate::hand::unguarded;
 use alloc::collections::BTreeSet;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -39,7 +40,7 @@ fn resign(house: &mut House) {
 
 #[test]
 fn an_empty_server_is_drained_at_once_and_says_so_once() {
-    let mut house = House::dark(config(1, 2), run);
+    let mut house = House::dark(config(1, 2), unguarded);
     house.drain();
     house.drain();
     assert_eq!(house.drained, 1);

@@ -1,6 +1,7 @@
 //! Knocking and entering: limits, full rooms, wrong doors, verdicts.
 
-use super::house::{GOMOKU, House, config, denied, entered, run, who};
+use super::house::{GOMOKU, House, config, denied, entered, who};
+use crate::hand::unguarded;
 use alloc::vec;
 use usher_proto::machine::Peer;
 use usher_proto::message::{
@@ -84,7 +85,7 @@ fn a_full_room_names_others_emptiest_first_and_not_too_many() {
 
 #[test]
 fn a_place_is_held_from_the_claim_on() {
-    let mut house = House::dark(config(1, 1), run);
+    let mut house = House::dark(config(1, 1), unguarded);
     house.link_up();
     house.connect(1, who(1, 1));
     house.connect(2, who(2, 1));
@@ -108,7 +109,7 @@ fn there_must_be_such_a_room() {
 
 #[test]
 fn the_managers_verdict_is_passed_on_and_another_room_may_be_tried() {
-    let mut house = House::dark(config(2, 2), run);
+    let mut house = House::dark(config(2, 2), unguarded);
     house.link_up();
     house.told_manager();
     house.connect(1, who(1, 1));
@@ -157,7 +158,7 @@ fn one_login_is_in_one_room_of_a_game() {
 fn too_many_claims_are_busy() {
     let mut config = config(1, 10);
     config.claims_pending_max = 2;
-    let mut house = House::dark(config, run);
+    let mut house = House::dark(config, unguarded);
     for conn in 1..=3 {
         house.connect(conn, who(conn, 1));
     }
@@ -167,7 +168,7 @@ fn too_many_claims_are_busy() {
 
 #[test]
 fn nobody_waits_for_the_manager_for_ever() {
-    let mut house = House::dark(config(1, 1), run);
+    let mut house = House::dark(config(1, 1), unguarded);
     house.connect(1, who(1, 1));
     house.enter(1, 0);
     house.pass(9_999);
@@ -235,7 +236,7 @@ fn inside_too_what_nobody_says_there_closes() {
 
 #[test]
 fn entering_twice_at_once_closes() {
-    let mut house = House::dark(config(1, 2), run);
+    let mut house = House::dark(config(1, 2), unguarded);
     house.connect(1, who(1, 1));
     house.enter(1, 0);
     house.enter(1, 0);

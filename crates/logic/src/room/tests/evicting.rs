@@ -1,6 +1,7 @@
 //! Newer logins: taking a seat over, evicting an older login, and being the older one.
 
-use super::house::{GOMOKU, House, Way, config, denied, entered, run, who};
+use super::house::{GOMOKU, House, Way, config, denied, entered, who};
+use crate::hand::unguarded;
 use alloc::vec;
 use alloc::vec::Vec;
 use usher_proto::message::{
@@ -85,7 +86,7 @@ fn an_eviction_of_who_is_not_here_is_answered_at_once() {
 
 #[test]
 fn an_eviction_reaches_every_connection_of_the_account() {
-    let mut house = House::dark(config(2, 4), run);
+    let mut house = House::dark(config(2, 4), unguarded);
     house.link_up();
     house.connect(2, who(1, 1));
     house.enter(2, 1);
@@ -169,7 +170,7 @@ fn a_newer_claim_that_is_given_up_still_ends_the_older_stay() {
 
 #[test]
 fn of_two_claims_of_one_login_the_second_keeps_what_the_first_gives_up() {
-    let mut house = House::dark(config(1, 4), run);
+    let mut house = House::dark(config(1, 4), unguarded);
     house.link_up();
     house.told_manager();
     house.connect(1, who(1, 1));

@@ -7,14 +7,15 @@
 
 use super::manager::Presence;
 use super::records::Records;
-use crate::room::{DOOR, Guard, RoomConfig, RoomNote, RoomServer, RoomSpec, Stopwatch, Tools};
+use crate::hand::{Guard, unguarded};
+use crate::room::{DOOR, RoomConfig, RoomNote, RoomServer, RoomSpec, Stopwatch, Tools};
 use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 use usher_games::GameKind;
-use usher_proto::machine::Peer;
+use usher_proto::machine::{Answer, Peer};
 use usher_proto::message::{CloseReason, Enter, EnterDenial, EnterDenied, Entered, Load, Sit};
 use usher_proto::{
     AccountId, ConnId, Figures, GameId, Generation, GroupId, Identity, Input, Machine, Message, Outbox,
@@ -33,6 +34,8 @@ pub(super) enum Way {
     FromManager,
     /// What a shard's world answers it.
     World(ShardId),
+    /// The scores it tells a shard, which come in their own time.
+    Scores(ShardId),
 }
 
 /// One thing on its way.
@@ -77,11 +80,6 @@ pub(super) fn config(rooms: usize, capacity: u32) -> RoomConfig {
     RoomConfig { rooms: rooms.collect(), floors: 2, presence_interval, ..RoomConfig::default() }
 }
 
-pub(super) fn run(call: &mut dyn FnMut()) -> bool {
-    call();
-    true
-}
-
 /// Login number `login` of an account.
 pub(super) fn who(account: u64, login: u64) -> Identity {
     Identity {
@@ -100,7 +98,7 @@ impl House {
 
     /// The same with a stopwatch.
     pub(super) fn timed(config: RoomConfig, stopwatch: Stopwatch) -> Self {
-        let mut house = Self::new(config, Tools { guard: run, stopwatch });
+        let mut house = Self::new(config, Tools { guard: unguarded, stopwatch });
         house.presence = Some(Presence::default());
         house.link_up();
         house.told_manager();
@@ -343,7 +341,7 @@ impl House {
                 self.give(owner, Input::Disconnected { conn });
             }
             (Way::ToManager, Mail::Says(message)) => self.manager_hears(message),
-            (Way::World(shard), Mail::Note(input)) => self.give(shard, input),
+            (Way::World(shard) | Way::Scores(shard), Mail::Note(input)) => self.give(shard, input),
             (Way::FromManager, Mail::Says(message)) => {
                 self.give(DOOR, Input::Message { conn: LINK, message });
             }
@@ -418,7 +416,9 @@ impl House {
             Output::Drained => self.drained += 1,
             Output::Ask { id, question } => {
                 let answer = self.records.answer(question);
-                self.send_by(Way::World(from), Mail::Note(Input::Answer { id, answer }));
+                let is_score = matches!(answer, Answer::Score(_));
+                let way = if is_score { Way::Scores(from) } else { Way::World(from) };
+                self.send_by(way, Mail::Note(Input::Answer { id, answer }));
             }
             other => panic!("{other:?}"),
         }

@@ -1,6 +1,7 @@
 //! At the door and in no room: how many connections of one login, and for how long.
 
-use super::house::{House, config, denied, run, who};
+use super::house::{House, config, denied, who};
+use crate::hand::unguarded;
 use core::time::Duration;
 use usher_proto::ConnId;
 use usher_proto::machine::Peer;
@@ -42,7 +43,7 @@ fn whoever_only_knocks_moves_nobody_who_is_proven_and_few_of_his_like_stay() {
 
 #[test]
 fn only_idle_connections_of_the_same_login_are_replaced() {
-    let mut house = House::dark(config(2, 4), run);
+    let mut house = House::dark(config(2, 4), unguarded);
     house.link_up();
     assert!(house.connect(1, who(1, 1)) && house.connect(2, who(2, 1)));
     assert_eq!(house.enter(1, 0), [], "it claims");
@@ -97,7 +98,7 @@ fn leaving_a_room_begins_the_time_at_the_door_anew() {
 fn a_claim_that_waits_ends_with_the_time_at_the_door() {
     let mut config = config(1, 1);
     (config.door_timeout, config.claim_timeout) = (Duration::from_secs(5), Duration::from_secs(9));
-    let mut house = House::dark(config, run);
+    let mut house = House::dark(config, unguarded);
     house.link_up();
     assert!(house.connect(1, who(1, 1)));
     assert_eq!(house.enter(1, 0), []);

@@ -1,7 +1,8 @@
 //! The link to the manager: presenting, claims that wait, releases that are repeated, load.
 
-use super::house::{House, LINK, config, entered, run, who};
+use super::house::{House, LINK, config, entered, who};
 use super::manager::Presence;
+use crate::hand::unguarded;
 use alloc::vec::Vec;
 use usher_proto::limits::PRESENT_PLAYERS_MAX;
 use usher_proto::message::{
@@ -34,7 +35,7 @@ fn a_server_presents_itself_with_rooms_and_players() {
 
 #[test]
 fn claims_wait_for_the_link_and_keep_their_number() {
-    let mut house = House::dark(config(1, 4), run);
+    let mut house = House::dark(config(1, 4), unguarded);
     house.connect(1, who(1, 1));
     assert_eq!(house.enter(1, 0), []);
     let mut seen = Vec::new();
@@ -56,7 +57,7 @@ fn a_claim_that_nobody_waits_for_is_taken_back_only_if_it_was_made() {
     // Whether there is a link before, and after, the claim begins to wait.
     for (before, after) in [(false, false), (true, false), (false, true)] {
         let made = before || after;
-        let mut house = House::dark(config(1, 4), run);
+        let mut house = House::dark(config(1, 4), unguarded);
         house.connect(1, who(1, 1));
         if before {
             house.link_up();

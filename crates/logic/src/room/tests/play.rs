@@ -3,7 +3,7 @@
 use super::house::{House, Way, config, who};
 use super::manager::Presence;
 use crate::room::RoomConfig;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -252,6 +252,50 @@ fn the_score_of_whoever_sits_down_is_told_and_grows_with_each_hand() {
     assert_eq!((scores[usize::from(seat)], scores[usize::from(1 - seat)]), (Some(1), Some(-1)));
 }
 
+const SCORES: Way = Way::Scores(ShardId(1));
+
+#[test]
+fn a_score_that_comes_after_the_end_of_a_hand_does_not_go_back() {
+    let mut house = House::open(config(1, 4));
+    house.hold(SCORES);
+    for conn in 1..=2 {
+        house.arrive(conn, who(conn, 1), 0);
+        house.sit(conn);
+    }
+    let black = u64::from(state(&house.heard(1)).to_act.expect("somebody begins")) + 1;
+    let totals = ended(&act(&mut house, black, 1, 0, RESIGN)).totals;
+    assert_eq!((house.records.scores_asked, totals[(black - 1) as usize]), (2, -1));
+    house.let_go();
+    house.pass(3_000);
+    let heard = house.heard(black);
+    assert!(!heard.iter().any(|it| matches!(it, Message::Scored(_))), "{heard:?}");
+    assert_eq!(state(&heard).scores, totals.into_iter().map(Some).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_seat_has_one_question_open_and_its_answer_is_nobody_elses() {
+    let (mut house, black, white) = two_at_a_table(config(1, 4));
+    act(&mut house, black, 1, 0, RESIGN);
+    house.hold(SCORES);
+    house.say(white, Stand {});
+    house.sit(white);
+    house.arrive(3, who(3, 1), 0);
+    for _ in 0..10 {
+        house.say(white, Stand {});
+        house.sit(3);
+        house.say(3, Stand {});
+        house.sit(white);
+    }
+    house.say(white, Stand {});
+    house.sit(3);
+    assert_eq!(house.records.scores_asked, 3, "two sat down before, and one since");
+    house.heard(black);
+    house.let_go();
+    let newcomers = Scored { at: at(0, (white - 1) as u8), score: 0 };
+    assert_eq!(house.heard(black), [newcomers.into()], "the score of who sat there before is 1");
+    assert_eq!(house.records.scores_asked, 4);
+}
+
 #[test]
 fn a_clock_that_runs_out_is_the_games_to_judge() {
     let mut config = config(1, 4);
@@ -345,9 +389,9 @@ fn many_hands_in_a_row_whatever_is_sent() {
 static BROKEN: AtomicBool = AtomicBool::new(false);
 
 /// Runs a game unless it is said to be broken; what a panic leaves behind is half done.
-fn breakable(call: &mut dyn FnMut()) -> bool {
+fn breakable(call: &mut dyn FnMut()) -> Result<(), String> {
     call();
-    !BROKEN.load(Ordering::Relaxed)
+    if BROKEN.load(Ordering::Relaxed) { Err("broken".into()) } else { Ok(()) }
 }
 
 #[test]
@@ -381,7 +425,7 @@ fn a_game_that_panics_ends_its_hand_and_nothing_else() {
 fn a_game_that_always_panics_does_not_keep_the_floor_busy() {
     let mut config = config(1, 4);
     config.next_hand_delay = Duration::ZERO;
-    let mut house = House::dark(config, |_| false);
+    let mut house = House::dark(config, |_| Err("broken".into()));
     house.presence = Some(Presence::default());
     house.link_up();
     for conn in 1..=2 {

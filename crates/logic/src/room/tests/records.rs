@@ -4,7 +4,8 @@
 //! Read next: `house.rs`.
 
 use super::rigged::new_hand;
-use crate::playback::{play, unguarded};
+use crate::hand::unguarded;
+use crate::playback::play;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use usher_games::GameKind;
@@ -20,6 +21,8 @@ pub(super) struct Records {
     counted: u64,
     pub(super) hands: Vec<HandRecord>,
     scores: BTreeMap<(AccountId, GameId), i64>,
+    /// How often one was asked for.
+    pub(super) scores_asked: u64,
     /// Nothing can be written down.
     pub(super) is_full: bool,
 }
@@ -30,7 +33,10 @@ impl Records {
             Question::HandSeed => Answer::HandSeed(self.seeds.pop_front().unwrap_or_else(|| self.count_up())),
             Question::RecordHand(_) if self.is_full => Answer::HandRecorded(None),
             Question::RecordHand(record) => Answer::HandRecorded(Some(self.record(*record))),
-            Question::Score { account, game } => Answer::Score(Some(self.score(account, game))),
+            Question::Score { account, game } => {
+                self.scores_asked += 1;
+                Answer::Score(Some(self.score(account, game)))
+            }
             other => panic!("a room asks {other:?}"),
         }
     }

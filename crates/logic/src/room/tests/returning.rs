@@ -1,7 +1,8 @@
 //! Dropped connections: seats kept, resumed, replaced, given up.
 
-use super::house::{House, config, entered, run, who};
+use super::house::{House, config, entered, who};
 use super::manager::Presence;
+use crate::hand::unguarded;
 use alloc::vec;
 use alloc::vec::Vec;
 use usher_proto::message::{Act, Chat, CloseReason, EnterDenial, SeatNo, TableState};
@@ -163,7 +164,7 @@ fn the_stay_of_a_newcomer_survives_the_news_of_the_old_ones_end() {
 fn a_kept_seat_is_there_while_the_manager_is_away_and_the_server_full() {
     let mut config = config(1, 4);
     config.node.serve_max = 2;
-    let mut house = House::dark(config, run);
+    let mut house = House::dark(config, unguarded);
     house.presence = Some(Presence::default());
     house.link_up();
     for conn in 1..=2 {

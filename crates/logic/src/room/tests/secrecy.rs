@@ -9,7 +9,7 @@
 use super::house::{House, LINK, config, who};
 use super::rigged::{deal, new_hand, swapped};
 use super::sitting::{NEXT_CONN, Sitting};
-use crate::playback::make;
+use crate::hand::make;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::ToString;
 use alloc::vec::Vec;

@@ -8,14 +8,11 @@
 //! at once, in the room and at the table together.
 //! Read next: [`super::super::table`].
 
-use super::super::asks::Asker;
 use super::super::step::Step;
 use super::super::table::Table;
 use super::Room;
-use crate::room::game_id;
 use core::time::Duration;
 use usher_proto::limits::CHAT_BYTES_MAX;
-use usher_proto::machine::Question;
 use usher_proto::message::{
     Act, ActDenial, ActDenied, Chat, ChatAccepted, ChatDenial, ChatDenied, EnterDenial, EnterDenied, SeatNo,
     Sit, SitDenial, SitDenied, Stood, TableChat, TableDenial, TableDenied, TableRules, TableSaid, Unwatched,
@@ -132,8 +129,7 @@ impl Room {
         self.stop_watching(who.account);
         self.set_seat(who.account, Some(at));
         self.with_table(at.table, step, |table, step| table.sit(at.seat, who.account, who.conn, step));
-        let (account, game) = (who.account, game_id(self.rules.kind));
-        step.ask(Asker::Player(self.rules.room, account), Question::Score { account, game });
+        self.ask_score(at, step);
     }
 
     fn stand_up(&mut self, who: Guest, dismissed: bool, step: &mut Step<'_>) {
