@@ -39,9 +39,9 @@ use registry::{Arrival, Registry, Server, ServerId};
 use usher_proto::limits::{ADDRESS_BYTES_MAX, NAME_BYTES_MAX, PRESENT_PLAYERS_MAX, ROOMS_MAX};
 use usher_proto::machine::{Answer, Peer, Question};
 use usher_proto::message::{
-    Arbitrate, Arbitrated, Claim, Claimed, CloseReason, Closing, Evict, Load, Locate, Located, Message,
-    Present, Redeemed, Register, RegisterDenial, RegisterDenied, Registered, Release, Released, Revoked,
-    Verdict,
+    Arbitrate, Arbitrated, Claim, Claimed, CloseReason, Closing, Delay, Evict, Load, Locate, Located,
+    Message, Present, Redeemed, Register, RegisterDenial, RegisterDenied, Registered, Release, Released,
+    Revoked, Verdict,
 };
 use usher_proto::{
     AccountId, ConnId, Figures, Generation, Identity, Input, Machine, Outbox, Output, ServerKind, ServerName,
@@ -146,7 +146,7 @@ impl Manager {
         for id in self.registry.lapsed(self.now) {
             self.lease_ended(id, out);
         }
-        self.registry.iter_mut().for_each(|server| server.kept.expire(self.now));
+        self.registry.expire_kept(self.now);
         self.arbiter.expire(self.now);
         self.directory.tick(self.now, &mut self.registry, out);
         if self.unshown && self.now >= self.show_at {
@@ -231,11 +231,10 @@ impl Manager {
         let server = self.registry.get_mut(id).expect("invariant: a registered link has its server");
         match message {
             Message::Renew(renew) => server.renew = renew,
-            Message::Redeemed(Redeemed { reservations }) => {
-                for reservation in reservations {
-                    server.redeem(reservation);
-                }
+            Message::Delay(Delay { logic_delay_us }) => {
+                server.delayed(logic_delay_us, micros(self.config.logic_delay_max));
             }
+            Message::Redeemed(Redeemed { reservations }) => self.registry.redeemed(id, &reservations),
             Message::Load(load) => self.load(id, &load, out),
             Message::Present(present) => self.present(id, &present, out),
             Message::Arbitrate(arbitrate) => self.arbitrate(id, conn, &arbitrate, out),
@@ -423,7 +422,11 @@ fn is_expected(server: &Server, message: &Message) -> bool {
     let facts = &server.facts;
     let is_room = facts.kind == ServerKind::Room;
     match message {
-        Message::Renew(_) | Message::Load(_) | Message::Redeemed(_) | Message::Revoked(_) => true,
+        Message::Renew(_)
+        | Message::Delay(_)
+        | Message::Load(_)
+        | Message::Redeemed(_)
+        | Message::Revoked(_) => true,
         Message::Arbitrate(_) => matches!(facts.kind, ServerKind::Login | ServerKind::Hall),
         Message::Locate(locate) => facts.kind == ServerKind::Hall && locate.identity.world == facts.world,
         Message::Claim(claim) => {
@@ -440,6 +443,10 @@ fn is_expected(server: &Server, message: &Message) -> bool {
         }
         _ => false,
     }
+}
+
+fn micros(span: Duration) -> u32 {
+    u32::try_from(span.as_micros()).unwrap_or(u32::MAX)
 }
 
 fn is_well_formed(register: &Register) -> bool {
