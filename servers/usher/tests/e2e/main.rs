@@ -32,3 +32,4 @@ mod strangers;
 mod terminal;
 mod up;
 mod wire;
+mod worlds;

@@ -80,7 +80,7 @@ impl Hand {
         let mut table = at_a_table(kind);
         table.play_to_the_end();
         let hand = Self::at(&table);
-        assert!(hand.moves.len() > 8 && hand.views.iter().all(Option::is_some), "{hand:?}");
+        assert!(hand.moves.len() > 3 && hand.views.iter().all(Option::is_some), "{hand:?}");
         hand
     }
 }
