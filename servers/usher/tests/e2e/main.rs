@@ -22,6 +22,7 @@ mod killed_players;
 mod links;
 mod logins;
 mod page;
+mod plan;
 mod play;
 mod replay;
 mod reservations;
