@@ -22,6 +22,9 @@ pub struct SimArgs {
     /// Login servers, in the order each player tries them
     #[arg(long, value_name = "ADDR", required = true, num_args = 1..)]
     pub login: Vec<String>,
+    /// The world they play in: that of the login servers named
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub world: u16,
     /// The cluster's login key, 64 hex digits or a file of them; several while it is changed. Without one everything is
     /// said in clear, which servers take only on `channel = "plain"`
     #[arg(long, value_name = "KEY", num_args = 1.., value_parser = login_key)]

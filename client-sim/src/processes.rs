@@ -101,6 +101,7 @@ fn start(args: &SimArgs, part: u32, parts: u32, words: &Sender<Word>) -> anyhow:
         .args(["--rate", &(args.rate / f64::from(parts)).to_string()])
         .args(what_they_do(args))
         .args(["--seconds", &args.seconds.to_string(), "--seed", &args.seed.to_string()])
+        .args(["--world", &args.world.to_string()])
         .args(["--reconnect-per-mille", &args.reconnect_per_mille.to_string(), "--die-with-parent"])
         .args(args.accounts.iter().flat_map(|path| [OsStr::new("--accounts"), path.as_os_str()]))
         .arg("--login")

@@ -176,7 +176,7 @@ fn config(args: &SimArgs, first_index: u32, mix: Mix) -> Config {
             Some(_) => Accounts::Numbered(|number| number),
             None => Accounts::Guests,
         },
-        world: WorldId(1),
+        world: WorldId(args.world),
         mix,
         reconnect_per_mille: args.reconnect_per_mille,
         seed: args.seed.wrapping_add(u64::from(first_index)),

@@ -2,7 +2,9 @@
 //!
 //! Why: the one visit that needs accounts, kept short, so that any number of these stand side by side.
 //! A visit: `LogIn` in; the world makes a challenge; `LogInChallenge` out; `LogInProof` in; the world checks it;
-//! `LoggedIn` or `LogInDenied` out; closed. A guest is let in, or not, at once.
+//! `LoggedIn` or `LogInDenied` out; closed. A guest is let in, or not, at once. Or a question: `ListWorlds` in,
+//! `Worlds` out; closed, so that nobody who cannot decide keeps a place.
+//! A login server belongs to one world and lets in to that alone; it lists all, with the logins of each.
 //! Owns: the visits, the order of halls to try, who has to wait after wrong passwords. Does not own accounts,
 //! keys or clocks: the world answers what is asked. The wait for a visitor's first message is the transport's
 //! deadline.
@@ -23,11 +25,11 @@ use core::net::IpAddr;
 use core::time::Duration;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use usher_proto::limits::{HALLS_MAX, SCRAM_BYTES_MAX};
+use usher_proto::limits::{HALLS_MAX, SCRAM_BYTES_MAX, WORLDS_MAX};
 use usher_proto::machine::{Answer, Challenge, Exchange, Grant, Peer, Question};
 use usher_proto::message::{
     CloseReason, Closing, Credentials, LogIn, LogInChallenge, LogInDenial, LogInDenied, LogInProof, LoggedIn,
-    Message,
+    Message, WorldEntry, Worlds,
 };
 use usher_proto::{
     AccountId, Address, ConnId, Figures, Input, Machine, NodeConfig, Outbox, Output, ServerKind, Time,
@@ -106,6 +108,7 @@ struct Counts {
     held_by_address: u64,
     proof_timeouts: u64,
     unexpected: u64,
+    listed: u64,
 }
 
 /// The denials by number, as metrics name them.
@@ -130,6 +133,7 @@ pub struct Login {
     configured_halls: Vec<Address>,
     /// What the manager said last.
     halls: Vec<Address>,
+    worlds: Vec<WorldEntry>,
     visits: HashMap<ConnId, Visit, FixedState>,
     back_off: BackOff,
     /// Proofs that are awaited, by the number of their challenge.
@@ -147,6 +151,7 @@ impl Login {
             front: Front::new(node, arbitration, seed),
             configured_halls: halls,
             halls: Vec::new(),
+            worlds: Vec::new(),
             visits: HashMap::with_hasher(FixedState::with_seed(seed)),
             back_off: BackOff::new(back_off, seed),
             proofs: Pending::new(proof_timeout, seed),
@@ -188,6 +193,7 @@ impl Login {
         match (self.take_step(conn), message) {
             (Step::Leaving, _) => {}
             (Step::Expected, Message::LogIn(log_in)) => self.log_in(now, conn, log_in, out),
+            (Step::Expected, Message::ListWorlds(_)) => self.list_worlds(conn, out),
             (Step::Challenged(attempt), Message::LogInProof(proof)) => {
                 self.prove(now, conn, *attempt, proof, out);
             }
@@ -218,6 +224,10 @@ impl Login {
                 self.halls = halls.addresses;
                 self.halls.truncate(HALLS_MAX);
             }
+            Message::WorldsUp(up) => {
+                self.worlds = up.worlds;
+                self.worlds.truncate(WORLDS_MAX);
+            }
             Message::RegisterDenied(_) => self.front.link_down(out),
             Message::DrainOrder(_) => self.front.drain(),
             // Whoever logs in here logs in anew; it is kept for a manager that forgot.
@@ -225,6 +235,20 @@ impl Login {
             Message::Registered(_) | Message::Closing(_) => {}
             _ => out.close(conn, CloseReason::Unexpected),
         }
+    }
+
+    /// What the manager said last; its own, of which it lets in, stands there in any case.
+    fn list_worlds(&mut self, conn: ConnId, out: &mut Outbox<()>) {
+        let world = self.world();
+        let mut worlds = self.worlds.clone();
+        if worlds.iter().all(|entry| entry.world != world) {
+            worlds.truncate(WORLDS_MAX - 1);
+            let at = worlds.partition_point(|entry| entry.world < world);
+            worlds.insert(at, WorldEntry { world, players: 0, capacity: 0, logins: Vec::new() });
+        }
+        self.counts.listed += 1;
+        out.send(conn, Worlds { worlds });
+        self.close(conn, CloseReason::Finished, out);
     }
 
     fn log_in(&mut self, now: Time, conn: ConnId, log_in: LogIn, out: &mut Outbox<()>) {
@@ -432,6 +456,11 @@ impl Machine for Login {
         self.front.figures(figures);
         let Counts { granted, denied, held_by_account, held_by_address, .. } = self.counts;
         let results = [("granted", granted), ("denied", denied.iter().sum())];
+        figures.counter(
+            "usher_worlds_listed_total",
+            "Visitors told which worlds there are.",
+            self.counts.listed,
+        );
         let held = [("account", held_by_account), ("address", held_by_address)];
         figures.gauge("usher_serving", "Visitors being served.", self.serving().into());
         figures.counters("usher_logins_total", "Logins that came to an end, by result.", "result", results);

@@ -23,7 +23,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 use usher_proto::machine::{DialFailure, Hello};
-use usher_proto::message::{CloseReason, Directory, Entered, Leave, SeatKept};
+use usher_proto::message::{CloseReason, Directory, Entered, Leave, SeatKept, WorldEntry};
 use usher_proto::{
     AccountId, Address, ConnId, GameId, Input, Machine, Message, Outbox, Output, RoomNo, ServerKind, Time,
     WorldId,
@@ -41,8 +41,8 @@ pub struct PersonConfig {
     pub logins: Vec<Address>,
     /// Whether to prove an account (number 0 of the world's list); a guest otherwise.
     pub has_account: bool,
-    /// The world chosen.
-    pub world: WorldId,
+    /// The world chosen; without one the person is asked, if there are several.
+    pub world: Option<WorldId>,
     /// Nobody answers for so long: the server counts as silent.
     pub step_timeout: Duration,
     /// The jitter of waits comes from here.
@@ -52,6 +52,8 @@ pub struct PersonConfig {
 /// What a person may wish.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Wish {
+    /// Into this world, of those that were shown.
+    Choose(WorldId),
     /// A fresh list of rooms, while in none.
     Browse,
     /// Into this room.
@@ -85,6 +87,8 @@ pub enum News {
         /// How long.
         wait: Duration,
     },
+    /// The worlds there are, to choose one of.
+    Worlds(Vec<WorldEntry>),
     /// The person is this account now.
     LoggedIn(AccountId),
     /// The rooms there are.
@@ -123,6 +127,10 @@ enum Phase {
     Away,
     Waiting(Next),
     Dialing(ServerKind),
+    /// Asking which worlds there are.
+    Listing,
+    /// Between worlds; no connection is held.
+    ChoosingWorld,
     LoggingIn,
     Browsing,
     /// In the hall's list; no connection is held.
@@ -169,6 +177,10 @@ pub struct Person<F> {
     /// Busy answers in a row; visits of halls in a row to which no hall answered.
     busies: u8,
     logged_in_again: bool,
+    /// The worlds it chooses from.
+    worlds: Vec<WorldEntry>,
+    /// The world that a login of another one is asked about.
+    wanted_world: Option<WorldId>,
     proof: Proof,
     ticket: Vec<u8>,
     session_key: [u8; 32],
@@ -210,6 +222,8 @@ impl<F: FnMut(News)> Person<F> {
             tries: 0,
             busies: 0,
             logged_in_again: false,
+            worlds: Vec::new(),
+            wanted_world: None,
             proof: Proof::None,
             ticket: Vec::new(),
             session_key: [0; 32],
@@ -228,6 +242,7 @@ impl<F: FnMut(News)> Person<F> {
 
     fn on_wish(&mut self, step: &mut Step<'_>, wish: Wish) {
         match (self.phase, wish) {
+            (Phase::ChoosingWorld, Wish::Choose(world)) => self.choose_world(step, world),
             (Phase::Choosing, Wish::Browse) => self.visit(step, ServerKind::Hall),
             (Phase::Choosing, Wish::Enter(place)) => self.set_out_for(step, place),
             (Phase::Inside, Wish::Say(message)) => self.send(step, message),
@@ -273,6 +288,7 @@ impl<F: FnMut(News)> Person<F> {
                     self.on_refusal(step, kind, message);
                 }
             }
+            (Phase::Listing, Message::Worlds(worlds)) => self.on_worlds(step, worlds.worlds),
             (Phase::LoggingIn, Message::LoggedIn(granted)) => self.on_logged_in(step, granted),
             (Phase::LoggingIn, Message::LogInChallenge(challenge)) => {
                 self.on_challenge(step, challenge.server_first);
@@ -292,10 +308,10 @@ impl<F: FnMut(News)> Person<F> {
     fn dealing_with(&self) -> Option<ServerKind> {
         match self.phase {
             Phase::Dialing(kind) => Some(kind),
-            Phase::LoggingIn => Some(ServerKind::Login),
+            Phase::Listing | Phase::LoggingIn => Some(ServerKind::Login),
             Phase::Browsing => Some(ServerKind::Hall),
             Phase::Entering | Phase::Inside | Phase::Leaving => Some(ServerKind::Room),
-            Phase::Away | Phase::Waiting(_) | Phase::Choosing | Phase::Done => None,
+            Phase::Away | Phase::Waiting(_) | Phase::ChoosingWorld | Phase::Choosing | Phase::Done => None,
         }
     }
 
@@ -414,6 +430,7 @@ impl<F: FnMut(News)> Machine for Person<F> {
         let holds = self.conn.is_some() || self.refresh.conn.is_some();
         assert!(self.phase != Phase::Done || !holds, "who is done holds no connection");
         assert!(self.phase != Phase::Inside || self.conn.is_some(), "who is inside has a connection");
-        assert!(self.phase != Phase::Choosing || self.conn.is_none(), "who chooses holds none");
+        let chooses = matches!(self.phase, Phase::Choosing | Phase::ChoosingWorld);
+        assert!(!chooses || self.conn.is_none(), "who chooses holds none");
     }
 }

@@ -25,6 +25,8 @@ pub const CHAT_BYTES_MAX: usize = 512;
 pub const DIRECTORY_ROOMS_MAX: usize = 200;
 /// Hall addresses in one login answer.
 pub const HALLS_MAX: usize = 3;
+/// Worlds that a login lists; those of the lowest numbers.
+pub const WORLDS_MAX: usize = 64;
 /// Rooms named in a full room's answer.
 pub const OTHER_ROOMS_MAX: usize = 8;
 /// Seats at one table.

@@ -30,10 +30,10 @@ use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::{Duration, Instant};
 use usher_hpserver::{
-    Config, ConnId, Limits, ListenerConfig, ListenerId, NoChannel, Remote, Server, completion,
+    Config, ConnId, Limits, ListenerConfig, ListenerId, NoChannel, Remote, Server, StageMetrics, completion,
 };
 use usher_proto::first_frame::Role;
-use usher_proto::message::Renew;
+use usher_proto::message::{Delay, Renew};
 use usher_proto::{Address, Machine, NodeConfig, ServerKind, ShardId};
 use usher_secure::{LinkKey, TicketPolicy, private_file};
 use zeroize::Zeroizing;
@@ -210,11 +210,11 @@ impl<M: Machine + Send + 'static> Running<M> {
             renewals.untold = self.remote.tell(0, HostNote::Woke).is_err();
         }
         if renewals.are_due(now) {
-            self.renew();
+            self.renew(&mut renewals.pace);
         }
     }
 
-    fn renew(&self) {
+    fn renew(&self, pace: &mut Pace) {
         let Some(conn) = self.shown.link() else { return };
         let metrics = self.remote.metrics();
         let usage = process::usage();
@@ -226,7 +226,9 @@ impl<M: Machine + Send + 'static> Running<M> {
             rss_kib: usage.rss_kib,
             rss_kib_peak: usage.rss_kib_peak,
         };
-        if !self.remote.send(ConnId::from_bits(conn.0), renew.into()) {
+        let delay = Delay { logic_delay_us: pace.logic_delay_us(clock::instant(), &metrics.logic) };
+        let conn = ConnId::from_bits(conn.0);
+        if !self.remote.send(conn, renew.into()) || !self.remote.send(conn, delay.into()) {
             tracing::warn!("the lease could not be renewed: the send queue of links is full");
         }
     }
@@ -240,12 +242,38 @@ struct Renewals {
     looked: Instant,
     /// It slept, and its machine was not told yet.
     untold: bool,
+    pace: Pace,
+}
+
+/// How fast the logic stage worked since it was last looked at.
+struct Pace {
+    at: Instant,
+    done: u64,
+}
+
+impl Pace {
+    /// How long what waits for the logic takes at its pace since the last look: Little's law, read from the queue's
+    /// length and what left it. A stage run inline keeps no queue and is never behind by this.
+    fn logic_delay_us(&mut self, now: Instant, logic: &StageMetrics) -> u32 {
+        let done_before = std::mem::replace(&mut self.done, logic.items.saturating_sub(logic.length));
+        let span = now - std::mem::replace(&mut self.at, now);
+        let done = self.done.saturating_sub(done_before).max(1);
+        let delay_us = span.as_micros() * u128::from(logic.length) / u128::from(done);
+        u32::try_from(delay_us).unwrap_or(u32::MAX)
+    }
 }
 
 impl Renewals {
     fn new(lease: Duration) -> Self {
         let (every, now) = (lease / RENEWALS_PER_LEASE, clock::instant());
-        Self { every, sleep_min: every + lease / 2, renewed: now, looked: now, untold: false }
+        Self {
+            every,
+            sleep_min: every + lease / 2,
+            renewed: now,
+            looked: now,
+            untold: false,
+            pace: Pace { at: now, done: 0 },
+        }
     }
 
     /// How long nobody looked, if that is so long that the process must have slept.

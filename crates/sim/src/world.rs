@@ -157,6 +157,12 @@ impl World {
         live.map(|process| process.figure(name)).sum()
     }
 
+    /// A figure of the live server of that name; 0 if there is none.
+    pub fn figure_of(&self, server: &str, name: &str) -> u64 {
+        let live = self.processes.iter().find(|it| it.is_alive() && it.name.0 == server);
+        live.map_or(0, |process| process.figure(name))
+    }
+
     /// The cluster as the live manager shows it.
     pub fn view(&self) -> Option<&ClusterView> {
         self.processes.iter().rev().find_map(|process| process.view.as_ref().filter(|_| process.is_alive()))

@@ -25,6 +25,8 @@ pub struct Section {
     pub servers_max: u32,
     /// Accounts known at once.
     pub presence_max: u32,
+    /// A server whose logic queue takes so long is sent nobody until it is down to half of that.
+    pub logic_delay_max_ms: u32,
 }
 
 /// The order of halls in a login's answer.
@@ -44,6 +46,7 @@ impl Default for Section {
             halls_order: Order::Load,
             servers_max: machine.servers_max,
             presence_max: machine.presence_max,
+            logic_delay_max_ms: machine.logic_delay_max.as_millis() as u32,
         }
     }
 }
@@ -66,6 +69,9 @@ impl App for Manager {
         let (common, section) = file.load::<Section>(Self::KIND)?;
         if section.servers_max == 0 {
             return Err(file.wrong("manager.servers_max", "must be at least 1"));
+        }
+        if section.logic_delay_max_ms == 0 {
+            return Err(file.wrong("manager.logic_delay_max_ms", "must be at least 1"));
         }
         Ok(Config { common, section })
     }
@@ -93,6 +99,7 @@ impl App for Manager {
                     fence_ttl: Duration::from_secs(cluster.session_max_s),
                     servers_max: section.servers_max,
                     presence_max: section.presence_max,
+                    logic_delay_max: Duration::from_millis(section.logic_delay_max_ms.into()),
                     halls_order: match section.halls_order {
                         Order::Load => HallsOrder::Load,
                         Order::Name => HallsOrder::Name,

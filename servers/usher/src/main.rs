@@ -3,7 +3,7 @@
 //! Why: one file to copy to a machine, one command to see everything work.
 //! Owns: the commands. Does not own: what they do; each is a crate of its own or a module here.
 //! Invariants: exit codes are 0 well, 1 failed, 2 bad usage or config.
-//! Read next: [`demo`], [`up`], [`play`], [`account`], [`replay`].
+//! Read next: [`demo`], [`up`], [`play`], [`plan`], [`account`], [`replay`].
 #![forbid(unsafe_code)]
 
 mod account;
@@ -11,6 +11,7 @@ mod checks;
 mod cluster;
 mod demo;
 mod keygen;
+mod plan;
 mod play;
 mod process;
 mod replay;
@@ -51,6 +52,8 @@ enum Command {
     Up(up::UpArgs),
     /// Log in, sit down and play, at this terminal
     Play(play::PlayArgs),
+    /// Say how many servers so many players need, and try it in the simulator
+    Plan(plan::PlanArgs),
     /// Say whether a config file can be used
     CheckConfig {
         /// The file
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => failed_is_1(demo::run(&args)),
         Command::Up(args) => up::run(&args),
         Command::Play(args) => play::run(&args),
+        Command::Plan(args) => failed_is_1(plan::run(&args)),
         Command::CheckConfig { file } => check_config(&file),
         Command::Keygen(args) => failed_is_1(keygen::run(&args)),
         Command::Account(args) => account::run(&args),

@@ -71,6 +71,9 @@ pub(crate) struct PlayArgs {
     /// [default: deploy/local/login.pub]
     #[arg(long, value_name = "KEY", num_args = 1.., value_parser = login_key)]
     login_key: Vec<LoginPublicKey>,
+    /// The world to play in; without one you choose, if there are several
+    #[arg(long, value_name = "N")]
+    world: Option<u16>,
     /// Speak in clear, which servers take only on `channel = "plain"`
     #[arg(long, conflicts_with = "login_key")]
     plain: bool,
@@ -166,7 +169,7 @@ fn start(
     let config = PersonConfig {
         logins: args.login.iter().map(|login| Address(login.clone())).collect(),
         has_account: secret.is_some(),
-        world: WorldId(1),
+        world: args.world.map(WorldId),
         step_timeout: Duration::from_secs(10),
         seed: seed(),
     };

@@ -8,7 +8,8 @@ use alloc::string::String;
 use alloc::vec;
 use core::time::Duration;
 use usher_proto::message::{
-    Arbitrate, Arbitrated, DrainOrder, Halls, Load, Redirect, RegisterDenial, RegisterDenied, Registered,
+    Arbitrate, Arbitrated, DrainOrder, Halls, ListWorlds, Load, Redirect, RegisterDenial, RegisterDenied,
+    Registered, WorldsUp,
 };
 use usher_proto::{AccountId, Generation, Identity, ServerName, SessionId, WorldId};
 
@@ -413,4 +414,50 @@ fn a_crowd_that_comes_and_goes_leaves_nothing_behind() {
     assert_eq!(bench.figure("usher_serving"), 0);
     assert_eq!(bench.figure("usher_arbitrations_waiting"), 0);
     assert!(bench.figure("usher_admitted_total") > 0);
+}
+
+fn in_world(world: u16, players: u32, logins: &[&str]) -> WorldEntry {
+    let logins = logins.iter().copied().map(Address::from).collect();
+    WorldEntry { world: WorldId(world), players, capacity: 100, logins }
+}
+
+fn worlds_told(bench: &mut Bench<Login>, conn: u64) -> Vec<WorldEntry> {
+    bench.connect(conn, Peer::Stranger);
+    let caused = bench.say(conn, ListWorlds {});
+    assert!(caused.asked().is_none());
+    assert_eq!(caused.closed(conn), Some(CloseReason::Finished), "the answer ends the visit");
+    match &caused.to(conn)[..] {
+        [Message::Worlds(it)] => it.worlds.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn worlds_are_listed_as_the_manager_said_and_its_own_in_any_case() {
+    let mut bench = linked(100);
+    let alone = WorldEntry { capacity: 0, ..in_world(1, 0, &[]) };
+    assert_eq!(worlds_told(&mut bench, 1), [alone.clone()], "before the manager has said any");
+    let all = vec![in_world(1, 5, &["login-1:1"]), in_world(2, 9, &["login-2:1"])];
+    bench.manager_says(WorldsUp { worlds: all.clone() });
+    assert_eq!(worlds_told(&mut bench, 2), all);
+    bench.step(Input::LinkDown);
+    assert_eq!(worlds_told(&mut bench, 3), all, "the last that was heard");
+    bench.link_up();
+    bench.manager_says(WorldsUp { worlds: (2..=100).map(|world| in_world(world, 0, &["x:1"])).collect() });
+    let listed = worlds_told(&mut bench, 4);
+    assert_eq!(listed.len(), WORLDS_MAX);
+    assert_eq!(listed[0], alone, "its own, though it is not among them");
+    assert_eq!(bench.figure("usher_worlds_listed_total"), 4);
+    assert_eq!(bench.figure("usher_logins_total{result=\"denied\"}"), 0);
+}
+
+#[test]
+fn a_visit_is_a_login_or_a_question() {
+    let mut bench = bench(10);
+    bench.connect(1, Peer::Stranger);
+    bench.say(1, ListWorlds {});
+    assert!(bench.say(1, guest()).is_nothing(), "it is over");
+    bench.connect(2, Peer::Stranger);
+    bench.say(2, guest());
+    assert_eq!(bench.say(2, ListWorlds {}).closed(2), Some(CloseReason::Unexpected));
 }

@@ -2,6 +2,8 @@
 //!
 //! Why two: the least loaded of all would get every client until its next report; two random candidates
 //! spread nearly as well and never stampede (Mitzenmacher, "The Power of Two Choices", 2001).
+//! Whoever was full is asked only where nobody else has a place, until it is well below its limit again: a server
+//! at the limit does not flap, and no place is left empty for it.
 //! Owns: reservations, from the decision until they are redeemed or expire, and those being sealed.
 //! Invariants: an outstanding reservation is load at its target; ids grow, also over a restart of the manager,
 //! so that a map by id is ordered by expiry too and a target never sees one id twice.
@@ -40,13 +42,35 @@ impl Kept {
         self.for_sessions.remove(&id).or_else(|| self.for_strangers.remove(&id)).is_some()
     }
 
-    pub(super) fn expire(&mut self, now: Time) {
+    /// Gives up the places that nobody came for in time; how many.
+    pub(super) fn expire(&mut self, now: Time) -> u64 {
+        let before = self.len();
         for kept in [&mut self.for_sessions, &mut self.for_strangers] {
             while let Some(first) = kept.first_entry().filter(|first| *first.get() <= now) {
                 self.in_rooms.remove(first.key());
                 first.remove();
             }
         }
+        (before - self.len()) as u64
+    }
+}
+
+/// What became of all reservations.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ledger {
+    pub(super) given: u64,
+    pub(super) redeemed: u64,
+    pub(super) expired: u64,
+    /// Gone with their target.
+    pub(super) lost: u64,
+    /// Redeemed, as their target says, but not kept any more: they had expired, or were said twice.
+    pub(super) late: u64,
+}
+
+impl Ledger {
+    /// Given and nowhere to be found: always none. `outstanding`: those that are kept now.
+    pub(super) fn leaked(&self, outstanding: u64) -> u64 {
+        self.given.saturating_sub(self.redeemed + self.expired + self.lost + outstanding)
     }
 }
 
@@ -84,6 +108,8 @@ struct Candidate {
     id: ServerId,
     free_places: u64,
     load_ppm: u64,
+    /// It was full and is not yet well below.
+    sated: bool,
 }
 
 impl Arbiter {
@@ -108,14 +134,16 @@ impl Arbiter {
         let id = self.fresh_id(unix_ms);
         let expires = now + self.bounds.reservation_ttl;
         let server = registry.get_mut(target).expect("invariant: the choice is among those known");
+        let name = server.facts.name.clone();
         let kept = match arbitrate.session {
             Some(_) => &mut server.kept.for_sessions,
             None => &mut server.kept.for_strangers,
         };
         kept.insert(id, expires);
+        registry.ledger.given += 1;
         let request = arbitrate.request;
         self.seals.insert(id, Seal { asker: asker.1, request, target, room: None, expires });
-        Some(Reservation { id, target: server.facts.name.clone(), session: arbitrate.session, hops_left })
+        Some(Reservation { id, target: name, session: arbitrate.session, hops_left })
     }
 
     /// The decision whose seal this is; nothing if it took too long.
@@ -142,12 +170,15 @@ impl Arbiter {
         stranger: bool,
     ) -> Option<ServerId> {
         let (kind, world) = registry.get(asker).map(|asker| (asker.facts.kind, asker.facts.world))?;
-        registry.iter_mut().for_each(|server| server.kept.expire(now));
-        let candidates: Vec<_> = registry
+        registry.expire_kept(now);
+        let mut candidates: Vec<_> = registry
             .iter()
             .filter(|(id, server)| *id != asker && server.is(kind, world) && server.takes_clients())
             .filter_map(|(id, server)| self.candidate(id, server, stranger))
             .collect();
+        if candidates.iter().any(|candidate| !candidate.sated) {
+            candidates.retain(|candidate| !candidate.sated);
+        }
         let first = self.draw(&candidates)?;
         let second = self.draw(&candidates)?;
         Some(if second.load_ppm < first.load_ppm { second.id } else { first.id })
@@ -161,7 +192,8 @@ impl Arbiter {
             return None;
         }
         let free_places = open_places.saturating_sub(kept);
-        (free_places > 0).then(|| Candidate { id, free_places, load_ppm: server.load_ppm() })
+        let (load_ppm, sated) = (server.load_ppm(), server.sated);
+        (free_places > 0).then_some(Candidate { id, free_places, load_ppm, sated })
     }
 
     /// One of them, each as likely as it has free places.
@@ -194,5 +226,6 @@ impl Arbiter {
                 "a place in a room is kept"
             );
         }
+        assert_eq!(registry.ledger.leaked(registry.outstanding()), 0, "every reservation comes to an end");
     }
 }

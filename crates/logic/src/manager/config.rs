@@ -40,6 +40,8 @@ pub struct Config {
     pub reservations_max: u32,
     /// Reservations being sealed; beyond it nobody takes anybody.
     pub seals_max: u32,
+    /// A server whose logic queue takes so long is sent nobody until it is down to half of that.
+    pub logic_delay_max: Duration,
     /// In which order logins name halls.
     pub halls_order: HallsOrder,
 }
@@ -57,6 +59,7 @@ impl Default for Config {
             fences_max: 1_000_000,
             reservations_max: 10_000,
             seals_max: 16_384,
+            logic_delay_max: Duration::from_millis(250),
             halls_order: HallsOrder::Load,
         }
     }

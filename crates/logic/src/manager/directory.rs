@@ -1,11 +1,12 @@
-//! What halls and logins are told of the others: rooms by server for halls, hall addresses for logins.
+//! What halls and logins are told of the others: rooms by server for halls, hall addresses and worlds for logins.
 //!
 //! Why: a hall answers its visitors from what it was told, without asking; so does a login.
 //! Owns: what was told, and when. Does not own servers or rooms.
 //! Invariants: rooms of a server that takes nobody are withdrawn, at once; a server's rooms and a world's halls
-//! are told at most once in [`TELL_INTERVAL`], and when someone registers. While the manager is unsettled
+//! are told at most once in [`TELL_INTERVAL`], and when someone registers; so is the list of worlds. Of a world,
+//! only its number, its people and its logins leave it. While the manager is unsettled
 //! (its first lease) nothing is withdrawn, for then it knows nobody who is merely late.
-//! Limits: [`HALLS_MAX`] addresses; a message to all halls is shared.
+//! Limits: [`HALLS_MAX`] addresses, [`WORLDS_MAX`] worlds; a message to all halls is shared.
 //! Read next: [`super::registry`].
 
 use super::registry::{Registry, Server, ServerId};
@@ -14,8 +15,8 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
-use usher_proto::limits::HALLS_MAX;
-use usher_proto::message::{Halls, Message, RoomsGone, RoomsOf};
+use usher_proto::limits::{HALLS_MAX, WORLDS_MAX};
+use usher_proto::message::{Halls, Message, RoomsGone, RoomsOf, WorldEntry, WorldsUp};
 use usher_proto::{Address, ConnId, Output, ServerKind, Time, WorldId};
 
 const TELL_INTERVAL: Duration = Duration::from_secs(1);
@@ -34,11 +35,14 @@ pub(super) struct Directory {
     /// Whether the first lease is over.
     pub(super) settled: bool,
     worlds: BTreeMap<WorldId, Told>,
+    /// The list of worlds that logins were told last, and when.
+    listed: Vec<WorldEntry>,
+    listed_at: Time,
 }
 
 impl Directory {
     pub(super) fn new(order: HallsOrder) -> Self {
-        Self { order, settled: false, worlds: BTreeMap::new() }
+        Self { order, settled: false, worlds: BTreeMap::new(), listed: Vec::new(), listed_at: Time(0) }
     }
 
     /// A login or hall has registered, or a room server is complete: what concerns it is told at once.
@@ -68,6 +72,7 @@ impl Directory {
             self.withdraw(registry, id, out);
         }
         self.tell_logins(now, registry, out);
+        self.tell_worlds(now, registry, out);
     }
 
     /// Its rooms are not to be offered any more, if they are and it takes nobody: told at once, if it drains or once
@@ -94,10 +99,52 @@ impl Directory {
     }
 
     fn tell_login(&self, registry: &Registry, world: WorldId, conn: ConnId, out: &mut Out) {
-        let addresses = self.halls(registry, world);
+        let addresses = self.addresses(registry, ServerKind::Hall, world);
         if !addresses.is_empty() {
             out.send(conn, Halls { addresses });
         }
+        out.send(conn, WorldsUp { worlds: self.list(registry) });
+    }
+
+    /// The list of worlds, to every login of every world.
+    fn tell_worlds(&mut self, now: Time, registry: &Registry, out: &mut Out) {
+        if now - self.listed_at < TELL_INTERVAL && !self.listed.is_empty() {
+            return;
+        }
+        let worlds = self.list(registry);
+        if worlds == self.listed {
+            return;
+        }
+        (self.listed, self.listed_at) = (worlds.clone(), now);
+        let message: Arc<Message> = Arc::new(WorldsUp { worlds }.into());
+        let logins = registry.iter().filter(|(_, server)| server.facts.kind == ServerKind::Login);
+        for conn in logins.filter_map(|(_, server)| server.conn) {
+            out.push(Output::SendShared(conn, Arc::clone(&message)));
+        }
+    }
+
+    /// The worlds that let players in, with what their room servers said last, the silent ones too: their players
+    /// are still there.
+    fn list(&self, registry: &Registry) -> Vec<WorldEntry> {
+        let mut people: BTreeMap<WorldId, (u32, u32)> = BTreeMap::new();
+        let mut open = BTreeSet::new();
+        for (_, server) in registry.iter() {
+            match server.facts.kind {
+                ServerKind::Room => {
+                    let (players, capacity) = people.entry(server.facts.world).or_default();
+                    *players = players.saturating_add(server.reported.map_or(0, |it| it.serving));
+                    *capacity = capacity.saturating_add(server.facts.serve_max);
+                }
+                ServerKind::Login if server.takes_clients() => drop(open.insert(server.facts.world)),
+                _ => {}
+            }
+        }
+        let entry = |world: WorldId| {
+            let (players, capacity) = people.get(&world).copied().unwrap_or_default();
+            let logins = self.addresses(registry, ServerKind::Login, world);
+            WorldEntry { world, players, capacity, logins }
+        };
+        open.into_iter().take(WORLDS_MAX).map(entry).collect()
     }
 
     fn tell_logins(&mut self, now: Time, registry: &Registry, out: &mut Out) {
@@ -105,7 +152,7 @@ impl Directory {
         let worlds: BTreeSet<WorldId> = logins.map(|(_, server)| server.facts.world).collect();
         self.worlds.retain(|world, _| worlds.contains(world));
         for world in worlds {
-            let addresses = self.halls(registry, world);
+            let addresses = self.addresses(registry, ServerKind::Hall, world);
             let told = self.worlds.entry(world).or_insert(Told { addresses: Vec::new(), at: Time(0) });
             if addresses == told.addresses || now - told.at < TELL_INTERVAL && !told.addresses.is_empty() {
                 continue;
@@ -116,8 +163,9 @@ impl Directory {
         }
     }
 
-    fn halls(&self, registry: &Registry, world: WorldId) -> Vec<Address> {
-        let is_open = |server: &&Server| server.is(ServerKind::Hall, world) && server.takes_clients();
+    /// Where the servers of a kind that take clients are, in the order to try them.
+    fn addresses(&self, registry: &Registry, kind: ServerKind, world: WorldId) -> Vec<Address> {
+        let is_open = |server: &&Server| server.is(kind, world) && server.takes_clients();
         let mut halls: Vec<&Server> = registry.by_name().filter(is_open).collect();
         if self.order == HallsOrder::Load {
             halls.sort_by_key(|hall| hall.load_ppm());

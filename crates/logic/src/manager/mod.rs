@@ -39,8 +39,8 @@ use registry::{Arrival, Registry, Server, ServerId};
 use usher_proto::limits::{ADDRESS_BYTES_MAX, NAME_BYTES_MAX, PRESENT_PLAYERS_MAX, ROOMS_MAX, SEATS_MAX};
 use usher_proto::machine::{Answer, Peer, Question};
 use usher_proto::message::{
-    Arbitrate, ArbitrateParty, Arbitrated, Claim, Claimed, CloseReason, Closing, DrainOrder, Evict, Load,
-    Locate, Located, Message, Present, Redeemed, Register, RegisterDenial, RegisterDenied, Registered,
+    Arbitrate, ArbitrateParty, Arbitrated, Claim, Claimed, CloseReason, Closing, Delay, DrainOrder, Evict,
+    Load, Locate, Located, Message, Present, Redeemed, Register, RegisterDenial, RegisterDenied, Registered,
     Release, Released, Revoked, Verdict,
 };
 use usher_proto::{
@@ -147,7 +147,7 @@ impl Manager {
         for id in self.registry.lapsed(self.now) {
             self.lease_ended(id, out);
         }
-        self.registry.iter_mut().for_each(|server| server.kept.expire(self.now));
+        self.registry.expire_kept(self.now);
         self.arbiter.expire(self.now);
         self.directory.tick(self.now, &mut self.registry, out);
         if self.unshown && self.now >= self.show_at {
@@ -232,11 +232,10 @@ impl Manager {
         let server = self.registry.get_mut(id).expect("invariant: a registered link has its server");
         match message {
             Message::Renew(renew) => server.renew = renew,
-            Message::Redeemed(Redeemed { reservations }) => {
-                for reservation in reservations {
-                    server.redeem(reservation);
-                }
+            Message::Delay(Delay { logic_delay_us }) => {
+                server.delayed(logic_delay_us, micros(self.config.logic_delay_max));
             }
+            Message::Redeemed(Redeemed { reservations }) => self.registry.redeemed(id, &reservations),
             Message::Load(load) => self.load(id, &load, out),
             Message::Present(present) => self.present(id, &present, out),
             Message::Arbitrate(arbitrate) => self.arbitrate(id, conn, &arbitrate, out),
@@ -462,7 +461,11 @@ fn is_expected(server: &Server, message: &Message) -> bool {
     let facts = &server.facts;
     let is_room = facts.kind == ServerKind::Room;
     match message {
-        Message::Renew(_) | Message::Load(_) | Message::Redeemed(_) | Message::Revoked(_) => true,
+        Message::Renew(_)
+        | Message::Delay(_)
+        | Message::Load(_)
+        | Message::Redeemed(_)
+        | Message::Revoked(_) => true,
         Message::Arbitrate(_) => matches!(facts.kind, ServerKind::Login | ServerKind::Hall),
         Message::ArbitrateParty(party) => is_room && (1..=SEATS_MAX).contains(&party.sessions.len()),
         Message::Locate(locate) => facts.kind == ServerKind::Hall && locate.identity.world == facts.world,
@@ -480,6 +483,10 @@ fn is_expected(server: &Server, message: &Message) -> bool {
         }
         _ => false,
     }
+}
+
+fn micros(span: Duration) -> u32 {
+    u32::try_from(span.as_micros()).unwrap_or(u32::MAX)
 }
 
 fn is_well_formed(register: &Register) -> bool {

@@ -12,7 +12,7 @@
 //! Limits: `servers_max` entries.
 //! Read next: [`super::presence`], which relies on ids dying.
 
-use super::arbitration::Kept;
+use super::arbitration::{Kept, Ledger};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use usher_proto::message::{Load, Register, Renew, RoomReport};
@@ -21,6 +21,11 @@ use usher_proto::{ConnId, GameId, ReservationId, RoomNo, ServerKind, ServerName,
 /// One presentation of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ServerId(u32);
+
+/// A server at this load is full,
+const SATED_PPM: u64 = 1_000_000;
+/// and counts as full until it is down to this.
+const HUNGRY_PPM: u64 = 950_000;
 
 /// What a server last said of its load.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +53,12 @@ pub(super) struct Server {
     pub(super) reported: Option<Reported>,
     pub(super) kept: Kept,
     pub(super) renew: Renew,
+    /// How long what waits in its logic queue will take, as it said last, and the most that is taken for well.
+    logic_delay_us: u32,
+    logic_delay_max_us: u32,
+    /// It was full, or its queue too long, and is not yet well below.
+    pub(super) sated: bool,
+    strained: bool,
     /// Whether halls offer its rooms, when they were last told, and whether that has changed since.
     pub(super) offered: bool,
     pub(super) told_at: Time,
@@ -67,6 +78,10 @@ impl Server {
             reported: None,
             kept: Kept::default(),
             renew: Renew::default(),
+            logic_delay_us: 0,
+            logic_delay_max_us: u32::MAX,
+            sated: false,
+            strained: false,
             offered: false,
             told_at: Time(0),
             rooms_changed: false,
@@ -96,14 +111,19 @@ impl Server {
         self.room_at(room).is_some_and(|at| self.facts.rooms[at].game == game)
     }
 
-    /// Clients it could begin to serve within this second if no place were kept.
+    /// Clients it could begin to serve within this second if no place were kept. Whose queue is too long serves
+    /// first whom it has.
     pub(super) fn open_places(&self) -> u32 {
+        if self.strained {
+            return 0;
+        }
         let Some(Reported { serving, served_per_second }) = self.reported else { return 0 };
         let at_once = self.facts.serve_max.saturating_sub(serving);
         at_once.min(self.facts.serve_per_second_max.saturating_sub(served_per_second))
     }
 
-    /// The fuller of its two limits, kept places included, in millionths; full before its first report.
+    /// The fullest of its limits, in millionths: served at once and begun in a second, kept places included, and
+    /// the logic queue's delay. Full before its first report.
     pub(super) fn load_ppm(&self) -> u64 {
         let Some(Reported { serving, served_per_second }) = self.reported else { return 1_000_000 };
         let used_ppm = |used: u32, used_max: u32| {
@@ -111,17 +131,31 @@ impl Server {
         };
         used_ppm(serving, self.facts.serve_max)
             .max(used_ppm(served_per_second, self.facts.serve_per_second_max))
+            .max(u64::from(self.logic_delay_us) * 1_000_000 / u64::from(self.logic_delay_max_us.max(1)))
+    }
+
+    /// What waits in its logic queue will take so long. Too long it stays until it is down to half.
+    pub(super) fn delayed(&mut self, logic_delay_us: u32, logic_delay_max_us: u32) {
+        (self.logic_delay_us, self.logic_delay_max_us) = (logic_delay_us, logic_delay_max_us);
+        let bound = if self.strained { logic_delay_max_us / 2 } else { logic_delay_max_us };
+        self.strained = logic_delay_us >= bound.max(1);
+    }
+
+    /// Notes whether it is full, or still counts as full.
+    fn weigh(&mut self) {
+        let bound = if self.sated { HUNGRY_PPM + 1 } else { SATED_PPM };
+        self.sated = self.reported.is_some() && self.load_ppm() >= bound;
     }
 
     /// A place that was kept is used. It counts as served at once, so that it is never counted as neither; the
-    /// next report knows of it.
-    pub(super) fn redeem(&mut self, reservation: ReservationId) {
-        if self.kept.redeem(reservation)
-            && let Some(reported) = &mut self.reported
-        {
+    /// next report knows of it. Whether it was still kept.
+    fn redeem(&mut self, reservation: ReservationId) -> bool {
+        let was_kept = self.kept.redeem(reservation);
+        if was_kept && let Some(reported) = &mut self.reported {
             reported.serving = reported.serving.saturating_add(1);
             reported.served_per_second = reported.served_per_second.saturating_add(1);
         }
+        was_kept
     }
 
     /// Takes a load report over. Draining is never taken back.
@@ -171,6 +205,7 @@ pub(super) struct Registry {
     names: BTreeMap<ServerName, ServerId>,
     /// Former ids and what they stand for.
     former: BTreeMap<ServerId, ServerId>,
+    pub(super) ledger: Ledger,
 }
 
 impl Registry {
@@ -181,6 +216,30 @@ impl Registry {
             servers: BTreeMap::new(),
             names: BTreeMap::new(),
             former: BTreeMap::new(),
+            ledger: Ledger::default(),
+        }
+    }
+
+    /// Gives up the places that nobody came for in time, and weighs every server anew.
+    pub(super) fn expire_kept(&mut self, now: Time) {
+        for server in self.servers.values_mut() {
+            self.ledger.expired += server.kept.expire(now);
+            server.weigh();
+        }
+    }
+
+    /// Reservations neither redeemed nor expired.
+    pub(super) fn outstanding(&self) -> u64 {
+        self.servers.values().map(|server| server.kept.len() as u64).sum()
+    }
+
+    /// A server says that these came.
+    pub(super) fn redeemed(&mut self, id: ServerId, reservations: &[ReservationId]) {
+        let Some(server) = self.current(id).and_then(|id| self.servers.get_mut(&id)) else { return };
+        for reservation in reservations {
+            let was_kept = server.redeem(*reservation);
+            self.ledger.redeemed += u64::from(was_kept);
+            self.ledger.late += u64::from(!was_kept);
         }
     }
 
@@ -287,6 +346,7 @@ impl Registry {
     /// Forgets a server: every id that stood for it is dead from now on.
     pub(super) fn remove(&mut self, id: ServerId) -> Option<Server> {
         let server = self.servers.remove(&self.current(id)?)?;
+        self.ledger.lost += server.kept.len() as u64;
         self.names.remove(&server.facts.name);
         if let Some(former) = server.former {
             self.former.remove(&former);

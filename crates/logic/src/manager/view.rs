@@ -20,7 +20,7 @@ pub(super) fn view(manager: &Manager) -> ClusterView {
         servers: registry.by_name().map(server_view).collect(),
         players_online: presence.held().players as u64,
         players_in_rooms: presence.held().places as u64,
-        reservations_outstanding: registry.iter().map(|(_, server)| server.kept.len() as u64).sum(),
+        reservations_outstanding: registry.outstanding(),
         redirects_login,
         redirects_hall,
         evictions,
@@ -66,7 +66,7 @@ pub(super) fn figures(manager: &Manager, figures: &mut Figures) {
     };
     let servers = ["joining", "up", "suspect", "draining"].map(state);
     let held = presence.held();
-    let outstanding = registry.iter().map(|(_, server)| server.kept.len() as u64).sum();
+    let (outstanding, ledger) = (registry.outstanding(), registry.ledger);
     figures.gauge("usher_links", "Connections on the links' listener.", links.len() as u64);
     figures.gauges("usher_servers", "Registered servers, by state.", "state", servers);
     figures.gauge("usher_presence_players", "Accounts in at least one room.", held.players as u64);
@@ -76,6 +76,24 @@ pub(super) fn figures(manager: &Manager, figures: &mut Figures) {
         "usher_reservations_outstanding",
         "Reservations given and neither redeemed nor expired.",
         outstanding,
+    );
+    figures.counter("usher_reservations_given_total", "Reservations given.", ledger.given);
+    let ends = [("redeemed", ledger.redeemed), ("expired", ledger.expired), ("lost", ledger.lost)];
+    figures.counters(
+        "usher_reservations_ended_total",
+        "Reservations that came to an end, by which: used, not used in time, or gone with their server.",
+        "end",
+        ends,
+    );
+    figures.counter(
+        "usher_reservations_late_total",
+        "Reservations that a server took after they had ended here.",
+        ledger.late,
+    );
+    figures.gauge(
+        "usher_reservations_leaked",
+        "Reservations given that neither ended nor are outstanding; anything but 0 is a bug.",
+        ledger.leaked(outstanding),
     );
     counted(counts, figures);
 }

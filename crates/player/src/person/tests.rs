@@ -22,12 +22,16 @@ struct Stage {
 
 impl Stage {
     fn new(has_account: bool) -> Self {
+        Self::in_world(has_account, Some(WorldId(1)))
+    }
+
+    fn in_world(has_account: bool, world: Option<WorldId>) -> Self {
         let news = Rc::new(RefCell::new(Vec::new()));
         let heard = Rc::clone(&news);
         let config = PersonConfig {
             logins: ["login-1", "login-2"].map(Address::from).into(),
             has_account,
-            world: WorldId(1),
+            world,
             step_timeout: Duration::from_secs(10),
             seed: 1,
         };
@@ -360,4 +364,62 @@ fn who_is_shown_out_of_an_emptied_room_goes_to_the_other_and_starts_afresh_there
     stage.wish(Wish::Leave);
     stage.say(conn, shown(Some(RoomNo(8))));
     assert_eq!(stage.last(), News::Dialing(ServerKind::Hall), "it wanted out anyway");
+}
+
+fn in_world(world: u16, logins: &[&str]) -> WorldEntry {
+    let logins = logins.iter().copied().map(Address::from).collect();
+    WorldEntry { world: WorldId(world), players: 0, capacity: 100, logins }
+}
+
+#[test]
+fn who_has_chosen_no_world_is_asked_and_goes_to_its_logins() {
+    let mut stage = Stage::in_world(false, None);
+    let (conn, said) = stage.accept("login-1");
+    assert_eq!(said, Some(ListWorlds {}.into()));
+    let worlds = vec![in_world(1, &["login-1"]), in_world(2, &["there-1", "there-2"])];
+    stage.say(conn, Worlds { worlds: worlds.clone() });
+    assert_eq!(stage.last(), News::Worlds(worlds));
+    stage.wish(Wish::Browse);
+    assert_eq!(stage.last(), News::NotNow);
+    stage.wish(Wish::Choose(WorldId(2)));
+    stage.refuse("there-1", Closing { reason: CloseReason::Draining });
+    let (_, said) = stage.accept("there-2");
+    let log_in = LogIn { world: WorldId(2), credentials: Credentials::Guest };
+    assert_eq!(said, Some(log_in.into()));
+}
+
+#[test]
+fn one_world_is_no_choice() {
+    let mut stage = Stage::in_world(false, None);
+    let (conn, _) = stage.accept("login-1");
+    stage.say(conn, Worlds { worlds: vec![in_world(7, &[])] });
+    let (_, said) = stage.accept("login-1");
+    assert_eq!(said, Some(LogIn { world: WorldId(7), credentials: Credentials::Guest }.into()));
+}
+
+#[test]
+fn a_login_of_another_world_is_asked_the_way() {
+    let mut stage = Stage::in_world(false, Some(WorldId(2)));
+    let no_such_world = LogInDenied { reason: LogInDenial::NoSuchWorld };
+    let (conn, _) = stage.accept("login-1");
+    stage.say(conn, no_such_world.clone());
+    let (conn, said) = stage.accept("login-1");
+    assert_eq!(said, Some(ListWorlds {}.into()));
+    stage.say(conn, Worlds { worlds: vec![in_world(1, &["login-1"]), in_world(2, &["there-1"])] });
+    let (conn, said) = stage.accept("there-1");
+    assert_eq!(said, Some(LogIn { world: WorldId(2), credentials: Credentials::Guest }.into()));
+    stage.say(conn, no_such_world);
+    assert_eq!(stage.last(), News::Ended("there is no such world here"), "once");
+}
+
+#[test]
+fn a_world_that_is_not_there_ends_it() {
+    for worlds in [vec![], vec![in_world(1, &["login-1"])]] {
+        let mut stage = Stage::in_world(false, Some(WorldId(2)));
+        let (conn, _) = stage.accept("login-1");
+        stage.say(conn, LogInDenied { reason: LogInDenial::NoSuchWorld });
+        let (conn, _) = stage.accept("login-1");
+        stage.say(conn, Worlds { worlds });
+        assert!(matches!(stage.last(), News::Ended(_)));
+    }
 }

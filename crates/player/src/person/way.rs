@@ -16,10 +16,10 @@ use core::time::Duration;
 use usher_proto::limits::HALLS_MAX;
 use usher_proto::machine::{Answer, ClientProof, Exchange, Question};
 use usher_proto::message::{
-    CloseReason, Credentials, Directory, GetDirectory, LogIn, LogInDenial, LogInProof, LoggedIn, Redirect,
-    Renewed,
+    CloseReason, Credentials, Directory, GetDirectory, ListWorlds, LogIn, LogInDenial, LogInProof, LoggedIn,
+    Redirect, Renewed, WorldEntry,
 };
-use usher_proto::{Address, Message, Output, ServerKind};
+use usher_proto::{Address, Message, Output, ServerKind, WorldId};
 
 /// Before the halls are tried from the top again.
 const HALLS_WAIT: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(4));
@@ -79,6 +79,10 @@ impl<F: FnMut(News)> Person<F> {
     pub(super) fn greet(&mut self, step: &mut Step<'_>, kind: ServerKind) {
         self.alarm = Some(step.now + self.config.step_timeout);
         match kind {
+            ServerKind::Login if self.config.world.is_none() => {
+                self.phase = Phase::Listing;
+                self.send(step, ListWorlds {});
+            }
             ServerKind::Login => {
                 self.phase = Phase::LoggingIn;
                 if self.config.has_account {
@@ -101,8 +105,9 @@ impl<F: FnMut(News)> Person<F> {
     }
 
     fn say_who(&mut self, step: &mut Step<'_>, credentials: Credentials) {
-        let world = self.config.world;
-        self.send(step, LogIn { world, credentials });
+        if let Some(world) = self.config.world {
+            self.send(step, LogIn { world, credentials });
+        }
     }
 }
 
@@ -224,6 +229,40 @@ impl<F: FnMut(News)> Person<F> {
 
 /// At the login.
 impl<F: FnMut(News)> Person<F> {
+    /// One world is no choice; one that was chosen before is gone to, if it is there.
+    pub(super) fn on_worlds(&mut self, step: &mut Step<'_>, worlds: Vec<WorldEntry>) {
+        hang_up(step, &mut self.conn);
+        self.busies = 0;
+        self.worlds = worlds;
+        let wanted = self.wanted_world.take();
+        match (wanted, self.worlds.as_slice()) {
+            (_, []) => self.finish(step, "there is no world to play in"),
+            (Some(world), _) => self.choose_world(step, world),
+            (None, [only]) => {
+                let world = only.world;
+                self.choose_world(step, world);
+            }
+            (None, several) => {
+                let several = several.to_vec();
+                self.phase = Phase::ChoosingWorld;
+                self.alarm = None;
+                (self.tell)(News::Worlds(several));
+            }
+        }
+    }
+
+    /// To the logins of that world. Nobody goes to another world but by choice, so it stays chosen.
+    pub(super) fn choose_world(&mut self, step: &mut Step<'_>, world: WorldId) {
+        let Some(entry) = self.worlds.iter().find(|entry| entry.world == world) else {
+            return self.finish(step, "there is no such world");
+        };
+        if !entry.logins.is_empty() {
+            self.config.logins.clone_from(&entry.logins);
+        }
+        self.config.world = Some(world);
+        self.visit(step, ServerKind::Login);
+    }
+
     pub(super) fn on_answer(&mut self, step: &mut Step<'_>, answer: Answer) {
         if self.phase != Phase::LoggingIn {
             return;
@@ -275,6 +314,11 @@ impl<F: FnMut(News)> Person<F> {
         let why = match reason {
             LogInDenial::WrongCredentials => "wrong name or password",
             LogInDenial::NoGuests => "guests are not let in here; use --name",
+            // The login is of another world; it knows whose logins let in to this one.
+            LogInDenial::NoSuchWorld if self.worlds.is_empty() => {
+                self.wanted_world = self.config.world.take();
+                return self.visit(step, ServerKind::Login);
+            }
             LogInDenial::NoSuchWorld => "there is no such world here",
             LogInDenial::Malformed => "that is no name or password",
             LogInDenial::Disabled => "this account is disabled",

@@ -58,6 +58,11 @@ fn door() -> Vec<Message> {
     ]
 }
 
+fn worlds() -> Vec<WorldEntry> {
+    let logins = vec![address(); HALLS_MAX];
+    vec![WorldEntry { world: WORLD, players: u32::MAX, capacity: u32::MAX, logins }; WORLDS_MAX]
+}
+
 fn login() -> Vec<Message> {
     let credentials = Credentials::Scram { client_first: text(SCRAM_BYTES_MAX) };
     let logged_in = LoggedIn {
@@ -74,6 +79,8 @@ fn login() -> Vec<Message> {
         LogInDenied { reason: LogInDenial::TryLater { retry_after_ms: u32::MAX } }.into(),
         LogInChallenge { server_first: text(SCRAM_BYTES_MAX) }.into(),
         LogInProof { client_final: text(SCRAM_BYTES_MAX) }.into(),
+        ListWorlds {}.into(),
+        Worlds { worlds: worlds() }.into(),
     ]
 }
 
@@ -206,6 +213,7 @@ fn node() -> Vec<Message> {
         register.into(),
         Present { players: vec![player; PRESENT_PLAYERS_MAX] }.into(),
         renew.into(),
+        Delay { logic_delay_us: u32::MAX }.into(),
         load.into(),
         Redeemed { reservations: vec![ReservationId(u64::MAX); REDEEMED_MAX] }.into(),
         Arbitrate { request, session: Some(WHO.session), hops_left: u8::MAX }.into(),
@@ -231,6 +239,7 @@ fn manager() -> Vec<Message> {
         RoomsOf { server: name(), address: address(), rooms: rooms() }.into(),
         RoomsGone { server: name() }.into(),
         Halls { addresses: vec![address(); HALLS_MAX] }.into(),
+        WorldsUp { worlds: worlds() }.into(),
         DrainOrder {}.into(),
         Revoked { logins: vec![(ACCOUNT, GENERATION); REVOKED_MAX] }.into(),
     ]

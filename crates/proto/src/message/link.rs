@@ -8,6 +8,7 @@
 //! Read next: `usher-logic`'s `manager`.
 
 use super::hall::SeatKept;
+use super::login::WorldEntry;
 use crate::ids::{
     AccountId, Address, GameId, Generation, Identity, ReservationId, RoomNo, ServerKind, ServerName,
     SessionId, WorldId,
@@ -120,6 +121,14 @@ pub struct Renew {
     pub rss_kib: u64,
     /// Most resident memory there ever was, KiB.
     pub rss_kib_peak: u64,
+}
+
+/// How far behind my logic is. Sent by the transport's timer with each [`Renew`], for a machine does not know what
+/// waits for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delay {
+    /// What waits before the logic will take so long at the pace of the last second, microseconds.
+    pub logic_delay_us: u32,
 }
 
 /// How full I am: each second, or when it changed by 5 %.
@@ -309,6 +318,13 @@ pub struct RoomsGone {
 pub struct Halls {
     /// At most [`crate::limits::HALLS_MAX`].
     pub addresses: Vec<Address>,
+}
+
+/// The worlds that let players in, for logins: all of them, replacing what was said before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorldsUp {
+    /// By number; at most [`crate::limits::WORLDS_MAX`].
+    pub worlds: Vec<WorldEntry>,
 }
 
 /// Empty yourself.

@@ -3,13 +3,15 @@
 //! Why: the one place where somebody unknown becomes somebody known. A password is proven (SCRAM-SHA-256,
 //! RFC 7677) and never said.
 //! The visit: [`LogIn`] -> ([`LogInChallenge`] -> [`LogInProof`] ->) [`LoggedIn`] or [`LogInDenied`]; a guest
-//! is spared the part in brackets. The four texts are the RFC's, to the letter.
-//! Limits: a text has `SCRAM_BYTES_MAX` bytes; the login machine checks them.
+//! is spared the part in brackets. The four texts are the RFC's, to the letter. Or the visit is a question:
+//! [`ListWorlds`] -> [`Worlds`].
+//! Limits: [`crate::limits::WORLDS_MAX`] worlds; a text has `SCRAM_BYTES_MAX` bytes; the login machine checks them.
 //! Read next: [`super::hall`].
 
 use crate::ids::{Address, Identity, WorldId};
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
@@ -24,6 +26,30 @@ pub enum Credentials {
         /// The client's first text: its name, and its share of the nonce.
         client_first: String,
     },
+}
+
+/// Which worlds are there? A visit of its own: the answer ends it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListWorlds {}
+
+/// These, by number: choose one. The player chooses; nobody is ever sent from one world to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Worlds {
+    /// At most [`crate::limits::WORLDS_MAX`].
+    pub worlds: Vec<WorldEntry>,
+}
+
+/// One world that lets players in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorldEntry {
+    /// Its number.
+    pub world: WorldId,
+    /// People in its rooms, as its room servers said last.
+    pub players: u32,
+    /// People its room servers take.
+    pub capacity: u32,
+    /// Its login servers that take clients, at most [`crate::limits::HALLS_MAX`]; none: the one that was asked.
+    pub logins: Vec<Address>,
 }
 
 /// Let me in.

@@ -151,6 +151,8 @@ messages! {
     0x0103 LogInDenied       Map   64      Server;
     0x0104 LogInChallenge    Map   288     Server;
     0x0105 LogInProof        Map   288     Client;
+    0x0106 ListWorlds        Map   16      Client;
+    0x0107 Worlds            Map   65_536  Server;
     // hall
     0x0201 GetDirectory      Map   64      Client;
     0x0202 Directory         Map   131_072  Server;
@@ -218,7 +220,9 @@ messages! {
     0x1014 Halls             Map   2048    Manager;
     0x1015 DrainOrder        Map   16      Manager;
     0x1016 Revoked           Map   20_480  Linked;
-    0x1017 ArbitrateParty    Array 96      Node;
+    0x1017 Delay             Map   32      Node;
+    0x1018 WorldsUp          Map   65_536  Manager;
+    0x1019 ArbitrateParty    Array 96      Node;
     // push: terminals
     0x2001 TerminalHello     Map   128     Terminal;
     0x2002 HelloDenied       Map   64      Push;

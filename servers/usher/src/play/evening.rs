@@ -16,6 +16,7 @@ use usher_games::{GameKind, Rules};
 use usher_player::person::{News, Place, Wish};
 use usher_proto::message::{
     ActDenial, Acted, ChatDenial, Directory, Entered, GameTotal, RoomEntry, SeatKept, SitDenial, TableState,
+    WorldEntry,
 };
 use usher_proto::{AccountId, GameId, Message};
 
@@ -29,6 +30,7 @@ const BACK_WITHIN: Duration = Duration::from_millis(500);
 pub(super) enum Screen {
     /// On the way to a list of rooms.
     Way,
+    Worlds,
     Rooms,
     Room,
 }
@@ -121,6 +123,9 @@ pub(super) struct Evening {
     pub(super) me: Option<AccountId>,
     /// What is going on, where there is nothing better to show.
     pub(super) way: String,
+    /// The worlds to choose from, and the one the cursor is on.
+    pub(super) worlds: Vec<WorldEntry>,
+    pub(super) world_at: usize,
     pub(super) rooms: Rooms,
     pub(super) inside: Option<Inside>,
     pub(super) said: VecDeque<Said>,
@@ -143,6 +148,8 @@ impl Evening {
             screen: Screen::Way,
             me: None,
             way: "setting out".into(),
+            worlds: Vec::new(),
+            world_at: 0,
             rooms: Rooms::default(),
             inside: None,
             said: VecDeque::new(),
@@ -181,6 +188,11 @@ impl Evening {
             News::Dialing(kind) => self.way = format!("asking a {} server", kind.as_str()),
             News::Waiting { why, wait } => {
                 self.way = format!("{why}; again in {:.1} s", wait.as_secs_f64());
+            }
+            News::Worlds(worlds) => {
+                self.worlds = worlds;
+                self.world_at = 0;
+                self.screen = Screen::Worlds;
             }
             News::LoggedIn(account) => {
                 self.me = Some(account);

@@ -43,6 +43,7 @@ impl Evening {
         let sure = self.sure.take();
         match self.screen {
             Screen::Way => self.way_key(key.code),
+            Screen::Worlds => self.worlds_key(key.code),
             Screen::Rooms => self.rooms_key(key.code),
             Screen::Room if self.focus == Focus::Chat => self.chat_key(key.code),
             Screen::Room => self.table_key(key.code, sure),
@@ -55,6 +56,23 @@ impl Evening {
             KeyCode::Esc if self.me.is_some() => Asked::Wish(Wish::Leave),
             _ => Asked::Nothing,
         }
+    }
+
+    fn worlds_key(&mut self, code: KeyCode) -> Asked {
+        match code {
+            KeyCode::Up => self.world_at = self.world_at.saturating_sub(1),
+            KeyCode::Down => self.world_at = (self.world_at + 1).min(self.worlds.len().saturating_sub(1)),
+            KeyCode::Char('q') | KeyCode::Esc => return Asked::Quit,
+            KeyCode::Enter => {
+                let Some(world) = self.worlds.get(self.world_at).map(|entry| entry.world) else {
+                    return Asked::Nothing;
+                };
+                self.screen = Screen::Way;
+                return Asked::Wish(Wish::Choose(world));
+            }
+            _ => {}
+        }
+        Asked::Nothing
     }
 
     fn rooms_key(&mut self, code: KeyCode) -> Asked {
@@ -263,6 +281,7 @@ impl Evening {
     fn keys(&self) -> Vec<&'static str> {
         let said = match (self.screen, self.focus, self.seated()) {
             (Screen::Way, ..) => &["q quit"][..],
+            (Screen::Worlds, ..) => &["up/down choose", "Enter go there", "q quit"],
             (Screen::Rooms, ..) => &["up/down choose", "Enter go in", "g game", "r look again", "q quit"],
             (Screen::Room, Focus::Chat, _) => {
                 &["type and Enter to say it", "/t first: to the table alone", "Tab back to the table"]

@@ -44,9 +44,11 @@ pub(super) fn draw(evening: &Evening, ink: Ink, frame: &mut Frame<'_>) {
     ])
     .areas(area);
     frame.render_widget(Line::styled(title_of(evening), ink.title()), title);
-    let wide = if evening.screen == Screen::Rooms { area.width * 3 / 5 } else { TABLE_WIDTH };
+    let is_list = matches!(evening.screen, Screen::Worlds | Screen::Rooms);
+    let wide = if is_list { area.width * 3 / 5 } else { TABLE_WIDTH };
     let [left, right] = Layout::horizontal([Constraint::Length(wide), Constraint::Min(1)]).areas(body);
     match (evening.screen, &evening.inside) {
+        (Screen::Worlds, _) => worlds(evening, ink, frame, left),
         (Screen::Rooms, _) => rooms(evening, ink, frame, left),
         (Screen::Room, Some(inside)) => room(evening, inside, ink, frame, left),
         _ => frame.render_widget(Paragraph::new(evening.way.as_str()).block(Block::bordered()), left),
@@ -68,6 +70,21 @@ fn title_of(evening: &Evening) -> String {
         (Screen::Rooms, _) => format!(" Rooms - you are {me}"),
         _ => " Usher".into(),
     }
+}
+
+fn worlds(evening: &Evening, ink: Ink, frame: &mut Frame<'_>, area: Rect) {
+    let block = Block::bordered().title(" choose a world ");
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let first = evening.world_at.saturating_sub(usize::from(inner.height).saturating_sub(1));
+    let lines = evening.worlds.iter().enumerate().skip(first).map(|(at, entry)| {
+        let chosen = at == evening.world_at;
+        let mark = if chosen { '>' } else { ' ' };
+        let text =
+            format!("{mark} world {:<5} {:>7} of {} playing", entry.world.0, entry.players, entry.capacity);
+        Line::styled(text, if chosen { ink.chosen() } else { Style::new() })
+    });
+    frame.render_widget(Text::from(lines.collect::<Vec<_>>()), inner);
 }
 
 fn rooms(evening: &Evening, ink: Ink, frame: &mut Frame<'_>, area: Rect) {

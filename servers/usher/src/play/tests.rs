@@ -13,7 +13,7 @@ use std::time::Duration;
 use usher_games::{Game, GameKind, Rules, Seat, doudizhu::DouDizhu, gomoku::Gomoku, nim::Nim};
 use usher_player::person::{News, Place, Wish};
 use usher_proto::message::*;
-use usher_proto::{AccountId, GameId, Message, RoomNo, TableNo};
+use usher_proto::{AccountId, GameId, Message, RoomNo, TableNo, WorldId};
 
 const ME: AccountId = AccountId(7);
 
@@ -104,6 +104,20 @@ fn shows(evening: &Evening, wanted: &[&str]) {
     for wanted in wanted {
         assert!(screen.contains(wanted), "no {wanted:?} on\n{screen}");
     }
+}
+
+#[test]
+fn a_world_is_chosen_with_its_people_in_sight() {
+    let entry =
+        |world, players| WorldEntry { world: WorldId(world), players, capacity: 4_000, logins: vec![] };
+    let mut evening = Evening::new();
+    evening.on_news(News::Worlds(vec![entry(1, 3_999), entry(2, 17)]));
+    shows(&evening, &["choose a world", "> world 1", "3999 of 4000 playing", "17 of 4000 playing"]);
+    for _ in 0..3 {
+        key(&mut evening, KeyCode::Down);
+    }
+    shows(&evening, &["> world 2"]);
+    assert_eq!(key(&mut evening, KeyCode::Enter), Asked::Wish(Wish::Choose(WorldId(2))));
 }
 
 #[test]
@@ -277,8 +291,14 @@ fn every_screen_fits_every_window() {
     key(&mut chatting, KeyCode::Tab);
     type_in(&mut chatting, "四五六");
     hear(&mut chatting, ChatSaid { seq: 1, from: ME, text: "四五六".repeat(50) });
+    let mut worlds = Evening::new();
+    let entry =
+        |world| WorldEntry { world: WorldId(world), players: u32::MAX, capacity: u32::MAX, logins: vec![] };
+    worlds.on_news(News::Worlds((0..64).map(entry).collect()));
+    worlds.world_at = 63;
     let evenings = [
         Evening::new(),
+        worlds,
         at_the_list(),
         chatting,
         at_a_table(GameKind::DouDizhu, &cards),

@@ -133,8 +133,14 @@ fn a_push_server_is_checked_and_printed_like_any_other() {
 }
 
 #[test]
-fn every_config_of_the_local_cluster_is_good() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/local");
+fn every_config_that_is_delivered_is_good() {
+    for folder in ["local", "worlds"] {
+        check_configs(folder);
+    }
+}
+
+fn check_configs(folder: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy").join(folder);
     let files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
     let configs: Vec<_> = files.filter(|path| path.extension().is_some_and(|it| it == "toml")).collect();
     assert!(!configs.is_empty(), "there is none in {}", folder.display());

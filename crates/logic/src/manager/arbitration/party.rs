@@ -29,6 +29,7 @@ impl Arbiter {
         }
         let Some((target, room)) = self.choose_for(now, registry, asker.0, party) else { return Vec::new() };
         let expires = now + self.bounds.reservation_ttl;
+        registry.ledger.given += size as u64;
         let server = registry.get_mut(target).expect("invariant: the choice is among those known");
         let mut reservations = Vec::with_capacity(size);
         for (&session, request) in party.sessions.iter().zip(party.request..) {
@@ -50,7 +51,7 @@ impl Arbiter {
         party: &ArbitrateParty,
     ) -> Option<(ServerId, RoomNo)> {
         let world = registry.get(asker)?.facts.world;
-        registry.iter_mut().for_each(|server| server.kept.expire(now));
+        registry.expire_kept(now);
         let size = party.sessions.len() as u32;
         let is_open = |id: ServerId, server: &Server| {
             id != asker && server.is(ServerKind::Room, world) && server.takes_clients()

@@ -3,7 +3,7 @@
 //! Read next: [`super::super::arbitration`].
 
 use super::*;
-use usher_proto::message::{Arbitrate, ArbitrateParty, Arbitrated, Redeemed};
+use usher_proto::message::{Arbitrate, ArbitrateParty, Arbitrated, Delay, Redeemed};
 use usher_proto::{Address, ReservationId};
 
 const SESSION: Option<SessionId> = Some(SessionId(5));
@@ -49,6 +49,15 @@ impl Cluster {
         assert_eq!(answers.len(), 1, "one answer to one question");
         assert_eq!(answers[0].request, 9);
         answers.into_iter().next().expect("counted above")
+    }
+
+    /// Where a client of `asker` is sent, by name.
+    fn target(&mut self, asker: ConnId) -> Option<String> {
+        self.arbitrate(asker, SESSION).map(|reservation| reservation.target.0)
+    }
+
+    fn ended(&self, how: &str) -> u64 {
+        self.figure(&format!("usher_reservations_ended_total{{end=\"{how}\"}}"))
     }
 
     fn outstanding(&self) -> u64 {
@@ -376,4 +385,86 @@ fn a_party_has_somebody_in_it_and_is_a_room_servers() {
         cluster.say(asker, ArbitrateParty { request: 1, game: GOMOKU, sessions });
         assert_eq!(cluster.closed, [(asker, CloseReason::Unexpected)], "{kind:?} {size}");
     }
+}
+
+#[test]
+fn a_server_behind_with_its_logic_is_load_and_takes_nobody_until_it_is_down_to_half() {
+    let mut cluster = Cluster::new();
+    let halls = cluster.halls(&["hall-1", "hall-2"]);
+    let delay = |millis: u32| Delay { logic_delay_us: millis * 1_000 };
+    // Up to 250 ms and down again: what it says, and whether it takes anybody then.
+    let said = [(249, true), (250, false), (249, false), (126, false), (124, true), (249, true)];
+    for (millis, takes) in said {
+        cluster.say(halls[1], delay(millis));
+        assert_eq!(cluster.target(halls[0]).is_some(), takes, "{millis} ms");
+    }
+    cluster.say(halls[1], Delay { logic_delay_us: u32::MAX });
+    assert_eq!(cluster.target(halls[0]), None);
+}
+
+#[test]
+fn of_two_servers_the_one_with_the_shorter_queue_gets_more() {
+    let mut cluster = Cluster::new();
+    let halls = cluster.halls(&["hall-1", "hall-2", "hall-3"]);
+    cluster.say(halls[1], Delay { logic_delay_us: 200_000 });
+    let shares = (0..40).filter(|_| cluster.target(halls[0]).as_deref() == Some("hall-2")).count();
+    assert!(shares < 20, "{shares} of 40 went where the queue is long");
+    assert!(shares > 0, "two choices, not the best of all");
+}
+
+#[test]
+fn a_server_at_its_limit_does_not_flap() {
+    let mut cluster = Cluster::new();
+    let halls = cluster.halls(&["hall-1", "hall-2", "hall-3"]);
+    cluster.say(halls[1], load(100, 0));
+    assert_eq!(cluster.target(halls[0]).as_deref(), Some("hall-3"));
+    // A few places become free, are reported, and are not taken as long as there is one elsewhere.
+    for (serving, is_back) in [(99, false), (97, false), (96, false), (95, true)] {
+        cluster.run(5_300);
+        cluster.say(halls[1], load(serving, 0));
+        cluster.say(halls[2], load(94, 0));
+        let there = (0..6).filter(|_| cluster.target(halls[0]).as_deref() == Some("hall-2")).count();
+        assert_eq!(there > 0, is_back, "{serving} serving: {there} of 6");
+    }
+}
+
+#[test]
+fn no_place_is_left_empty_for_fear_of_flapping() {
+    let mut cluster = Cluster::new();
+    let halls = cluster.halls(&["hall-1", "hall-2", "hall-3"]);
+    cluster.say(halls[1], load(100, 0));
+    cluster.say(halls[2], load(100, 0));
+    assert_eq!(cluster.target(halls[0]), None);
+    cluster.say(halls[1], load(99, 0));
+    assert_eq!(cluster.target(halls[0]).as_deref(), Some("hall-2"), "the one place there is");
+    assert_eq!(cluster.target(halls[0]), None);
+}
+
+#[test]
+fn every_reservation_comes_to_an_end_and_is_counted_by_it() {
+    let mut cluster = Cluster::new();
+    let halls = cluster.halls(&["hall-1", "hall-2"]);
+    let ids: Vec<_> =
+        (0..5).map(|_| cluster.arbitrate(halls[0], SESSION).expect("there is room").id).collect();
+    cluster.say(halls[1], Redeemed { reservations: ids[..2].to_vec() });
+    cluster.run(5_300);
+    // It was there in time, and its target says so late.
+    cluster.say(halls[1], Redeemed { reservations: vec![ids[4]] });
+    cluster.arbitrate(halls[0], SESSION).expect("there is room");
+    cluster.renewing.remove(&halls[1]);
+    cluster.run(4_500);
+    assert_eq!(cluster.state("hall-2"), "gone");
+    assert_eq!(cluster.figure("usher_reservations_given_total"), 6);
+    assert_eq!(["redeemed", "expired", "lost"].map(|how| cluster.ended(how)), [2, 3, 1]);
+    assert_eq!(cluster.figure("usher_reservations_late_total"), 1);
+    assert_eq!((cluster.outstanding(), cluster.figure("usher_reservations_leaked")), (0, 0));
+}
+
+#[test]
+fn who_is_gone_gets_nobody() {
+    let mut cluster = Cluster::new();
+    let halls = cluster.halls(&["hall-1", "hall-2"]);
+    cluster.renewing.remove(&halls[1]);
+    cluster.run(4_500);
+    assert_eq!(cluster.target(halls[0]), None);
 }

@@ -9,6 +9,7 @@ mod directory;
 mod entering;
 mod registration;
 mod shadow;
+mod worlds;
 
 use super::{Config, Manager};
 use alloc::collections::{BTreeMap, BTreeSet};
