@@ -64,6 +64,8 @@ pub(crate) struct End {
     /// It is being handed over: what arrives waits.
     pub(crate) in_transit: bool,
     pub(crate) waiting: VecDeque<Packet>,
+    /// What was said to it across a partition.
+    pub(crate) held: VecDeque<Packet>,
     /// Nothing arrives here before that: the order is kept.
     clear_at: Time,
 }
@@ -76,6 +78,7 @@ impl End {
             state: State::Calling,
             in_transit: false,
             waiting: VecDeque::new(),
+            held: VecDeque::new(),
             clear_at: Time(0),
         }
     }
@@ -102,6 +105,12 @@ pub(crate) struct Wire {
     pub(crate) purpose: Purpose,
     /// Who the caller has proven to be.
     pub(crate) peer: Peer,
+    /// Redirects that the callee may still give the caller.
+    pub(crate) hops_left: u8,
+    /// When the callee's host last had something from the caller.
+    pub(crate) heard_at: Time,
+    /// The callee has said that it does not want the caller's registration.
+    pub(crate) is_denied: bool,
 }
 
 /// All connections there ever were; number `n` has the ends `2n` (the caller's) and `2n + 1`.
@@ -125,7 +134,9 @@ impl Network {
     /// A new connection: the caller's end.
     pub(crate) fn call(&mut self, from: Place, to: Place, purpose: Purpose) -> ConnId {
         let conn = ConnId(self.wires.len() as u64 * 2);
-        self.wires.push(Wire { ends: [End::new(from), End::new(to)], purpose, peer: Peer::Stranger });
+        let ends = [End::new(from), End::new(to)];
+        let (peer, heard_at) = (Peer::Stranger, Time(0));
+        self.wires.push(Wire { ends, purpose, peer, hops_left: 0, heard_at, is_denied: false });
         conn
     }
 
@@ -137,11 +148,19 @@ impl Network {
         &mut self.wire(conn).ends[(conn.0 % 2) as usize]
     }
 
-    /// When what is sent now arrives at `to`.
-    pub(crate) fn arrival(&mut self, now: Time, to: ConnId, dice: &mut ChaCha8Rng) -> Time {
+    /// When what is sent now and takes so long arrives at `to`.
+    pub(crate) fn arrival(&mut self, now: Time, to: ConnId, delay: Duration) -> Time {
         let end = self.end(to);
-        end.clear_at = end.clear_at.max(now + delay(dice));
+        end.clear_at = end.clear_at.max(now + delay);
         end.clear_at
+    }
+
+    /// Ends to which something was said across a partition.
+    pub(crate) fn held(&self) -> Vec<ConnId> {
+        let ends = self.wires.iter().enumerate().flat_map(|(wire, it)| {
+            it.ends.iter().enumerate().map(move |(side, end)| (ConnId((wire * 2 + side) as u64), end))
+        });
+        ends.filter(|(_, end)| !end.held.is_empty()).map(|(conn, _)| conn).collect()
     }
 
     /// The ends of a process that are not over, in order.
@@ -155,9 +174,18 @@ impl Network {
     }
 }
 
-/// How long something takes: 0.1 to 5 ms.
+/// How long something takes on a good day: 0.1 to 5 ms.
 pub(crate) fn delay(dice: &mut ChaCha8Rng) -> Duration {
-    Duration::from_nanos(100_000 + u64::from(dice.next_u32()) * 4_900_000 / (1 << 32))
+    delay_within(DELAY_MAX, dice)
+}
+
+const DELAY_MAX: Duration = Duration::from_millis(5);
+const DELAY_MIN: Duration = Duration::from_micros(100);
+
+/// As above, to as much as `delay_max`.
+pub(crate) fn delay_within(delay_max: Duration, dice: &mut ChaCha8Rng) -> Duration {
+    let span_ns = delay_max.saturating_sub(DELAY_MIN).as_nanos() as u64;
+    DELAY_MIN + Duration::from_nanos(((u128::from(dice.next_u32()) * u128::from(span_ns)) >> 32) as u64)
 }
 
 #[cfg(test)]
@@ -172,10 +200,10 @@ mod tests {
         let caller = network.call(place, place, Purpose::Link);
         let mut last = Time(0);
         for now in 0..1000 {
-            let at = network.arrival(Time(now * 1000), across(caller), &mut dice);
+            let at = network.arrival(Time(now * 1000), across(caller), delay(&mut dice));
             assert!(at >= last && at > Time(now * 1000));
             last = at;
         }
-        assert!(network.arrival(Time(0), caller, &mut dice) < last, "the other way is free of it");
+        assert!(network.arrival(Time(0), caller, delay(&mut dice)) < last, "the other way is free of it");
     }
 }

@@ -1,12 +1,14 @@
 //! One process of the cluster (or of players): its shards, its groups, its place in the plan.
 //!
 //! Why: a crash takes a process with everything in it; a restart makes another one of the same plan.
-//! Owns: machines, which timeout is planned for each, groups of connections.
-//! Invariants: a process that is not alive has no machine; its number is never used again.
+//! Owns: machines, which timeout is planned for each, groups of connections; how fast it is, and what waits for it.
+//! Invariants: a process that is not alive has no machine; its number is never used again. What waits is handled in the
+//! order it came, but for timeouts, which may come first.
 //! Read next: `world.rs`.
 
 use crate::machine::AnyMachine;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::schedule::Event;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 use usher_proto::machine::ClusterView;
 use usher_proto::{Address, ConnId, Figures, GroupId, ServerKind, ServerName, ShardId, Time};
@@ -32,6 +34,17 @@ pub(crate) struct Shard {
     pub(crate) clear_at: Time,
 }
 
+/// How fast a process works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// At once.
+    Brisk,
+    /// Each step takes so long.
+    Slow(Duration),
+    /// Not at all.
+    Stopped,
+}
+
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) name: ServerName,
@@ -46,6 +59,15 @@ pub(crate) struct Process {
     pub(crate) link: Option<ConnId>,
     pub(crate) view: Option<ClusterView>,
     pub(crate) drained: bool,
+    /// How far its wall clock is off.
+    pub(crate) skew_ms: i64,
+    pub(crate) pace: Pace,
+    /// What has come and waits for it.
+    pub(crate) inbox: VecDeque<Event>,
+    /// How long whatever it says and hears may take.
+    pub(crate) delay_max: Option<Duration>,
+    /// Somebody repeats the first frames that are said to it.
+    pub(crate) is_echoed: bool,
 }
 
 impl Process {
@@ -68,6 +90,11 @@ impl Process {
             link: None,
             view: None,
             drained: false,
+            skew_ms: 0,
+            pace: Pace::Brisk,
+            inbox: VecDeque::new(),
+            delay_max: None,
+            is_echoed: false,
         }
     }
 

@@ -4,6 +4,7 @@
 //! Owns: the plan and the making of machines from it, at the start and at each restart.
 //! Read next: `world.rs`.
 
+use crate::fault::Fault;
 use crate::machine::{AnyMachine, TOOLS};
 use crate::process::Process;
 use crate::world::World;
@@ -18,25 +19,6 @@ use usher_proto::{NodeConfig, ServerKind, ServerName, ShardId, Time};
 
 /// The wall clock at the world's time zero.
 const UNIX_MS_AT_START: u64 = 1_700_000_000_000;
-
-/// What goes wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The process is no more; its connections end.
-    Crash(ServerName),
-    /// Another process of that name starts, if it is down.
-    Restart(ServerName),
-    /// The server is to be emptied, by SIGTERM; its process ends when that is done.
-    Drain(ServerName),
-    /// The same by the manager's order.
-    OrderDrain(ServerName),
-    /// The server's link to its manager breaks; it calls again.
-    CutLink(ServerName),
-    /// So many of a thousand players' connections to the server end, on both sides; who they hit is chance.
-    CutPlayers(ServerName, u32),
-    /// Somebody who recorded players' first frames at room servers sends so many of them to the server, again.
-    Replay(ServerName, u32),
-}
 
 /// One process of the plan.
 #[derive(Clone, Debug)]
@@ -54,6 +36,7 @@ pub struct Scenario {
     pub(crate) seed: u64,
     pub(crate) plans: Vec<Plan>,
     pub(crate) faults: Vec<(Time, Fault)>,
+    pub(crate) skews: Vec<(ServerName, i64)>,
     /// The run has failed if it is not over by then.
     pub time_max: Duration,
     /// A machine checks itself after every so many of its steps (and each virtual second anyway).
@@ -72,6 +55,7 @@ impl Scenario {
             seed,
             plans: Vec::new(),
             faults: Vec::new(),
+            skews: Vec::new(),
             time_max: Duration::from_secs(600),
             check_each: 1,
         }
@@ -108,6 +92,22 @@ impl Scenario {
         self
     }
 
+    /// Every process of the plan.
+    pub(crate) fn names(&self) -> impl Iterator<Item = ServerName> {
+        self.plans.iter().enumerate().map(|(number, plan)| plan.name(number))
+    }
+
+    /// With a wall clock that is so many milliseconds ahead, or behind, from the start.
+    pub fn skew(mut self, name: ServerName, skew_ms: i64) -> Self {
+        self.skews.push((name, skew_ms));
+        self
+    }
+
+    /// What goes wrong, and how long after the start, in the order of the plan.
+    pub fn faults(&self) -> impl Iterator<Item = (Duration, &Fault)> {
+        self.faults.iter().map(|(at, fault)| (*at - Time(0), fault))
+    }
+
     /// Ready to run.
     pub fn build(self) -> World {
         World::new(self)
@@ -130,9 +130,20 @@ impl Plan {
         }
     }
 
+    /// Clients it is sent at once, at most: what a manager may keep places for.
+    pub(crate) fn places_max(&self) -> Option<u32> {
+        let node = match self {
+            Self::Login(config) => &config.node,
+            Self::Hall(config) => &config.node,
+            Self::Room(config) => &config.node,
+            Self::Manager(_) | Self::Crowd(_) => return None,
+        };
+        Some(node.serve_max.min(node.serve_per_second_max))
+    }
+
     /// A process of this plan that is born now.
-    pub(crate) fn start(&self, number: usize, now: Time, seed: u64) -> Process {
-        let started_unix_ms = UNIX_MS_AT_START + now.as_millis();
+    pub(crate) fn start(&self, number: usize, now: Time, skew_ms: i64, seed: u64) -> Process {
+        let started_unix_ms = unix_ms(now, skew_ms);
         let node = |node: &NodeConfig| NodeConfig { started_unix_ms, ..node.clone() };
         let name = self.name(number);
         let (kind, machines) = match self {
@@ -160,11 +171,11 @@ impl Plan {
             }
         };
         let address = kind.map(|_| usher_proto::Address(name.0.clone()));
-        Process::new(name, kind, address, now, machines)
+        Process { skew_ms, ..Process::new(name, kind, address, now, machines) }
     }
 }
 
-/// The wall clock, everywhere the same.
-pub(crate) fn unix_ms(now: Time) -> u64 {
-    UNIX_MS_AT_START + now.as_millis()
+/// A wall clock that is so far off.
+pub(crate) fn unix_ms(now: Time, skew_ms: i64) -> u64 {
+    (UNIX_MS_AT_START + now.as_millis()).saturating_add_signed(skew_ms)
 }

@@ -25,16 +25,22 @@ pub(crate) enum Event {
     Answered { at: Place, id: u64, answer: Answer },
     /// Nobody is there whom a machine dialled.
     Unreachable { at: Place, token: u64, why: DialFailure },
-    /// A machine's timeout may have come.
-    Timer { at: Place },
+    /// A machine's timeout, planned for then, may have come.
+    Timer { at: Place, due: Time },
+    /// Whoever calls has waited long enough for an answer.
+    CallTimeout { conn: ConnId },
     /// A server calls its manager.
     CallManager { process: ProcessId },
     /// A server's transport renews its lease.
     Renew { process: ProcessId },
     /// A process that was to be emptied is empty, and ends.
     Emptied { process: ProcessId },
+    /// A process takes up what waits for it: the next thing, or, if it is brisk, everything.
+    Work { process: ProcessId },
     /// A planned fault, by its number.
     Fault(usize),
+    /// The end of one that lasts; of the process that it hit, if it hit one.
+    Recovery { fault: usize, process: Option<ProcessId> },
     /// All invariants are checked.
     Sweep,
 }

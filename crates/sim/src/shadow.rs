@@ -1,21 +1,29 @@
 //! What must hold between machines, seen from outside: by what they say, and by their figures.
 //!
 //! Why: a machine checks itself; that two of them agree, only somebody who sees both can check.
-//! Checked at once: no room lets in more people than it has seats; a directory names no server that has been
-//! dead for longer than a lease and the second it takes to tell. Checked when all is quiet: presence is what
-//! the rooms hold; an account is in one room, under one login; no reservation is outstanding.
+//! Checked at once: no room lets in more people than it has seats; no login is shown out while it is its account's newest
+//! (but one that two room servers have, which rule (h) settles); no more places are kept at a server than it has; a
+//! directory names no server that has been dead or has stood still for longer than a lease and the second it takes to
+//! tell. Checked when all is quiet: presence is what the rooms hold; an account is in one room, under one login; no
+//! reservation is outstanding.
 //! Quiet is when for [`QUIET_AFTER`] nothing that changes presence, and no fault, has happened.
 //! Read next: `world.rs`, which asks.
 
 use crate::process::{Process, ProcessId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use usher_proto::{AccountId, Address, ConnId, Identity, Message, RoomNo, ServerKind, Time};
+use usher_proto::message::EnterDenial;
+use usher_proto::{
+    AccountId, Address, ConnId, Identity, Message, Reservation, ReservationId, RoomNo, ServerKind,
+    ServerName, SessionId, Time, WorldId,
+};
 
 /// Longer than a lease, and than a reservation is good for.
 const QUIET_AFTER: Duration = Duration::from_secs(8);
-/// How long a dead server may still be named: a lease, the manager's tick, the second that a directory is kept.
-const NAMED_AFTER_DEATH: Duration = Duration::from_secs(6);
+/// How long a server that is away may still be named: a lease, the manager's tick, the second that a directory is kept.
+const NAMED_WHILE_AWAY: Duration = Duration::from_secs(6);
+/// And after whatever kept halls from being told: another lease, in which a manager that starts withdraws nothing.
+const NAMED_AFTER_HINDRANCE: Duration = Duration::from_secs(12);
 
 #[derive(Debug, Default)]
 pub(crate) struct Shadow {
@@ -24,7 +32,17 @@ pub(crate) struct Shadow {
     inside: BTreeMap<(ProcessId, RoomNo), BTreeMap<AccountId, (ConnId, Identity)>>,
     places: BTreeMap<ConnId, (ProcessId, RoomNo, AccountId)>,
     capacities: BTreeMap<(ProcessId, RoomNo), u32>,
-    dead: BTreeMap<Address, Time>,
+    /// Who is dead or stands still, and since when.
+    away: BTreeMap<Address, Time>,
+    /// When halls last could not be told.
+    hindered_at: Option<Time>,
+    /// The newest login of each account.
+    newest: BTreeMap<(WorldId, AccountId), Identity>,
+    /// Where each login has wanted in.
+    wanted_in: BTreeMap<SessionId, BTreeSet<ProcessId>>,
+    /// How many clients each server may be sent at once, and the places kept there, each until then.
+    places_max: BTreeMap<ServerName, u32>,
+    kept: BTreeMap<ServerName, BTreeMap<ReservationId, Time>>,
     pub(crate) quiet_sweeps: u64,
 }
 
@@ -37,18 +55,69 @@ impl Shadow {
         self.restless_at = now;
     }
 
+    pub(crate) fn has_places(&mut self, server: ServerName, places_max: u32) {
+        self.places_max.insert(server, places_max);
+    }
+
+    /// Halls can not be told at once what has happened.
+    pub(crate) fn hinder(&mut self, now: Time) {
+        self.hindered_at = Some(now);
+    }
+
+    /// A new process is a stranger to its manager, and a new manager to everybody: no place is kept.
     pub(crate) fn started(&mut self, now: Time, process: &Process) {
         self.unrest(now);
-        if let Some(address) = &process.address {
-            self.dead.remove(address);
+        self.resumed(process);
+        self.kept.remove(&process.name);
+        if process.kind == Some(ServerKind::Manager) {
+            self.kept.clear();
         }
     }
 
     pub(crate) fn died(&mut self, now: Time, process: &Process) {
         self.unrest(now);
+        self.stopped(now, process);
+    }
+
+    pub(crate) fn stopped(&mut self, now: Time, process: &Process) {
         if let Some(address) = &process.address {
-            self.dead.insert(address.clone(), now);
+            self.away.entry(address.clone()).or_insert(now);
         }
+    }
+
+    pub(crate) fn resumed(&mut self, process: &Process) {
+        if let Some(address) = &process.address {
+            self.away.remove(address);
+        }
+    }
+
+    pub(crate) fn logged_in(&mut self, identity: &Identity) {
+        let newest = self.newest.entry((identity.world, identity.account)).or_insert(*identity);
+        if identity.is_newer_than(newest) {
+            *newest = *identity;
+        }
+    }
+
+    /// Somebody is told that there is a newer login.
+    pub(crate) fn shown_out(&self, identity: &Identity) {
+        let newest = self.newest.get(&(identity.world, identity.account));
+        let is_older = newest.is_some_and(|newest| newest.is_newer_than(identity));
+        let wanted_in = self.wanted_in.get(&identity.session).map_or(0, BTreeSet::len);
+        assert!(is_older || wanted_in > 1, "the newest login of its account is shown out: {identity:?}");
+    }
+
+    /// The manager keeps a place for a client.
+    pub(crate) fn reserved(&mut self, now: Time, reservation: &Reservation, ttl: Duration) {
+        let target = &reservation.target;
+        let kept = self.kept.entry(target.clone()).or_default();
+        kept.retain(|_, until| *until > now);
+        kept.insert(reservation.id, now + ttl);
+        let places_max = self.places_max.get(target).copied().unwrap_or(0) as usize;
+        assert!(
+            kept.len() <= places_max,
+            "{} places are kept at {target}, which has {places_max}",
+            kept.len()
+        );
     }
 
     /// A server says something on this connection of its.
@@ -65,18 +134,30 @@ impl Shadow {
             (Message::Left(_) | Message::Redirect(_), _) => self.left(conn),
             (Message::Directory(directory), _) => {
                 for room in &directory.rooms {
-                    let dead_since = self.dead.get(&room.address);
-                    let is_late = dead_since.is_some_and(|&since| now - since > NAMED_AFTER_DEATH);
-                    assert!(!is_late, "a directory names {}, dead since {dead_since:?}", room.address);
+                    let away_since = self.away.get(&room.address);
+                    let is_late = away_since.is_some_and(|&since| now - since > NAMED_WHILE_AWAY)
+                        && self.hindered_at.is_none_or(|at| now - at > NAMED_AFTER_HINDRANCE);
+                    assert!(!is_late, "a directory names {}, away since {away_since:?}", room.address);
                 }
+            }
+            (Message::EnterDenied(denied), Some(identity)) if denied.reason == EnterDenial::Superseded => {
+                self.shown_out(&identity);
+            }
+            (Message::Redeemed(redeemed), _) => {
+                self.unrest(now);
+                for kept in self.kept.values_mut() {
+                    kept.retain(|id, _| !redeemed.reservations.contains(id));
+                }
+            }
+            (Message::Claim(claim), _) => {
+                self.unrest(now);
+                self.wanted_in.entry(claim.identity.session).or_default().insert(by);
             }
             (
                 Message::Register(_)
                 | Message::Present(_)
                 | Message::Arbitrate(_)
                 | Message::ArbitrateParty(_)
-                | Message::Redeemed(_)
-                | Message::Claim(_)
                 | Message::Release(_)
                 | Message::Evict(_)
                 | Message::Evicted(_),

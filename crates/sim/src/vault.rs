@@ -18,11 +18,14 @@ use usher_proto::{AccountId, Generation, Identity, Reservation, SessionId, Time,
 
 /// How long a ticket is good for.
 const TICKET_TTL: Duration = Duration::from_secs(2 * 60 * 60);
+/// A ticket from further in the future does not open.
+const CLOCK_SKEW_MAX_MS: u64 = 2_000;
 const GUEST_BIT: u64 = 1 << 63;
 
 #[derive(Debug)]
 enum Sealed {
-    Ticket(Identity),
+    /// Issued at that time by the clock of whoever sealed it.
+    Ticket(Identity, u64),
     Reservation(Reservation),
 }
 
@@ -93,12 +96,18 @@ impl Vault {
         let session = SessionId(dice.next_u64());
         let generation = Generation(unix_ms << 16 | u64::from(dice.next_u32() & 0xffff));
         let identity = Identity { world, account, session, generation };
-        let ticket = self.seal_ticket(now, identity, dice);
+        let ticket = self.seal_ticket(now, unix_ms, identity, dice);
         Grant { identity, session_key: vec![0; 32], ticket, ticket_ttl: TICKET_TTL, server_final: None }
     }
 
-    pub(crate) fn seal_ticket(&mut self, now: Time, identity: Identity, dice: &mut ChaCha8Rng) -> Vec<u8> {
-        self.seal(Sealed::Ticket(identity), now + TICKET_TTL, dice)
+    pub(crate) fn seal_ticket(
+        &mut self,
+        now: Time,
+        unix_ms: u64,
+        identity: Identity,
+        dice: &mut ChaCha8Rng,
+    ) -> Vec<u8> {
+        self.seal(Sealed::Ticket(identity, unix_ms), now + TICKET_TTL, dice)
     }
 
     pub(crate) fn seal_reservation(
@@ -120,11 +129,14 @@ impl Vault {
         self.sealed.get(&u128::from_be_bytes(bytes.try_into().ok()?))
     }
 
-    pub(crate) fn open_ticket(&self, now: Time, bytes: &[u8]) -> Result<Identity, CloseReason> {
+    /// By a clock that shows `unix_ms`.
+    pub(crate) fn open_ticket(&self, now: Time, unix_ms: u64, bytes: &[u8]) -> Result<Identity, CloseReason> {
         match self.open(bytes) {
             _ if bytes.is_empty() => Err(CloseReason::NoTicket),
-            Some((Sealed::Ticket(_), until)) if *until <= now => Err(CloseReason::TicketExpired),
-            Some((Sealed::Ticket(identity), _)) => Ok(*identity),
+            Some((Sealed::Ticket(..), until)) if *until <= now => Err(CloseReason::TicketExpired),
+            Some((Sealed::Ticket(identity, issued), _)) if *issued <= unix_ms + CLOCK_SKEW_MAX_MS => {
+                Ok(*identity)
+            }
             _ => Err(CloseReason::TicketInvalid),
         }
     }
@@ -171,12 +183,18 @@ mod tests {
     #[test]
     fn only_what_was_sealed_opens_and_only_in_time_and_as_its_kind() {
         let (mut vault, mut dice) = (Vault::new(1), ChaCha8Rng::seed_from_u64(1));
-        let granted = vault.log_in_guest(Time(0), 5, WorldId(1), &mut dice);
+        let granted = vault.log_in_guest(Time(0), 2_005, WorldId(1), &mut dice);
         let late = Time(0) + TICKET_TTL;
-        assert_eq!(vault.open_ticket(Time(0), &granted.ticket), Ok(granted.identity));
-        assert_eq!(vault.open_ticket(late, &granted.ticket), Err(CloseReason::TicketExpired));
-        assert_eq!(vault.open_ticket(Time(0), b""), Err(CloseReason::NoTicket));
-        assert_eq!(vault.open_ticket(Time(0), &[7; 16]), Err(CloseReason::TicketInvalid));
+        assert_eq!(vault.open_ticket(Time(0), 5, &granted.ticket), Ok(granted.identity));
+        assert_eq!(vault.open_ticket(late, 5, &granted.ticket), Err(CloseReason::TicketExpired));
+        let early = vault.open_ticket(Time(0), 4, &granted.ticket);
+        assert_eq!(
+            early,
+            Err(CloseReason::TicketInvalid),
+            "from further in the future than clocks may differ"
+        );
+        assert_eq!(vault.open_ticket(Time(0), 5, b""), Err(CloseReason::NoTicket));
+        assert_eq!(vault.open_ticket(Time(0), 5, &[7; 16]), Err(CloseReason::TicketInvalid));
         assert_eq!(vault.open_reservation(Time(0), &granted.ticket), None);
         let kept = Reservation {
             id: usher_proto::ReservationId(3),
@@ -187,7 +205,7 @@ mod tests {
         let sealed = vault.seal_reservation(Time(10), kept.clone(), &mut dice);
         assert_eq!(vault.open_reservation(Time(9), &sealed), Some(kept));
         assert_eq!(vault.open_reservation(Time(10), &sealed), None);
-        assert_eq!(vault.open_ticket(Time(9), &sealed), Err(CloseReason::TicketInvalid));
+        assert_eq!(vault.open_ticket(Time(9), 5, &sealed), Err(CloseReason::TicketInvalid));
     }
 
     #[test]

@@ -2,36 +2,39 @@
 //!
 //! Why: the other world the machines live in, besides the runtime; whatever the transport does for them there
 //! (first frames, tickets, leases, links, groups, hand-over) is done here, by the same contract.
-//! Owns: the loop, the faults, the trace. What arrives is in `arrivals.rs`, what machines cause in
-//! `outputs.rs`. Does not own: what must hold between machines (`shadow.rs`).
+//! Owns: the loop, the trace. What arrives is in `arrivals.rs`, what machines cause in `outputs.rs`, what goes
+//! wrong in `faults.rs`. Does not own: what must hold between machines (`shadow.rs`).
 //! Invariants: everything random comes from the scenario's seed; outputs are carried out in order.
 //! Limits: [`SPINS_MAX`] timeouts of a machine at one instant, then it spins and the run fails; [`RECORDED_MAX`].
 //! Read next: `arrivals.rs`, `outputs.rs`.
 
 mod arrivals;
+mod faults;
 mod outputs;
 
 use crate::machine::{AnyMachine, In};
-use crate::network::{Network, Packet, Purpose, State, across, delay, is_caller};
+use crate::network::{Network, Packet, State, across, delay};
 use crate::process::{Place, Process, ProcessId};
 use crate::results::Results;
-use crate::scenario::{Fault, Plan, Scenario};
+use crate::scenario::{Plan, Scenario};
 use crate::schedule::{Event, Schedule};
 use crate::shadow::Shadow;
 use crate::vault::Vault;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use usher_player::{Crowd, Tally};
-use usher_proto::machine::{ClusterView, Hello, Peer};
+use usher_proto::machine::{ClusterView, Hello};
 use usher_proto::message::Renew;
-use usher_proto::{ConnId, Input, Message, RoomNo, ServerKind, ShardId, Time};
+use usher_proto::{ConnId, Input, Message, RoomNo, ServerKind, ServerName, ShardId, Time};
 
 const SPINS_MAX: u32 = 10_000;
 /// First frames that an attacker has.
 const RECORDED_MAX: usize = 256;
+/// How long a caller waits to be let in.
+const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 const RENEW_INTERVAL: Duration = Duration::from_secs(1);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -51,6 +54,11 @@ pub struct World {
     recorded: VecDeque<Hello>,
     /// Hands begun by servers that were emptied.
     hands_of_ended: u64,
+    /// The partitions there are, by the numbers of their faults.
+    partitions: BTreeSet<usize>,
+    /// How far the clocks of those who start next are off.
+    skews: BTreeMap<ServerName, i64>,
+    faults: usize,
     steps: u64,
     trace: u64,
 }
@@ -68,10 +76,18 @@ impl World {
             shadow: Shadow::default(),
             recorded: VecDeque::new(),
             hands_of_ended: 0,
+            partitions: BTreeSet::new(),
+            skews: scenario.skews.iter().cloned().collect(),
+            faults: 0,
             steps: 0,
             trace: TRACE_START,
             scenario,
         };
+        for (number, plan) in world.scenario.plans.iter().enumerate() {
+            if let Some(places_max) = plan.places_max() {
+                world.shadow.has_places(plan.name(number), places_max);
+            }
+        }
         for number in 0..world.scenario.plans.len() {
             world.start(number);
         }
@@ -105,6 +121,11 @@ impl World {
     /// Hands that were begun, by servers that live or have ended in good order.
     pub fn hands_begun(&self) -> u64 {
         self.hands_of_ended + self.figure(ServerKind::Room, "usher_hands_started_total")
+    }
+
+    /// Faults that have happened.
+    pub fn faults(&self) -> usize {
+        self.faults
     }
 
     /// Hands that were played to their end and written down.
@@ -151,6 +172,19 @@ impl World {
         })
     }
 
+    /// The crowd of that number goes home.
+    pub fn send_home(&mut self, crowd: usize) {
+        let crowds = self.processes.iter().filter(|it| it.kind.is_none());
+        let name = crowds.map(|it| it.name.clone()).nth(crowd).expect("a crowd of the plan");
+        let process = self.alive(|it| it.name == name).expect("crowds do not die");
+        self.step(Place { process, shard: ShardId(0) }, Input::Drain);
+    }
+
+    /// How many servers of a kind are up.
+    pub fn servers(&self, kind: ServerKind) -> u64 {
+        self.processes.iter().filter(|it| it.is_alive() && it.kind == Some(kind)).count() as u64
+    }
+
     /// A figure, summed over the live servers of a kind.
     pub fn figure(&self, kind: ServerKind, name: &str) -> u64 {
         let live = self.processes.iter().filter(|it| it.is_alive() && it.kind == Some(kind));
@@ -169,17 +203,22 @@ impl World {
     }
 
     fn happen(&mut self, event: Event) {
+        self.note_arrival(&event);
+        let Some(event) = self.wait_for(event) else { return };
         match event {
             Event::Packet { to, packet } => self.arrive(to, packet),
             Event::Told { at, from, note } => self.step(at, Input::Told { from, note }),
             Event::HandedOver { at, conn, note } => self.handed_over(at, conn, note),
             Event::Answered { at, id, answer } => self.step(at, Input::Answer { id, answer }),
             Event::Unreachable { at, token, why } => self.step(at, Input::DialFailed { token, why }),
-            Event::Timer { at } => self.timer(at),
+            Event::Timer { at, due } => self.timer(at, due),
+            Event::CallTimeout { conn } => self.call_timeout(conn),
             Event::CallManager { process } => self.call_manager(process),
             Event::Renew { process } => self.renew(process),
             Event::Emptied { process } => self.end(process),
+            Event::Work { process } => self.work(process),
             Event::Fault(number) => self.go_wrong(number),
+            Event::Recovery { fault, process } => self.recover(fault, process),
             Event::Sweep => self.sweep(),
         }
     }
@@ -209,18 +248,18 @@ impl World {
         let shard = &mut process.shards[usize::from(at.shard.0)];
         if shard.armed.is_none_or(|armed| due < armed) {
             shard.armed = Some(due);
-            self.schedule.plan(due, Event::Timer { at });
+            self.schedule.plan(due, Event::Timer { at, due });
         }
     }
 
-    fn timer(&mut self, at: Place) {
+    fn timer(&mut self, at: Place, planned: Time) {
         let process = &mut self.processes[at.process.0];
         let now = process.local(self.now);
         if !process.is_alive() {
             return;
         }
         let shard = &mut process.shards[usize::from(at.shard.0)];
-        if shard.armed != Some(self.now) {
+        if shard.armed != Some(planned) {
             return;
         }
         shard.armed = None;
@@ -237,7 +276,8 @@ impl World {
         let id = ProcessId(self.processes.len());
         let seed = self.dice.next_u64();
         let plan = &self.scenario.plans[number];
-        let process = plan.start(number, self.now, seed);
+        let skew_ms = self.skews.get(&plan.name(number)).copied().unwrap_or(0);
+        let process = plan.start(number, self.now, skew_ms, seed);
         if let Plan::Room(config) = plan {
             for (room, spec) in config.rooms.iter().enumerate() {
                 self.shadow.has_room(id, RoomNo(room as u16), spec.capacity);
@@ -266,114 +306,6 @@ impl World {
         self.schedule.plan(self.now + RENEW_INTERVAL, Event::Renew { process: id });
     }
 
-    fn go_wrong(&mut self, number: usize) {
-        let (_, fault) = self.scenario.faults[number].clone();
-        match fault {
-            Fault::Crash(name) => {
-                if let Some(id) = self.alive(|process| process.name == name) {
-                    self.crash(id);
-                }
-            }
-            Fault::Restart(name) => {
-                let plan =
-                    self.scenario.plans.iter().enumerate().position(|(at, plan)| plan.name(at) == name);
-                let is_down = self.alive(|process| process.name == name).is_none();
-                if let Some(number) = plan.filter(|_| is_down) {
-                    self.start(number);
-                }
-            }
-            Fault::Drain(name) => {
-                if let Some(id) = self.alive(|process| process.name == name) {
-                    self.drain(id);
-                }
-            }
-            Fault::OrderDrain(name) => {
-                if let Some(process) = self.alive(|process| process.kind == Some(ServerKind::Manager)) {
-                    self.step(Place { process, shard: ShardId(0) }, Input::DrainServer { name });
-                }
-            }
-            Fault::CutLink(name) => {
-                let cut = self.alive(|process| process.name == name).and_then(|id| self.processes[id.0].link);
-                if let Some(link) = cut {
-                    self.shadow.unrest(self.now);
-                    self.send(link, Packet::Closed);
-                    self.send(across(link), Packet::Closed);
-                }
-            }
-            Fault::CutPlayers(name, per_mille) => {
-                if let Some(id) = self.alive(|process| process.name == name) {
-                    self.cut_players(id, per_mille);
-                }
-            }
-            Fault::Replay(name, count) => {
-                if let Some(id) = self.alive(|process| process.name == name) {
-                    self.replay(id, count);
-                }
-            }
-        }
-    }
-
-    /// As a process does that was told to stop: every shard hears of it.
-    fn drain(&mut self, id: ProcessId) {
-        self.shadow.unrest(self.now);
-        for shard in 0..self.processes[id.0].shards.len() {
-            self.step(Place { process: id, shard: ShardId(shard as u16) }, Input::Drain);
-        }
-    }
-
-    /// Of what it began nothing is left over.
-    fn end(&mut self, id: ProcessId) {
-        let process = &self.processes[id.0];
-        if !process.is_alive() {
-            return;
-        }
-        let [begun, ended, unrecorded] =
-            ["started", "ended", "unrecorded"].map(|it| process.figure(&format!("usher_hands_{it}_total")));
-        assert_eq!((ended, unrecorded), (begun, 0), "{} ends in the middle of hands", process.name);
-        self.hands_of_ended += begun;
-        self.crash(id);
-    }
-
-    /// Both sides notice, each in its own time; what was sent before still arrives.
-    fn cut_players(&mut self, id: ProcessId, per_mille: u32) {
-        self.shadow.unrest(self.now);
-        for conn in self.network.ends_of(id) {
-            let is_players = !is_caller(conn) && matches!(self.network.wire(conn).peer, Peer::Player(_));
-            if is_players
-                && self.network.end(conn).state == State::Open
-                && self.dice.next_u32() % 1000 < per_mille
-            {
-                self.send(conn, Packet::Closed);
-                self.send(across(conn), Packet::Closed);
-            }
-        }
-    }
-
-    /// By an attacker on the way; his end is drawn at the server's own door, and no machine hears of it.
-    fn replay(&mut self, id: ProcessId, count: u32) {
-        let door = Place { process: id, shard: ShardId(0) };
-        let count = if self.recorded.is_empty() { 0 } else { count };
-        for _ in 0..count {
-            let hello = self.recorded[self.dice.next_u32() as usize % self.recorded.len()].clone();
-            let conn = self.network.call(door, door, Purpose::Replay);
-            self.send(across(conn), Packet::Hello(hello));
-        }
-    }
-
-    /// What it had sent still arrives, and then the end of each of its connections.
-    fn crash(&mut self, id: ProcessId) {
-        for conn in self.network.ends_of(id) {
-            self.network.end(conn).state = State::Gone;
-            self.shadow.left(conn);
-            self.send(across(conn), Packet::Closed);
-        }
-        let process = &mut self.processes[id.0];
-        process.died = Some(self.now);
-        process.shards.clear();
-        process.groups.clear();
-        self.shadow.died(self.now, &self.processes[id.0]);
-    }
-
     fn alive(&self, is_it: impl Fn(&Process) -> bool) -> Option<ProcessId> {
         self.processes.iter().position(|process| process.is_alive() && is_it(process)).map(ProcessId)
     }
@@ -382,15 +314,10 @@ impl World {
         for process in self.processes.iter().filter(|process| process.is_alive()) {
             process.shards.iter().for_each(|shard| shard.machine.check_invariants());
         }
+        self.note_trouble();
         self.shadow.sweep(self.now, &self.processes);
         self.vault.sweep(self.now);
         self.schedule.plan(self.now + SWEEP_INTERVAL, Event::Sweep);
-    }
-
-    /// Sends towards this end.
-    fn send(&mut self, to: ConnId, packet: Packet) {
-        let at = self.network.arrival(self.now, to, &mut self.dice);
-        self.schedule.plan(at, Event::Packet { to, packet });
     }
 
     /// An end that is over: its machine is told, once, if it knows of the connection.

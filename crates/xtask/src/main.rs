@@ -3,8 +3,8 @@
 //! What a submission must pass is a program here and not a script of some service, so that it runs the same
 //! on every desk.
 //!
-//! - Owns: `ci`, the whole check, `tidy`, the rules no compiler knows, `tsan`, `fuzz`, and the way to the
-//!   benches.
+//! - Owns: `ci`, the whole check, `tidy`, the rules no compiler knows, `tsan`, `fuzz`, and the ways to the
+//!   benches and the simulator.
 //! - Does not own: what the checks check; tests live with what they test, and measuring is `crates/bench`.
 //! - Invariant: nothing depends on this crate.
 //!
@@ -15,6 +15,7 @@ mod bench;
 mod cargo;
 mod ci;
 mod fuzz;
+mod sim;
 mod tidy;
 mod tsan;
 
@@ -44,6 +45,8 @@ enum Command {
     Bench(bench::Options),
     /// Run the suites that share memory between threads under ThreadSanitizer.
     Tsan(tsan::Options),
+    /// Run the machines in virtual time with faults, seed after seed, until one fails.
+    Sim(sim::Options),
     /// Feed what takes strangers' bytes with what reaches new code. 0: nothing was found, 1: something, 2: bad usage.
     Fuzz(fuzz::Options),
 }
@@ -65,6 +68,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         Command::Tidy => tidy::run(&workspace.root),
         Command::Bench(options) => bench::run(&workspace, options),
         Command::Tsan(options) => tsan::run(&workspace, options),
+        Command::Sim(options) => sim::run(&workspace, options),
         Command::Fuzz(options) => fuzz::run(&workspace, options),
     }
 }

@@ -6,9 +6,10 @@
 //! arrives at an end that its machine has closed is read and thrown away.
 //! Read next: `outputs.rs`.
 
-use super::{RECORDED_MAX, World};
+use super::{CALL_TIMEOUT, RECORDED_MAX, World};
 use crate::network::{Packet, Purpose, State, across, is_caller};
 use crate::process::{Place, ProcessId};
+use crate::scenario::unix_ms;
 use crate::schedule::Event;
 use rand_core::Rng;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ use usher_proto::{Address, ConnId, Input, Message, Reservation, ServerKind, Serv
 
 /// Before a server calls its manager again, at least.
 const CALL_AGAIN: Duration = Duration::from_millis(200);
+/// Redirects of a client that has no reservation yet.
+const REDIRECTS_MAX: u8 = 3;
 
 impl World {
     pub(super) fn arrive(&mut self, to: ConnId, packet: Packet) {
@@ -54,6 +57,15 @@ impl World {
         }
     }
 
+    /// A host takes a packet in, also while the process on it stands still.
+    pub(super) fn note_arrival(&mut self, event: &Event) {
+        if let Event::Packet { to, .. } = event
+            && !is_caller(*to)
+        {
+            self.network.wire(*to).heard_at = self.now;
+        }
+    }
+
     /// A player's first frame: the ticket must open where one is needed.
     fn knock_player(&mut self, conn: ConnId, hello: &Hello) {
         let id = self.network.end(conn).process;
@@ -68,7 +80,10 @@ impl World {
         let peer = match kind {
             _ if !is_role => Err(CloseReason::WrongRole),
             Some(ServerKind::Login) => Ok(Peer::Stranger),
-            _ => self.vault.open_ticket(self.now, &hello.ticket).map(Peer::Player),
+            _ => {
+                let clock = unix_ms(self.now, process.skew_ms);
+                self.vault.open_ticket(self.now, clock, &hello.ticket).map(Peer::Player)
+            }
         };
         match peer {
             Ok(peer) => {
@@ -84,7 +99,9 @@ impl World {
     }
 
     fn knock(&mut self, conn: ConnId, peer: Peer, reservation: Option<Reservation>) {
-        self.network.wire(conn).peer = peer.clone();
+        let wire = self.network.wire(conn);
+        wire.peer = peer.clone();
+        wire.hops_left = reservation.as_ref().map_or(REDIRECTS_MAX, |kept| kept.hops_left);
         let end = self.network.end(conn);
         end.state = State::Knocking;
         let at = end.place();
@@ -122,6 +139,13 @@ impl World {
         }
     }
 
+    /// Nobody has let the caller in, or sent it away.
+    pub(super) fn call_timeout(&mut self, conn: ConnId) {
+        if self.network.end(conn).state == State::Calling {
+            self.refused(conn, DialFailure::Unreachable);
+        }
+    }
+
     /// A shard takes a connection over, and with it what has arrived since.
     pub(super) fn handed_over(&mut self, at: Place, conn: ConnId, note: RoomNote) {
         if !self.processes[at.process.0].is_alive() {
@@ -152,8 +176,11 @@ impl World {
             self.recorded.push_front(hello.clone());
         }
         let door = Place { process, shard: ShardId(0) };
+        if self.processes[process.0].is_echoed {
+            self.say_again(process, hello.clone());
+        }
         let conn = self.network.call(from, door, Purpose::Dial(token));
-        self.send(across(conn), Packet::Hello(hello));
+        self.call(conn, Packet::Hello(hello));
     }
 
     /// A server's transport calls the manager, until there is one.
@@ -170,7 +197,12 @@ impl World {
         let (from, to) =
             (Place { process: id, shard: ShardId(0) }, Place { process: manager, shard: ShardId(0) });
         let conn = self.network.call(from, to, Purpose::Link);
-        self.send(across(conn), Packet::LinkHello(name));
+        self.call(conn, Packet::LinkHello(name));
+    }
+
+    fn call(&mut self, conn: ConnId, first: Packet) {
+        self.send(across(conn), first);
+        self.schedule.plan(self.now + CALL_TIMEOUT, Event::CallTimeout { conn });
     }
 }
 

@@ -22,6 +22,9 @@ use usher_proto::machine::{Answer, Peer, Question};
 use usher_proto::message::CloseReason;
 use usher_proto::{ConnId, GroupId, Message, Output, ShardId};
 
+/// How long a manager believes in a server it does not hear of; by default, as in every scenario.
+const LEASE: Duration = Duration::from_secs(4);
+
 impl World {
     pub(super) fn carry_out(&mut self, by: Place, output: Out) {
         match output {
@@ -63,8 +66,19 @@ impl World {
         let end = self.network.end(conn);
         if end.state == State::Knocking {
             end.state = State::Closing;
+            if let Message::Redirect(redirect) = &message {
+                self.check_hops(conn, &redirect.reservation);
+            }
             self.send(across(conn), Packet::Refused(message));
         }
+    }
+
+    /// A client that is redirected may be redirected less often than before.
+    fn check_hops(&mut self, conn: ConnId, reservation: &[u8]) {
+        let before = self.network.wire(conn).hops_left;
+        let hops_left = self.vault.open_reservation(self.now, reservation).map(|kept| kept.hops_left);
+        let is_fewer = hops_left.is_none_or(|hops_left| hops_left < before);
+        assert!(is_fewer, "after a redirect a client may be given {hops_left:?} more, before it {before}");
     }
 
     fn say(&mut self, by: Place, conn: ConnId, message: Arc<Message>) {
@@ -75,6 +89,9 @@ impl World {
             Peer::Player(identity) => Some(identity),
             Peer::Stranger | Peer::Server(_) => None,
         };
+        if let Message::RegisterDenied(_) = *message {
+            self.network.wire(conn).is_denied = true;
+        }
         self.shadow.said(self.now, by.process, conn, identity, &message);
         self.send(across(conn), Packet::Said(message));
     }
@@ -103,6 +120,7 @@ impl World {
     /// A server says why; a caller just goes.
     fn close(&mut self, conn: ConnId, reason: CloseReason) {
         let before = self.network.end(conn).state;
+        self.check_close(conn, before, reason);
         let packet = match before {
             State::Knocking => Packet::Refused(last_word(reason)),
             State::Admitted | State::Open => Packet::Closed,
@@ -114,6 +132,19 @@ impl World {
         self.send(across(conn), packet);
         self.network.end(conn).state = State::Closing;
         self.shadow.left(conn);
+    }
+
+    /// Who is shown out has given cause for it.
+    fn check_close(&mut self, conn: ConnId, state: State, reason: CloseReason) {
+        let wire = self.network.wire(conn);
+        match (reason, &wire.peer) {
+            (CloseReason::Evicted, Peer::Player(identity)) => self.shadow.shown_out(identity),
+            (CloseReason::NotRegistered, Peer::Server(name)) if state == State::Open && !wire.is_denied => {
+                let silent = self.now - wire.heard_at;
+                assert!(silent >= LEASE / 2, "{name} is given up, which was heard of {silent:?} ago");
+            }
+            _ => {}
+        }
     }
 
     fn hand_over(&mut self, by: Place, conn: ConnId, to: ShardId, note: RoomNote) {
@@ -137,16 +168,17 @@ impl World {
     /// The world's answer, right after the step that asked.
     fn answer(&mut self, at: Place, id: u64, question: Question) {
         let (now, dice) = (self.now, &mut self.dice);
+        let unix_ms = unix_ms(now, self.processes[at.process.0].skew_ms);
         let answer = match question {
             Question::LogInGuest { world } => {
-                Answer::LogIn(Ok(self.vault.log_in_guest(now, unix_ms(now), world, dice)))
+                Answer::LogIn(Ok(self.vault.log_in_guest(now, unix_ms, world, dice)))
             }
             Question::LogInFirst { client_first } => {
                 Answer::Challenge(self.vault.challenge(&client_first, dice))
             }
             Question::LogInFinal { world, exchange, client_final } => {
                 let said = (&exchange, client_final.as_str());
-                Answer::LogIn(self.vault.log_in(now, unix_ms(now), world, said, dice))
+                Answer::LogIn(self.vault.log_in(now, unix_ms, world, said, dice))
             }
             Question::ClientFirst { account } => {
                 Answer::ClientFirst(Some(vault::client_first(account, dice)))
@@ -155,16 +187,20 @@ impl World {
                 Answer::ClientFinal(Some(vault::client_final(account, &exchange)))
             }
             Question::RenewTicket { conn } => Answer::Ticket(match self.network.wire(conn).peer {
-                Peer::Player(identity) => Some(self.vault.seal_ticket(now, identity, dice)),
+                Peer::Player(identity) => Some(self.vault.seal_ticket(now, unix_ms, identity, dice)),
                 Peer::Stranger | Peer::Server(_) => None,
             }),
             Question::SealReservation { reservation, ttl } => {
+                self.shadow.reserved(now, &reservation, ttl);
                 Answer::Reservation(self.vault.seal_reservation(now + ttl, reservation, dice))
             }
             Question::HandSeed => Answer::HandSeed(results::seed(dice)),
             Question::RecordHand(record) => Answer::HandRecorded(Some(self.results.record(&record))),
             Question::Score { account, game } => Answer::Score(Some(self.results.score(account, game))),
         };
+        if let Answer::LogIn(Ok(grant)) = &answer {
+            self.shadow.logged_in(&grant.identity);
+        }
         self.schedule.plan(now, Event::Answered { at, id, answer });
     }
 }

@@ -73,13 +73,13 @@ impl Evening {
         let (players, rates) = (f64::from(sizing.wished.players), sizing.rates);
         match self {
             Self::Ramp => {
-                let third_s = 20.0 * f64::from(sizing.wished.ramp_minutes);
+                let seconds = 20.0 * f64::from(sizing.wished.ramp_minutes);
                 let calm = (1.0 - BUSY_SHARE) / 2.0;
                 let thirds = [(0.0, calm), (1.0, BUSY_SHARE), (2.0, calm)];
                 let wave = |(third, share): (f64, f64)| Wave {
-                    from_s: third * third_s,
+                    from_s: third * seconds,
                     players: share * players,
-                    per_second: share * players / third_s,
+                    per_second: share * players / seconds,
                     first_login: false,
                 };
                 thirds.map(wave).into()
