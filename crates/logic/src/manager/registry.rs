@@ -31,6 +31,7 @@ pub(super) struct Reported {
 
 /// One process of the cluster.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that are true side by side, not states")]
 pub(super) struct Server {
     /// As it presented itself last; populations are kept current, rooms are ordered by number.
     pub(super) facts: Register,
