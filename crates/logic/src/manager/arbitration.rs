@@ -17,6 +17,7 @@ use super::registry::{Registry, Server, ServerId};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
+use party::InRooms;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use usher_proto::message::Arbitrate;
@@ -28,7 +29,7 @@ pub(super) struct Kept {
     for_sessions: BTreeMap<ReservationId, Time>,
     for_strangers: BTreeMap<ReservationId, Time>,
     /// Of those for sessions, the ones that are in a certain room.
-    in_rooms: BTreeMap<ReservationId, RoomNo>,
+    in_rooms: InRooms,
 }
 
 impl Kept {
@@ -38,7 +39,7 @@ impl Kept {
 
     /// Whether the place was still kept.
     pub(super) fn redeem(&mut self, id: ReservationId) -> bool {
-        self.in_rooms.remove(&id);
+        self.in_rooms.remove(id);
         self.for_sessions.remove(&id).or_else(|| self.for_strangers.remove(&id)).is_some()
     }
 
@@ -47,7 +48,7 @@ impl Kept {
         let before = self.len();
         for kept in [&mut self.for_sessions, &mut self.for_strangers] {
             while let Some(first) = kept.first_entry().filter(|first| *first.get() <= now) {
-                self.in_rooms.remove(first.key());
+                self.in_rooms.remove(*first.key());
                 first.remove();
             }
         }
@@ -220,11 +221,7 @@ impl Arbiter {
             for kept in [&server.kept.for_sessions, &server.kept.for_strangers] {
                 assert!(kept.values().is_sorted(), "ids grow with time");
             }
-            let kept = &server.kept;
-            assert!(
-                kept.in_rooms.keys().all(|id| kept.for_sessions.contains_key(id)),
-                "a place in a room is kept"
-            );
+            server.kept.in_rooms.check_invariants(&server.kept.for_sessions);
         }
         assert_eq!(registry.ledger.leaked(registry.outstanding()), 0, "every reservation comes to an end");
     }

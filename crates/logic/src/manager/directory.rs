@@ -92,7 +92,7 @@ impl Directory {
         for server in registry.by_name().filter(|server| server.is(ServerKind::Room, world)) {
             if server.takes_clients() {
                 out.send(conn, rooms_of(server));
-            } else if self.settled && !server.offered {
+            } else if (self.settled || server.draining) && !server.offered {
                 out.send(conn, RoomsGone { server: server.facts.name.clone() });
             }
         }

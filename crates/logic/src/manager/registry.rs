@@ -36,7 +36,7 @@ pub(super) struct Reported {
 
 /// One process of the cluster.
 #[derive(Debug)]
-#[allow(clippy::struct_excessive_bools)] // each says something of its own
+#[expect(clippy::struct_excessive_bools, reason = "facts that are true side by side, not states")]
 pub(super) struct Server {
     /// As it presented itself last; populations are kept current, rooms are ordered by number.
     pub(super) facts: Register,

@@ -2,6 +2,7 @@
 //!
 //! Why: they are to be able to sit down together again.
 //! The choice of the server is that of any other client, by places free and load; of its rooms the one with most space.
+//! Owns: which kept places are in which room.
 //! Invariants: a party is taken whole or not at all; a place kept in a room counts against that room's space until it
 //! is used or expires.
 //! Limits: as of the others; a room's population is as old as its server's last report.
@@ -9,9 +10,47 @@
 
 use super::{Arbiter, Candidate, Seal};
 use crate::manager::registry::{Registry, Server, ServerId};
+use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use alloc::vec::Vec;
 use usher_proto::message::ArbitrateParty;
-use usher_proto::{ConnId, GameId, Reservation, RoomNo, ServerKind, Time};
+use usher_proto::{ConnId, GameId, Reservation, ReservationId, RoomNo, ServerKind, Time};
+
+/// Places that are kept in certain rooms, and how many in each.
+#[derive(Debug, Default)]
+pub(super) struct InRooms {
+    rooms: BTreeMap<ReservationId, RoomNo>,
+    counts: BTreeMap<RoomNo, u32>,
+}
+
+impl InRooms {
+    fn insert(&mut self, id: ReservationId, room: RoomNo) {
+        self.rooms.insert(id, room);
+        *self.counts.entry(room).or_default() += 1;
+    }
+
+    /// The place is used, or was not in time; does nothing about one that is in no certain room.
+    pub(super) fn remove(&mut self, id: ReservationId) {
+        let Some(room) = self.rooms.remove(&id) else { return };
+        if let Entry::Occupied(mut count) = self.counts.entry(room) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+
+    fn count(&self, room: RoomNo) -> u32 {
+        self.counts.get(&room).copied().unwrap_or(0)
+    }
+
+    pub(super) fn check_invariants(&self, kept: &BTreeMap<ReservationId, Time>) {
+        assert!(self.rooms.keys().all(|id| kept.contains_key(id)), "a place in a room is a place");
+        let mut counts = BTreeMap::new();
+        self.rooms.values().for_each(|room| *counts.entry(*room).or_default() += 1);
+        assert_eq!(counts, self.counts);
+    }
+}
 
 impl Arbiter {
     /// Keeps a place for each of a party, in order; nothing if nobody takes them all. The caller has them sealed.
@@ -77,10 +116,9 @@ impl Arbiter {
 
 /// The room of a game with most space, if that is enough for so many.
 fn roomiest(server: &Server, game: GameId, size: u32) -> Option<RoomNo> {
-    let kept_in = |room: RoomNo| server.kept.in_rooms.values().filter(|kept| **kept == room).count() as u32;
     let rooms = server.facts.rooms.iter().filter(|report| report.game == game);
     let spaces = rooms.map(|report| {
-        let taken = report.population.saturating_add(kept_in(report.room));
+        let taken = report.population.saturating_add(server.kept.in_rooms.count(report.room));
         (report.capacity.saturating_sub(taken), report.room)
     });
     spaces.max_by_key(|&(space, _)| space).filter(|&(space, _)| space >= size).map(|(_, room)| room)

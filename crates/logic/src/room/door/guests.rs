@@ -97,7 +97,7 @@ impl Guests {
         }
     }
 
-    /// Somebody is back at the door from a room, and its time there begins anew.
+    /// Somebody is back at the door from a room and waits there so, its time beginning anew.
     pub(super) fn wait(&mut self, conn: ConnId, at: At, deadline: Time) {
         self.put(conn, at);
         self.wait_until(conn, Some(deadline));
