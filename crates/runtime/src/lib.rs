@@ -26,6 +26,7 @@ pub mod life;
 pub mod link;
 pub mod logs;
 pub mod metrics;
+mod pace;
 pub mod process;
 pub mod sealed;
 pub mod server;

@@ -18,6 +18,7 @@ use crate::host::{Host, HostNote, HostParts, LinkParts};
 use crate::keys;
 use crate::life::{self, DRAIN_LOOK_EVERY, FLUSH_MAX, Needs, Ready};
 use crate::metrics::Shown;
+use crate::pace::Pace;
 use crate::process;
 use crate::signals::{self, StopRequested};
 use anyhow::Context;
@@ -30,7 +31,7 @@ use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::{Duration, Instant};
 use usher_hpserver::{
-    Config, ConnId, Limits, ListenerConfig, ListenerId, NoChannel, Remote, Server, StageMetrics, completion,
+    Config, ConnId, Limits, ListenerConfig, ListenerId, NoChannel, Remote, Server, completion,
 };
 use usher_proto::first_frame::Role;
 use usher_proto::message::{Delay, Renew};
@@ -245,24 +246,6 @@ struct Renewals {
     pace: Pace,
 }
 
-/// How fast the logic stage worked since it was last looked at.
-struct Pace {
-    at: Instant,
-    done: u64,
-}
-
-impl Pace {
-    /// How long what waits for the logic takes at its pace since the last look: Little's law, read from the queue's
-    /// length and what left it. A stage run inline keeps no queue and is never behind by this.
-    fn logic_delay_us(&mut self, now: Instant, logic: &StageMetrics) -> u32 {
-        let done_before = std::mem::replace(&mut self.done, logic.items.saturating_sub(logic.length));
-        let span = now - std::mem::replace(&mut self.at, now);
-        let done = self.done.saturating_sub(done_before).max(1);
-        let delay_us = span.as_micros() * u128::from(logic.length) / u128::from(done);
-        u32::try_from(delay_us).unwrap_or(u32::MAX)
-    }
-}
-
 impl Renewals {
     fn new(lease: Duration) -> Self {
         let (every, now) = (lease / RENEWALS_PER_LEASE, clock::instant());
@@ -272,7 +255,7 @@ impl Renewals {
             renewed: now,
             looked: now,
             untold: false,
-            pace: Pace { at: now, done: 0 },
+            pace: Pace::new(now),
         }
     }
 

@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
     usher plan --players 1500000                       # the answer, tried by a ramp, a storm and a spike\n  \
     usher plan --players 1500000 --svg charts          # and load per server over time, as pictures\n  \
     usher plan --players 60000 --room-capacity 10000 --storm-minutes 2\n  \
+    usher plan --players 1500000 --logins 2            # does it hold with two login servers?\n  \
     usher plan --players 1500000 --no-trial --json -   # the answer alone, for a program\n\n\
     Exit codes: 0 the plan holds (or was not tried), 1 it does not or something failed, 2 bad usage.")]
 pub(crate) struct PlanArgs {
@@ -46,6 +47,15 @@ pub(crate) struct PlanArgs {
     /// A player at a table fetches a fresh list of rooms every so many minutes
     #[arg(long, value_name = "M", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=600))]
     refresh_minutes: u32,
+    /// Try so many login servers instead of the answer's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    logins: Option<u32>,
+    /// Try so many hall servers instead of the answer's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    halls: Option<u32>,
+    /// Try so many room servers instead of the answer's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rooms: Option<u32>,
     /// Do not try the answer in the simulator
     #[arg(long, conflicts_with = "svg")]
     no_trial: bool,
@@ -65,7 +75,7 @@ pub(crate) struct PlanArgs {
 
 /// Whether the plan holds.
 pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<bool> {
-    let sizing = Sizing::of(Wished {
+    let mut sizing = Sizing::of(Wished {
         players: args.players,
         room_capacity: args.room_capacity,
         ramp_minutes: args.ramp_minutes,
@@ -73,6 +83,10 @@ pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<bool> {
         spike: args.spike,
         refresh_minutes: args.refresh_minutes,
     });
+    let [_, fronts @ ..] = &mut sizing.servers;
+    for (servers, given) in fronts.iter_mut().zip([args.logins, args.halls, args.rooms]) {
+        servers.count = given.unwrap_or(servers.count);
+    }
     let is_printed = args.json.as_deref() != Some(Path::new("-"));
     if is_printed {
         show(&sizing);

@@ -51,7 +51,7 @@ pub(crate) struct ServerProcess {
 impl fmt::Display for ServerProcess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, Ready { name, address, admin, .. }) = (self.kind.as_str(), &self.ready);
-        write!(f, "{name:<10}{kind:<9}{address:<22} http://{admin}/metrics")
+        write!(f, "{name:<13}{kind:<9}{address:<22} http://{admin}/metrics")
     }
 }
 

@@ -193,7 +193,7 @@ impl Arbiter {
             return None;
         }
         let free_places = open_places.saturating_sub(kept);
-        let (load_ppm, sated) = (server.load_ppm(), server.sated);
+        let (load_ppm, sated) = (server.load_ppm(), server.strain.sated);
         (free_places > 0).then_some(Candidate { id, free_places, load_ppm, sated })
     }
 

@@ -34,6 +34,17 @@ pub(super) struct Reported {
     pub(super) served_per_second: u32,
 }
 
+/// What keeps a server from flapping at its limits.
+#[derive(Debug, Default)]
+pub(super) struct Strain {
+    /// The delay of its logic queue, as it said last, by the most that is taken for well.
+    logic_delay_ppm: u64,
+    /// It was full, and is not yet well below.
+    pub(super) sated: bool,
+    /// Its queue was too long, and is not yet well below.
+    behind: bool,
+}
+
 /// One process of the cluster.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that are true side by side, not states")]
@@ -53,12 +64,7 @@ pub(super) struct Server {
     pub(super) reported: Option<Reported>,
     pub(super) kept: Kept,
     pub(super) renew: Renew,
-    /// How long what waits in its logic queue will take, as it said last, and the most that is taken for well.
-    logic_delay_us: u32,
-    logic_delay_max_us: u32,
-    /// It was full, or its queue too long, and is not yet well below.
-    pub(super) sated: bool,
-    strained: bool,
+    pub(super) strain: Strain,
     /// Whether halls offer its rooms, when they were last told, and whether that has changed since.
     pub(super) offered: bool,
     pub(super) told_at: Time,
@@ -78,10 +84,7 @@ impl Server {
             reported: None,
             kept: Kept::default(),
             renew: Renew::default(),
-            logic_delay_us: 0,
-            logic_delay_max_us: u32::MAX,
-            sated: false,
-            strained: false,
+            strain: Strain::default(),
             offered: false,
             told_at: Time(0),
             rooms_changed: false,
@@ -114,7 +117,7 @@ impl Server {
     /// Clients it could begin to serve within this second if no place were kept. Whose queue is too long serves
     /// first whom it has.
     pub(super) fn open_places(&self) -> u32 {
-        if self.strained {
+        if self.strain.behind {
             return 0;
         }
         let Some(Reported { serving, served_per_second }) = self.reported else { return 0 };
@@ -131,20 +134,21 @@ impl Server {
         };
         used_ppm(serving, self.facts.serve_max)
             .max(used_ppm(served_per_second, self.facts.serve_per_second_max))
-            .max(u64::from(self.logic_delay_us) * 1_000_000 / u64::from(self.logic_delay_max_us.max(1)))
+            .max(self.strain.logic_delay_ppm)
     }
 
     /// What waits in its logic queue will take so long. Too long it stays until it is down to half.
     pub(super) fn delayed(&mut self, logic_delay_us: u32, logic_delay_max_us: u32) {
-        (self.logic_delay_us, self.logic_delay_max_us) = (logic_delay_us, logic_delay_max_us);
-        let bound = if self.strained { logic_delay_max_us / 2 } else { logic_delay_max_us };
-        self.strained = logic_delay_us >= bound.max(1);
+        let delay_ppm = u64::from(logic_delay_us) * 1_000_000 / u64::from(logic_delay_max_us.max(1));
+        let bound_ppm = if self.strain.behind { 500_000 } else { 1_000_000 };
+        self.strain.logic_delay_ppm = delay_ppm;
+        self.strain.behind = delay_ppm >= bound_ppm;
     }
 
     /// Notes whether it is full, or still counts as full.
     fn weigh(&mut self) {
-        let bound = if self.sated { HUNGRY_PPM + 1 } else { SATED_PPM };
-        self.sated = self.reported.is_some() && self.load_ppm() >= bound;
+        let bound = if self.strain.sated { HUNGRY_PPM + 1 } else { SATED_PPM };
+        self.strain.sated = self.reported.is_some() && self.load_ppm() >= bound;
     }
 
     /// A place that was kept is used. It counts as served at once, so that it is never counted as neither; the

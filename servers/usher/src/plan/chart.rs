@@ -47,16 +47,16 @@ fn draw(out: &mut String, group: &Group, top: f64) {
     let x = |at: usize| LEFT + WIDTH * at as f64 / (values - 1) as f64;
     let y = |value: f64| top + HEIGHT * (1.0 - value.clamp(0.0, LIMIT_MAX) / LIMIT_MAX);
     let _ = writeln!(out, "<text x=\"{LEFT}\" y=\"{}\">{}</text>", top - 8.0, escaped(&group.name));
-    for (tenth, dash) in [(0.0, ""), (0.5, ""), (1.0, " stroke-dasharray=\"4 3\"")] {
+    for (part, dash) in [(0.0, ""), (0.5, ""), (1.0, " stroke-dasharray=\"4 3\"")] {
         let _ = writeln!(
             out,
             "<line x1=\"{LEFT}\" x2=\"{}\" y1=\"{y1:.1}\" y2=\"{y1:.1}\" stroke=\"#bbb\"{dash}/>\
              <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{:.0} %</text>",
             LEFT + WIDTH,
             LEFT - 6.0,
-            y(tenth) + 4.0,
-            tenth * 100.0,
-            y1 = y(tenth),
+            y(part) + 4.0,
+            part * 100.0,
+            y1 = y(part),
         );
     }
     for (at, anchor) in [(0, "start"), (values - 1, "end")] {

@@ -50,6 +50,21 @@ fn a_plan_is_tried_and_drawn() {
 }
 
 #[test]
+fn too_few_servers_do_not_hold() {
+    for (few, why) in [("--logins", "a login for all of the storm"), ("--rooms", "seats for half of them")] {
+        let count = if few == "--rooms" { "2" } else { "1" };
+        let mut command = usher();
+        command.args(["plan", "--players", "60000", "--room-capacity", "15000", "--trial-players", "300"]);
+        command.args(["--ramp-minutes", "4", "--storm-minutes", "1", "--spike", "40", few, count]);
+        let out = command.output().unwrap();
+        let table = String::from_utf8_lossy(&out.stdout);
+        println!("{table}");
+        assert_eq!(out.status.code(), Some(1), "{why}");
+        assert!(table.contains("The plan does NOT hold."), "{why}");
+    }
+}
+
+#[test]
 fn nonsense_is_refused_with_its_flag() {
     for (flag, value) in [
         ("--players", "0"),

@@ -76,9 +76,8 @@ fn worlds_are_listed_with_their_people_and_nothing_else_of_one_is_seen_in_the_ot
     };
     let expected = [entry(1, 3, first), entry(2, 0, second)];
     for login in [first, second] {
-        let mut listed = Vec::new();
         until("both worlds with their people", || {
-            listed = worlds(login)?;
+            let listed = worlds(login)?;
             println!("{listed:?}");
             let listed = listed.iter().map(|it| (it.world, it.players, &it.logins));
             listed.eq(expected.iter().map(|it| (it.world, it.players, &it.logins))).then_some(())

@@ -18,11 +18,11 @@ impl Cluster {
 
     /// The list of worlds that it was told last, if it was told any.
     fn worlds(&mut self, conn: ConnId) -> Option<Vec<WorldEntry>> {
-        let told = self.heard(conn).into_iter().filter_map(|message| match message {
+        let mut told = self.heard(conn).into_iter().filter_map(|message| match message {
             Message::WorldsUp(WorldsUp { worlds }) => Some(worlds),
             _ => None,
         });
-        told.last()
+        told.next_back()
     }
 
     fn sent_to(&mut self, asker: ConnId) -> Option<String> {
