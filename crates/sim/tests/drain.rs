@@ -17,6 +17,7 @@ const PLAYERS: u32 = 120;
 const ROOMS: [&str; 3] = ["room-1", "room-2", "room-3"];
 /// After the last arrival.
 const FIRST_AT: Duration = Duration::from_secs(15);
+const BEFORE_FIRST: Time = Time::from_millis(14_999);
 /// For each server: longer than any hand that is played in a hurry, so that it is empty and back before the next.
 const EACH: Duration = Duration::from_secs(40);
 
@@ -75,7 +76,7 @@ fn rolling_restart(seed: u64, order: fn(usize, &str) -> Fault) -> u64 {
     let mut world = scenario.build();
     for at in 0..=ROOMS.len() as u32 {
         // Just before each drain, and long after the last, everybody sits.
-        world.run_until(Time(0) + (FIRST_AT + EACH * at).saturating_sub(Duration::from_millis(1)));
+        world.run_until(BEFORE_FIRST + EACH * at);
         assert_eq!(in_seat(&world), PLAYERS, "before drain {at}");
     }
     world.run_to_end();

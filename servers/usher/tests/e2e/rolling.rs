@@ -113,7 +113,7 @@ fn a_rolling_restart_loses_no_player_and_no_hand() {
     let manager = cluster.admin("manager");
     let mix = cluster.folder.write("nim.mix", &mix());
     let report = cluster.folder.0.join("report.json");
-    let (rate, seconds) = ((players / 4).to_string(), (25 + players / 50).to_string());
+    let (rate, seconds) = ((players / 4).to_string(), (25 + players / 70).to_string());
     let mut crowd = usher()
         .args(["client-sim", "--quiet", "--die-with-parent", "--rate", &rate, "--seconds", &seconds])
         .args(["--reconnect-per-mille", "0", "--players", &players.to_string()])
