@@ -91,6 +91,8 @@ impl Trial {
         within(&mut world, SEATED_WITHIN, "whoever did not fail sits", all_sit);
         world.send_home(STROLLERS);
         within(&mut world, HOME_WITHIN, "who strolls is home", |world| crowd(world, STROLLERS).is_done());
+        // Who gave up at the very end had a seat, which is kept for a while.
+        within(&mut world, QUIET_WITHIN, "no seat is kept", |world| absent(world) == 0);
         let sweeps = world.quiet_sweeps();
         within(&mut world, QUIET_WITHIN, "all is quiet", |world| world.quiet_sweeps() > sweeps + 1);
         check_agreement(&world);
@@ -137,6 +139,10 @@ fn failures(world: &World) -> BTreeMap<&'static str, u64> {
         *all.entry(*reason).or_default() += count;
     }
     all
+}
+
+fn absent(world: &World) -> u64 {
+    world.figure(ServerKind::Room, "usher_players_absent")
 }
 
 fn check_explained(failures: &BTreeMap<&'static str, u64>) {
