@@ -277,13 +277,7 @@ impl<F: FnMut(News)> Person<F> {
     fn on_message(&mut self, step: &mut Step<'_>, message: Message) {
         match (self.phase, message) {
             (_, Message::Ping(_) | Message::Pong(_)) => {}
-            (
-                _,
-                message @ (Message::Closing(_)
-                | Message::Redirect(_)
-                | Message::Busy(_)
-                | Message::Refused(_)),
-            ) => {
+            (_, message) if message.is_refusal() => {
                 if let Some(kind) = self.dealing_with() {
                     self.on_refusal(step, kind, message);
                 }

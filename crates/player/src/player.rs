@@ -269,13 +269,7 @@ impl Player {
     pub(crate) fn on_message<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, message: Message) {
         match (self.phase, message) {
             (_, Message::Ping(_) | Message::Pong(_)) => {}
-            (
-                _,
-                message @ (Message::Closing(_)
-                | Message::Redirect(_)
-                | Message::Busy(_)
-                | Message::Refused(_)),
-            ) => {
+            (_, message) if message.is_refusal() => {
                 if let Some(kind) = self.dealing_with() {
                     self.on_refusal(turn, kind, message);
                 }

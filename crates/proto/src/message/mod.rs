@@ -260,6 +260,13 @@ messages! {
     0x220d Denied            Map   64      Push;
 }
 
+impl Message {
+    /// Whether a server says with it that it serves this client no longer, or not now.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Closing(_) | Self::Redirect(_) | Self::Busy(_) | Self::Refused(_))
+    }
+}
+
 impl Spec {
     /// The spec of an opcode, if there is such an opcode.
     pub fn of(opcode: u16) -> Option<&'static Self> {

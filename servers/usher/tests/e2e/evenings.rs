@@ -21,29 +21,13 @@ const MIX: &str = "[[kinds]]\nshare = 1\nplay = \"gomoku\"\nthink_ms = [5, 50]\n
     [[kinds]]\nshare = 1\nplay = \"doudizhu\"\nthink_ms = [5, 50]\nchat_every_s = 2\nhands = [1, 1]\n\
     after = { another_table = 3, another_room = 3, leave = 2, drop = 2 }\nback_after_s = [1, 2]\n";
 
-#[test]
-fn evenings_of_both_games_in_two_processes() {
-    let cluster = Cluster::start(&[
-        (ServerKind::Manager, "manager", ""),
-        (ServerKind::Room, "room-1", BOTH_GAMES),
-        (ServerKind::Room, "room-2", BOTH_GAMES),
-        (ServerKind::Hall, "hall", ""),
-        (ServerKind::Login, "login", GUESTS),
-    ]);
-    let (mix, report) = (cluster.folder.write("evening.mix", MIX), cluster.folder.0.join("report.json"));
+/// So many players of this mix come, play and go; nobody fails. The report.
+fn evening(cluster: &Cluster, mix: &str, players: u64, how: &[&str]) -> Value {
+    let (mix, report) = (cluster.folder.write("evening.mix", mix), cluster.folder.0.join("report.json"));
     let mut crowd = usher()
-        .args([
-            "client-sim",
-            "--quiet",
-            "--die-with-parent",
-            "--rate",
-            "80",
-            "--seconds",
-            "8",
-            "--processes",
-            "2",
-        ])
-        .args(["--players", &PLAYERS.to_string(), "--login", cluster.address("login")])
+        .args(["client-sim", "--quiet", "--die-with-parent"])
+        .args(how)
+        .args(["--players", &players.to_string(), "--login", cluster.address("login")])
         .args(["--login-key", &secrets::login_key().public().to_string(), "--mix"])
         .arg(mix)
         .arg("--json")
@@ -54,7 +38,20 @@ fn evenings_of_both_games_in_two_processes() {
     let status = until("the end of the evening", || crowd.try_wait().unwrap());
     let report: Value = serde_json::from_str(&fs::read_to_string(&report).unwrap()).unwrap();
     assert!(status.success(), "{status}: {report:#}");
-    assert_eq!((&report["seated"], &report["failed"]), (&PLAYERS.into(), &0.into()), "{report:#}");
+    assert_eq!((&report["seated"], &report["failed"]), (&players.into(), &0.into()), "{report:#}");
+    report
+}
+
+#[test]
+fn evenings_of_both_games_in_two_processes() {
+    let cluster = Cluster::start(&[
+        (ServerKind::Manager, "manager", ""),
+        (ServerKind::Room, "room-1", BOTH_GAMES),
+        (ServerKind::Room, "room-2", BOTH_GAMES),
+        (ServerKind::Hall, "hall", ""),
+        (ServerKind::Login, "login", GUESTS),
+    ]);
+    let report = evening(&cluster, MIX, PLAYERS, &["--rate", "80", "--seconds", "8", "--processes", "2"]);
     assert!(report["delivered"]["expected"].as_u64() > Some(0), "nobody said anything: {report:#}");
     for done in ["hands", "tables", "rooms", "drops", "leaves", "returns"] {
         assert!(report["evening"][done].as_u64() > Some(0), "no {done}: {report:#}");
@@ -73,20 +70,7 @@ fn a_game_without_a_bot_or_a_screen_is_played_over_sockets_and_plays_back() {
         (ServerKind::Login, "login", GUESTS),
     ]);
     let mix = "[[kinds]]\nshare = 1\nplay = \"nim\"\nthink_ms = [1, 10]\n";
-    let (mix, report) = (cluster.folder.write("nim.mix", mix), cluster.folder.0.join("report.json"));
-    let mut crowd = usher()
-        .args(["client-sim", "--quiet", "--die-with-parent", "--players", "8", "--seconds", "2"])
-        .args(["--login", cluster.address("login"), "--mix"])
-        .arg(mix)
-        .args(["--login-key", &secrets::login_key().public().to_string(), "--json"])
-        .arg(&report)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let status = until("the end of the evening", || crowd.try_wait().unwrap());
-    let report: Value = serde_json::from_str(&fs::read_to_string(&report).unwrap()).unwrap();
-    assert!(status.success(), "{status}: {report:#}");
-    assert_eq!((&report["seated"], &report["failed"]), (&8.into(), &0.into()), "{report:#}");
+    let report = evening(&cluster, mix, 8, &["--seconds", "2"]);
     let ended = report["evening"]["hands"].as_u64();
     assert!(ended > Some(0), "nobody was told the end of a hand: {report:#}");
 
