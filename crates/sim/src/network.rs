@@ -108,7 +108,9 @@ pub(crate) struct Wire {
     /// Redirects that the callee may still give the caller.
     pub(crate) hops_left: u8,
     /// When the callee's host last had something from the caller.
-    pub(crate) heard_at: Time,
+    heard_at: Time,
+    /// The longest silence before anything that waits there for the callee's machine.
+    silence: Duration,
     /// The callee has said that it does not want the caller's registration.
     pub(crate) is_denied: bool,
 }
@@ -130,13 +132,31 @@ pub(crate) fn across(conn: ConnId) -> ConnId {
     ConnId(conn.0 ^ 1)
 }
 
+impl Wire {
+    /// The callee's host has something from the caller.
+    pub(crate) fn heard(&mut self, now: Time) {
+        self.silence = self.silence(now);
+        self.heard_at = now;
+    }
+
+    /// The callee's machine takes in what has waited.
+    pub(crate) fn taken_in(&mut self) {
+        self.silence = Duration::ZERO;
+    }
+
+    /// How long the caller has been silent at a stretch, of all that the callee's machine cannot know better.
+    pub(crate) fn silence(&self, now: Time) -> Duration {
+        self.silence.max(now - self.heard_at)
+    }
+}
+
 impl Network {
     /// A new connection: the caller's end.
     pub(crate) fn call(&mut self, from: Place, to: Place, purpose: Purpose) -> ConnId {
         let conn = ConnId(self.wires.len() as u64 * 2);
         let ends = [End::new(from), End::new(to)];
-        let (peer, heard_at) = (Peer::Stranger, Time(0));
-        self.wires.push(Wire { ends, purpose, peer, hops_left: 0, heard_at, is_denied: false });
+        let (peer, heard_at, silence) = (Peer::Stranger, Time(0), Duration::ZERO);
+        self.wires.push(Wire { ends, purpose, peer, hops_left: 0, heard_at, silence, is_denied: false });
         conn
     }
 

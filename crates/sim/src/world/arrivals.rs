@@ -45,6 +45,7 @@ impl World {
             (Packet::Refused(message), State::Calling) => self.refused(to, DialFailure::Refused(message)),
             (Packet::Said(message), State::Open) => {
                 let message = Arc::unwrap_or_clone(message);
+                self.network.wire(to).taken_in();
                 self.step(at, Input::Message { conn: to, message });
             }
             (Packet::Closed, State::Calling) if is_caller(to) => self.refused(to, DialFailure::Closed),
@@ -62,7 +63,7 @@ impl World {
         if let Event::Packet { to, .. } = event
             && !is_caller(*to)
         {
-            self.network.wire(*to).heard_at = self.now;
+            self.network.wire(*to).heard(self.now);
         }
     }
 

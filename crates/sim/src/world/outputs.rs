@@ -140,8 +140,8 @@ impl World {
         match (reason, &wire.peer) {
             (CloseReason::Evicted, Peer::Player(identity)) => self.shadow.shown_out(identity),
             (CloseReason::NotRegistered, Peer::Server(name)) if state == State::Open && !wire.is_denied => {
-                let silent = self.now - wire.heard_at;
-                assert!(silent >= LEASE / 2, "{name} is given up, which was heard of {silent:?} ago");
+                let silent = wire.silence(self.now);
+                assert!(silent >= LEASE / 2, "{name} is given up after a silence of {silent:?}");
             }
             _ => {}
         }
