@@ -6,17 +6,20 @@
 //! Invariants: an outstanding reservation is load at its target; ids grow, also over a restart of the manager,
 //! so that a map by id is ordered by expiry too and a target never sees one id twice.
 //! Limits: `reservations_max` for each target and `seals_max` being sealed, beyond either nobody takes the
-//! client; strangers hold at most half of a target's open places.
-//! Read next: [`super::registry`].
+//! client; strangers hold at most half of a target's open places. Places whose time is over are free again within
+//! [`EXPIRE_INTERVAL`].
+//! Read next: [`super::pool`], which is drawn from.
 
 use super::registry::{Registry, Server, ServerId};
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 use core::time::Duration;
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::SeedableRng;
 use usher_proto::message::Arbitrate;
 use usher_proto::{ConnId, Reservation, ReservationId, Time};
+
+/// All servers are looked through for what has expired no more often.
+const EXPIRE_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Places kept at one server, each with its expiry.
 #[derive(Debug, Default)]
@@ -30,17 +33,29 @@ impl Kept {
         self.for_sessions.len() + self.for_strangers.len()
     }
 
+    pub(super) fn strangers(&self) -> usize {
+        self.for_strangers.len()
+    }
+
     /// Whether the place was still kept.
     pub(super) fn redeem(&mut self, id: ReservationId) -> bool {
         self.for_sessions.remove(&id).or_else(|| self.for_strangers.remove(&id)).is_some()
     }
 
-    pub(super) fn expire(&mut self, now: Time) {
+    /// Whether anything was over.
+    pub(super) fn expire(&mut self, now: Time) -> bool {
+        let before = self.len();
         for kept in [&mut self.for_sessions, &mut self.for_strangers] {
             while kept.first_entry().is_some_and(|first| *first.get() <= now) {
                 kept.pop_first();
             }
         }
+        self.len() < before
+    }
+
+    pub(super) fn next_expiry(&self) -> Option<Time> {
+        let first = [&self.for_sessions, &self.for_strangers].map(BTreeMap::first_key_value);
+        first.into_iter().flatten().map(|(_, expires)| *expires).min()
     }
 }
 
@@ -69,18 +84,14 @@ pub(super) struct Arbiter {
     random: ChaCha8Rng,
     last_id: u64,
     seals: BTreeMap<ReservationId, Seal>,
-}
-
-/// A server that could take the client now.
-struct Candidate {
-    id: ServerId,
-    free_places: u64,
-    load_ppm: u64,
+    /// No reservation is over before that.
+    expire_at: Time,
 }
 
 impl Arbiter {
     pub(super) fn new(bounds: Bounds, seed: u64) -> Self {
-        Self { bounds, random: ChaCha8Rng::seed_from_u64(seed), last_id: 0, seals: BTreeMap::new() }
+        let random = ChaCha8Rng::seed_from_u64(seed);
+        Self { bounds, random, last_id: 0, seals: BTreeMap::new(), expire_at: Time(0) }
     }
 
     /// Keeps a place for a client of `asker`; nothing if nobody takes it. The caller has it sealed.
@@ -105,6 +116,7 @@ impl Arbiter {
             None => &mut server.kept.for_strangers,
         };
         kept.insert(id, expires);
+        self.expire_at = self.expire_at.min(expires);
         self.seals.insert(id, Seal { asker: asker.1, request: arbitrate.request, target, expires });
         Some(Reservation { id, target: server.facts.name.clone(), session: arbitrate.session, hops_left })
     }
@@ -114,8 +126,12 @@ impl Arbiter {
         self.seals.remove(&ReservationId(id))
     }
 
-    /// Drops decisions whose seal never came: their reservation has expired.
-    pub(super) fn expire(&mut self, now: Time) {
+    /// Drops reservations that are over, and decisions whose seal never came.
+    pub(super) fn expire(&mut self, now: Time, registry: &mut Registry) {
+        if now >= self.expire_at {
+            let next = registry.expire(now).unwrap_or(Time(u64::MAX));
+            self.expire_at = next.max(now + EXPIRE_INTERVAL);
+        }
         while self.seals.first_entry().is_some_and(|first| first.get().expires <= now) {
             self.seals.pop_first();
         }
@@ -132,38 +148,12 @@ impl Arbiter {
         asker: ServerId,
         stranger: bool,
     ) -> Option<ServerId> {
-        let (kind, world) = registry.get(asker).map(|asker| (asker.facts.kind, asker.facts.world))?;
-        registry.iter_mut().for_each(|server| server.kept.expire(now));
-        let candidates: Vec<_> = registry
-            .iter()
-            .filter(|(id, server)| *id != asker && server.is(kind, world) && server.takes_clients())
-            .filter_map(|(id, server)| self.candidate(id, server, stranger))
-            .collect();
-        let first = self.draw(&candidates)?;
-        let second = self.draw(&candidates)?;
-        Some(if second.load_ppm < first.load_ppm { second.id } else { first.id })
-    }
-
-    fn candidate(&self, id: ServerId, server: &Server, stranger: bool) -> Option<Candidate> {
-        let kept = server.kept.len() as u64;
-        let open_places = u64::from(server.open_places());
-        let strangers = server.kept.for_strangers.len() as u64;
-        if kept >= u64::from(self.bounds.reservations_max) || stranger && 2 * (strangers + 1) > open_places {
-            return None;
-        }
-        let free_places = open_places.saturating_sub(kept);
-        (free_places > 0).then(|| Candidate { id, free_places, load_ppm: server.load_ppm() })
-    }
-
-    /// One of them, each as likely as it has free places.
-    fn draw<'a>(&mut self, candidates: &'a [Candidate]) -> Option<&'a Candidate> {
-        let places: u64 = candidates.iter().map(|candidate| candidate.free_places).sum();
-        let mut at = ((u128::from(self.random.next_u64()) * u128::from(places)) >> 64) as u64;
-        candidates.iter().find(|candidate| {
-            let found = at < candidate.free_places;
-            at = at.saturating_sub(candidate.free_places);
-            found
-        })
+        self.expire(now, registry);
+        let (pool, slot) = registry.pool(asker)?;
+        let first = pool.draw(slot, stranger, &mut self.random)?;
+        let second = pool.draw(slot, stranger, &mut self.random)?;
+        let load_ppm = |id| registry.get(id).map(Server::load_ppm);
+        Some(if load_ppm(second) < load_ppm(first) { second } else { first })
     }
 
     /// Unix milliseconds with room for a million more in each: greater than any id before.

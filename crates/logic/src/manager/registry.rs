@@ -7,12 +7,14 @@
 //! Invariants: a name stands for one process. A process keeps its entry from its first registration until its
 //! lease ends, whatever its link does; each *presentation* has a fresh [`ServerId`], and the former id stands
 //! for it too until the new presentation is complete, so that what was not presented again dies with it.
+//! Whoever may have been changed is weighed anew before the next draw ([`Registry::weigh`]).
 //! States: joining (not all players presented), up, suspect (no link), draining; none is entered backwards
 //! but by a new registration, and draining stays.
 //! Limits: `servers_max` entries.
 //! Read next: [`super::presence`], which relies on ids dying.
 
 use super::arbitration::Kept;
+use super::pool::{Places, Pool, Slot};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use usher_proto::message::{Load, Register, Renew, RoomReport};
@@ -20,7 +22,7 @@ use usher_proto::{ConnId, GameId, ReservationId, RoomNo, ServerKind, ServerName,
 
 /// One presentation of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ServerId(u32);
+pub(super) struct ServerId(pub(super) u32);
 
 /// What a server last said of its load.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +51,9 @@ pub(super) struct Server {
     pub(super) offered: bool,
     pub(super) told_at: Time,
     pub(super) rooms_changed: bool,
+    /// Where it is in its pool, and whether it has yet to be weighed there anew.
+    slot: Slot,
+    unweighed: bool,
 }
 
 impl Server {
@@ -66,6 +71,8 @@ impl Server {
             offered: false,
             told_at: Time(0),
             rooms_changed: false,
+            slot: Slot::default(),
+            unweighed: false,
         }
     }
 
@@ -92,8 +99,23 @@ impl Server {
         self.room_at(room).is_some_and(|at| self.facts.rooms[at].game == game)
     }
 
+    /// Clients that may be sent there now. Strangers hold at most half of its open places.
+    fn free_places(&self, reservations_max: u32) -> Places {
+        let (open, kept) = (u64::from(self.open_places()), self.kept.len() as u64);
+        if !self.takes_clients() || kept >= u64::from(reservations_max) {
+            return Places::default();
+        }
+        let for_sessions = open.saturating_sub(kept);
+        let has_half = 2 * (self.kept.strangers() as u64 + 1) <= open;
+        Places { for_sessions, for_strangers: if has_half { for_sessions } else { 0 } }
+    }
+
+    fn pool(&self) -> PoolKey {
+        (self.facts.kind, self.facts.world)
+    }
+
     /// Clients it could begin to serve within this second if no place were kept.
-    pub(super) fn open_places(&self) -> u32 {
+    fn open_places(&self) -> u32 {
         let Some(Reported { serving, served_per_second }) = self.reported else { return 0 };
         let at_once = self.facts.serve_max.saturating_sub(serving);
         at_once.min(self.facts.serve_per_second_max.saturating_sub(served_per_second))
@@ -132,6 +154,13 @@ impl Server {
         }
     }
 
+    /// It is in somebody's hands who may change it.
+    fn note_change(&mut self, id: ServerId, unweighed: &mut Vec<ServerId>) {
+        if !core::mem::replace(&mut self.unweighed, true) {
+            unweighed.push(id);
+        }
+    }
+
     fn room_at(&self, room: RoomNo) -> Option<usize> {
         self.facts.rooms.binary_search_by_key(&room, |report: &RoomReport| report.room).ok()
     }
@@ -141,6 +170,9 @@ impl Server {
             == (facts.incarnation, facts.kind, facts.world)
     }
 }
+
+/// Clients are sent to another server of the same kind and world.
+type PoolKey = (ServerKind, WorldId);
 
 /// What came of a registration.
 #[derive(Debug, PartialEq)]
@@ -162,21 +194,28 @@ pub(super) enum Arrival {
 #[derive(Debug)]
 pub(super) struct Registry {
     servers_max: usize,
+    reservations_max: u32,
     next_id: u32,
     servers: BTreeMap<ServerId, Server>,
     names: BTreeMap<ServerName, ServerId>,
     /// Former ids and what they stand for.
     former: BTreeMap<ServerId, ServerId>,
+    pools: BTreeMap<PoolKey, Pool>,
+    /// Who may have been changed since it was weighed.
+    unweighed: Vec<ServerId>,
 }
 
 impl Registry {
-    pub(super) fn new(servers_max: u32) -> Self {
+    pub(super) fn new(servers_max: u32, reservations_max: u32) -> Self {
         Self {
             servers_max: servers_max as usize,
+            reservations_max,
             next_id: 0,
             servers: BTreeMap::new(),
             names: BTreeMap::new(),
             former: BTreeMap::new(),
+            pools: BTreeMap::new(),
+            unweighed: Vec::new(),
         }
     }
 
@@ -189,8 +228,19 @@ impl Registry {
         self.servers.iter().map(|(id, server)| (*id, server))
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Server> {
-        self.servers.values_mut()
+    /// Every lease gets a full term again.
+    pub(super) fn renew_all(&mut self, lease_ends: Time) {
+        self.servers.values_mut().for_each(|server| server.lease_ends = lease_ends);
+    }
+
+    /// Drops reservations that are over; says when the next one is.
+    pub(super) fn expire(&mut self, now: Time) -> Option<Time> {
+        for (id, server) in &mut self.servers {
+            if server.kept.expire(now) {
+                server.note_change(*id, &mut self.unweighed);
+            }
+        }
+        self.servers.values().filter_map(|server| server.kept.next_expiry()).min()
     }
 
     /// Everyone, by name.
@@ -214,7 +264,26 @@ impl Registry {
 
     pub(super) fn get_mut(&mut self, id: ServerId) -> Option<&mut Server> {
         let id = self.current(id)?;
-        self.servers.get_mut(&id)
+        let server = self.servers.get_mut(&id)?;
+        server.note_change(id, &mut self.unweighed);
+        Some(server)
+    }
+
+    /// The pool of this server and its slot there, everybody weighed.
+    pub(super) fn pool(&mut self, id: ServerId) -> Option<(&Pool, Slot)> {
+        self.weigh();
+        let server = self.get(id)?;
+        Some((&self.pools[&server.pool()], server.slot))
+    }
+
+    /// Weighs anew whoever may have been changed.
+    fn weigh(&mut self) {
+        while let Some(id) = self.unweighed.pop() {
+            let Some(server) = self.servers.get_mut(&id) else { continue };
+            server.unweighed = false;
+            let pool = self.pools.get_mut(&server.pool()).expect("invariant: a server has a pool");
+            pool.weigh(server.slot, server.free_places(self.reservations_max));
+        }
     }
 
     /// Links of the servers of one kind and world that have one.
@@ -224,6 +293,7 @@ impl Registry {
 
     /// A server presents itself on `conn`: for the first time, again, or as another process of its name.
     pub(super) fn arrive(&mut self, conn: ConnId, mut facts: Register, lease_ends: Time) -> Arrival {
+        self.weigh(); // so that ids which are dead by now are not kept
         facts.rooms.sort_unstable_by_key(|report| report.room);
         let Some(id) = self.named(&facts.name) else {
             return self.enter(Server::new(conn, facts, lease_ends), false);
@@ -240,12 +310,14 @@ impl Registry {
         self.enter(Server { offered, ..Server::new(conn, facts, lease_ends) }, true)
     }
 
-    fn enter(&mut self, server: Server, replaced: bool) -> Arrival {
+    fn enter(&mut self, mut server: Server, replaced: bool) -> Arrival {
         if self.servers.len() >= self.servers_max {
             return Arrival::Full;
         }
         let id = self.fresh_id();
         self.names.insert(server.facts.name.clone(), id);
+        server.slot = self.pools.entry(server.pool()).or_default().join(id);
+        server.note_change(id, &mut self.unweighed);
         self.servers.insert(id, server);
         Arrival::Known { displaced: None, replaced }
     }
@@ -261,6 +333,12 @@ impl Registry {
         }
         self.names.insert(facts.name.clone(), fresh);
         server.joining = Some(facts.players);
+        self.pools
+            .get_mut(&server.pool())
+            .expect("invariant: a server has a pool")
+            .rename(server.slot, fresh);
+        server.unweighed = false;
+        server.note_change(fresh, &mut self.unweighed);
         self.servers.insert(fresh, Server { facts, conn: Some(conn), lease_ends, ..server });
         Arrival::Known { displaced, replaced: false }
     }
@@ -287,7 +365,16 @@ impl Registry {
         if let Some(former) = server.former {
             self.former.remove(&former);
         }
+        self.leave_pool(&server);
         Some(server)
+    }
+
+    fn leave_pool(&mut self, server: &Server) {
+        let pool = self.pools.get_mut(&server.pool()).expect("invariant: a server has a pool");
+        pool.leave(server.slot);
+        if pool.is_empty() {
+            self.pools.remove(&server.pool());
+        }
     }
 
     pub(super) fn lapsed(&self, now: Time) -> Vec<ServerId> {
@@ -313,8 +400,19 @@ impl Registry {
         for server in with_former {
             assert!(server.joining.is_some(), "a former id is kept while joining, not longer");
         }
+        self.check_pools();
         let mut links: Vec<_> = self.servers.values().filter_map(|server| server.conn).collect();
         links.sort_unstable();
         assert!(links.windows(2).all(|pair| pair[0] != pair[1]), "a link belongs to one server");
+    }
+
+    fn check_pools(&self) {
+        for (id, server) in &self.servers {
+            let free = (!server.unweighed).then(|| server.free_places(self.reservations_max));
+            self.pools[&server.pool()].check_member(*id, server.slot, free);
+            assert!(!server.unweighed || self.unweighed.contains(id), "who was changed will be weighed");
+        }
+        assert_eq!(self.pools.values().map(Pool::len).sum::<usize>(), self.servers.len());
+        self.pools.values().for_each(Pool::check_invariants);
     }
 }
