@@ -6,6 +6,8 @@
 //! Does not own: what an arrival means (`world.rs`).
 //! Invariants: what is sent one way on a connection arrives in that order; an end that is gone hears nothing;
 //! while an end changes its shard, what arrives waits.
+//! A connection whose ends are both over is forgotten, and its place used for another under another id; whoever still
+//! asks for it is shown one that is over.
 //! Limits: none; a run is as long as its scenario says.
 //! Read next: `world.rs`.
 
@@ -102,12 +104,30 @@ pub(crate) struct Wire {
     pub(crate) purpose: Purpose,
     /// Who the caller has proven to be.
     pub(crate) peer: Peer,
+    generation: u32,
 }
 
-/// All connections there ever were; number `n` has the ends `2n` (the caller's) and `2n + 1`.
-#[derive(Debug, Default)]
+impl Wire {
+    fn new(from: Place, to: Place, purpose: Purpose, generation: u32) -> Self {
+        Self { ends: [End::new(from), End::new(to)], purpose, peer: Peer::Stranger, generation }
+    }
+
+    fn over() -> Self {
+        let nowhere = Place { process: ProcessId(usize::MAX), shard: ShardId(0) };
+        let mut wire = Self::new(nowhere, nowhere, Purpose::Replay, 0);
+        wire.ends.iter_mut().for_each(|end| end.state = State::Gone);
+        wire
+    }
+}
+
+/// All connections there are. A [`ConnId`] is the number of times its place was used before (the upper half), the
+/// place, and the end: 0 the caller's, 1 the other.
+#[derive(Debug)]
 pub(crate) struct Network {
     wires: Vec<Wire>,
+    free: Vec<u32>,
+    /// Shown in place of what is no more.
+    over: Wire,
 }
 
 const CALLER: u64 = 0;
@@ -121,16 +141,54 @@ pub(crate) fn across(conn: ConnId) -> ConnId {
     ConnId(conn.0 ^ 1)
 }
 
+impl Default for Network {
+    fn default() -> Self {
+        Self { wires: Vec::new(), free: Vec::new(), over: Wire::over() }
+    }
+}
+
+/// Whose generation it is of and where it lies.
+fn place_of(conn: ConnId) -> (u32, usize) {
+    ((conn.0 >> 32) as u32, (conn.0 as u32 / 2) as usize)
+}
+
 impl Network {
     /// A new connection: the caller's end.
     pub(crate) fn call(&mut self, from: Place, to: Place, purpose: Purpose) -> ConnId {
-        let conn = ConnId(self.wires.len() as u64 * 2);
-        self.wires.push(Wire { ends: [End::new(from), End::new(to)], purpose, peer: Peer::Stranger });
-        conn
+        let (at, generation) = match self.free.pop() {
+            Some(at) => (at as usize, self.wires[at as usize].generation.wrapping_add(1)),
+            None => (self.wires.len(), 0),
+        };
+        let wire = Wire::new(from, to, purpose, generation);
+        if at < self.wires.len() {
+            self.wires[at] = wire;
+        } else {
+            self.wires.push(wire);
+        }
+        ConnId(u64::from(generation) << 32 | (at as u64 * 2))
     }
 
     pub(crate) fn wire(&mut self, conn: ConnId) -> &mut Wire {
-        &mut self.wires[(conn.0 / 2) as usize]
+        let (generation, at) = place_of(conn);
+        match self.wires.get_mut(at) {
+            Some(wire) if wire.generation == generation => wire,
+            _ => {
+                self.over = Wire::over();
+                &mut self.over
+            }
+        }
+    }
+
+    /// This end is over; with the other, the connection. Says how far it was.
+    pub(crate) fn end_is_over(&mut self, conn: ConnId) -> State {
+        let before = std::mem::replace(&mut self.end(conn).state, State::Gone);
+        if before != State::Gone && self.end(across(conn)).state == State::Gone {
+            let (generation, at) = place_of(conn);
+            self.wires[at].ends.iter_mut().for_each(|end| end.waiting = VecDeque::new());
+            self.free.push(at as u32);
+            debug_assert_eq!(self.wires[at].generation, generation, "what is over is forgotten once");
+        }
+        before
     }
 
     pub(crate) fn end(&mut self, conn: ConnId) -> &mut End {
@@ -147,7 +205,8 @@ impl Network {
     /// The ends of a process that are not over, in order.
     pub(crate) fn ends_of(&self, process: ProcessId) -> Vec<ConnId> {
         let ends = self.wires.iter().enumerate().flat_map(|(wire, it)| {
-            it.ends.iter().enumerate().map(move |(side, end)| (ConnId((wire * 2 + side) as u64), end))
+            let conn = u64::from(it.generation) << 32 | wire as u64 * 2;
+            it.ends.iter().zip(0..).map(move |(end, side)| (ConnId(conn + side), end))
         });
         ends.filter(|(_, end)| end.process == process && end.state != State::Gone)
             .map(|(conn, _)| conn)

@@ -13,7 +13,7 @@ mod outputs;
 
 use crate::machine::{AnyMachine, In};
 use crate::network::{Network, Packet, Purpose, State, across, delay, is_caller};
-use crate::process::{Place, Process, ProcessId};
+use crate::process::{Groups, Place, Process, ProcessId};
 use crate::results::Results;
 use crate::scenario::{Fault, Plan, Scenario};
 use crate::schedule::{Event, Schedule};
@@ -33,7 +33,6 @@ const SPINS_MAX: u32 = 10_000;
 /// First frames that an attacker has.
 const RECORDED_MAX: usize = 256;
 const RENEW_INTERVAL: Duration = Duration::from_secs(1);
-const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A run under way.
 #[derive(Debug)]
@@ -75,7 +74,7 @@ impl World {
         for (number, (at, _)) in world.scenario.faults.iter().enumerate() {
             world.schedule.plan(*at, Event::Fault(number));
         }
-        world.schedule.plan(Time(0) + SWEEP_INTERVAL, Event::Sweep);
+        world.schedule.plan(Time(0) + world.scenario.sweep_each, Event::Sweep);
         world
     }
 
@@ -317,14 +316,14 @@ impl World {
     /// What it had sent still arrives, and then the end of each of its connections.
     fn crash(&mut self, id: ProcessId) {
         for conn in self.network.ends_of(id) {
-            self.network.end(conn).state = State::Gone;
             self.shadow.left(conn);
             self.send(across(conn), Packet::Closed);
+            self.network.end_is_over(conn);
         }
         let process = &mut self.processes[id.0];
         process.died = Some(self.now);
         process.shards.clear();
-        process.groups.clear();
+        process.groups = Groups::default();
         self.shadow.died(self.now, &self.processes[id.0]);
     }
 
@@ -337,8 +336,7 @@ impl World {
             process.shards.iter().for_each(|shard| shard.machine.check_invariants());
         }
         self.shadow.sweep(self.now, &self.processes);
-        self.vault.sweep(self.now);
-        self.schedule.plan(self.now + SWEEP_INTERVAL, Event::Sweep);
+        self.schedule.plan(self.now + self.scenario.sweep_each, Event::Sweep);
     }
 
     /// Sends towards this end.
@@ -349,17 +347,20 @@ impl World {
 
     /// An end that is over: its machine is told, once, if it knows of the connection.
     fn end_of(&mut self, conn: ConnId) {
-        let end = self.network.end(conn);
-        let (before, at) = (std::mem::replace(&mut end.state, State::Gone), end.place());
+        let at = self.network.end(conn).place();
+        let before = self.network.end_is_over(conn);
+        if before == State::Gone {
+            return;
+        }
         self.shadow.left(conn);
         let process = &mut self.processes[at.process.0];
-        process.leave_groups(conn);
+        process.groups.leave_all(conn);
         if process.link == Some(conn) {
             process.link = None;
             self.call_manager_later(at.process);
             self.step(at, Input::LinkDown);
         }
-        if !matches!(before, State::Gone | State::Calling) {
+        if before != State::Calling {
             self.step(at, Input::Disconnected { conn });
         }
     }
