@@ -36,6 +36,7 @@ const REST: Duration = Duration::from_secs(80 * 60);
 const NEVER: Duration = Duration::from_secs(1_000_000 * 3600);
 const HANDS: u64 = 3;
 const REPORT_EACH: Duration = Duration::from_secs(20 * 60);
+const REPORTS_MAX: u32 = 15;
 const STEPS_A_PLAYER_MIN: u64 = 80;
 
 struct Arguments {
@@ -64,11 +65,11 @@ fn main() -> ExitCode {
     };
     let clock = now();
     let mut world = scenario(&arguments).build();
-    let mut hours = 0;
+    let mut reports = 0;
     while !world.crowds().all(usher_player::Crowd::is_done) {
         world.run_for(REPORT_EACH);
-        hours += 1;
-        assert!(hours <= 15, "the evening does not end");
+        reports += 1;
+        assert!(reports <= REPORTS_MAX, "the evening does not end");
         report(&world, arguments.players, clock);
     }
     judge(&world, arguments.players)

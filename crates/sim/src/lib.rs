@@ -17,8 +17,10 @@ mod results;
 mod scenario;
 mod schedule;
 mod shadow;
+mod storm;
 mod vault;
 mod world;
 
 pub use scenario::{Fault, Scenario, node};
+pub use storm::{Course, Storm, Window};
 pub use world::World;

@@ -21,13 +21,13 @@ use crate::shadow::Shadow;
 use crate::vault::Vault;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use usher_player::{Crowd, Tally};
 use usher_proto::machine::{ClusterView, Hello, Peer};
 use usher_proto::message::Renew;
-use usher_proto::{ConnId, Input, Message, RoomNo, ServerKind, ShardId, Time};
+use usher_proto::{Address, ConnId, Input, Message, RoomNo, ServerKind, ServerName, ShardId, Time};
 
 const SPINS_MAX: u32 = 10_000;
 /// First frames that an attacker has.
@@ -42,6 +42,8 @@ pub struct World {
     schedule: Schedule,
     dice: ChaCha8Rng,
     processes: Vec<Process>,
+    /// Who answers at each address.
+    doors: BTreeMap<Address, ProcessId>,
     network: Network,
     vault: Vault,
     results: Results,
@@ -59,6 +61,7 @@ impl World {
             schedule: Schedule::default(),
             dice: ChaCha8Rng::seed_from_u64(scenario.seed),
             processes: Vec::new(),
+            doors: BTreeMap::new(),
             network: Network::default(),
             vault: Vault::new(scenario.seed),
             results: Results::default(),
@@ -148,6 +151,12 @@ impl World {
         live.map(|process| process.figure(name)).sum()
     }
 
+    /// A figure of each live server of a kind, in the scenario's order.
+    pub fn figures(&self, kind: ServerKind, name: &str) -> Vec<(&ServerName, u64)> {
+        let live = self.processes.iter().filter(|it| it.is_alive() && it.kind == Some(kind));
+        live.map(|process| (&process.name, process.figure(name))).collect()
+    }
+
     /// The cluster as the live manager shows it.
     pub fn view(&self) -> Option<&ClusterView> {
         self.processes.iter().rev().find_map(|process| process.view.as_ref().filter(|_| process.is_alive()))
@@ -229,6 +238,7 @@ impl World {
         }
         self.shadow.started(self.now, &process);
         let (kind, shards) = (process.kind, process.shards.len());
+        self.doors.extend(process.address.clone().map(|address| (address, id)));
         self.processes.push(process);
         for shard in 0..shards {
             self.arm(Place { process: id, shard: ShardId(shard as u16) });
@@ -322,6 +332,9 @@ impl World {
         }
         let process = &mut self.processes[id.0];
         process.died = Some(self.now);
+        if let Some(address) = &process.address {
+            self.doors.remove(address);
+        }
         process.shards.clear();
         process.groups = Groups::default();
         self.shadow.died(self.now, &self.processes[id.0]);

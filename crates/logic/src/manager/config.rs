@@ -40,6 +40,8 @@ pub struct Config {
     pub reservations_max: u32,
     /// Reservations being sealed; beyond it nobody takes anybody.
     pub seals_max: u32,
+    /// Whether places that are kept count as load. Always, but where it is shown what that is good for.
+    pub counts_reservations: bool,
     /// In which order logins name halls.
     pub halls_order: HallsOrder,
 }
@@ -57,6 +59,7 @@ impl Default for Config {
             fences_max: 1_000_000,
             reservations_max: 10_000,
             seals_max: 16_384,
+            counts_reservations: true,
             halls_order: HallsOrder::Load,
         }
     }

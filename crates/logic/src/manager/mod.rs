@@ -117,7 +117,7 @@ impl Manager {
             show_at: Time(0),
             unshown: false,
             links: HashMap::with_hasher(FixedState::with_seed(seed)),
-            registry: Registry::new(config.servers_max, config.reservations_max),
+            registry: Registry::new(&config),
             presence: Presence::new(presence, seed),
             arbiter: Arbiter::new(arbitration, seed),
             directory: Directory::new(config.halls_order),

@@ -13,6 +13,7 @@
 //! Limits: `servers_max` entries.
 //! Read next: [`super::presence`], which relies on ids dying.
 
+use super::Config;
 use super::arbitration::Kept;
 use super::pool::{Places, Pool, Slot};
 use alloc::collections::BTreeMap;
@@ -33,6 +34,7 @@ pub(super) struct Reported {
 
 /// One process of the cluster.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that are true side by side, not states")]
 pub(super) struct Server {
     /// As it presented itself last; populations are kept current, rooms are ordered by number.
     pub(super) facts: Register,
@@ -54,6 +56,8 @@ pub(super) struct Server {
     /// Where it is in its pool, and whether it has yet to be weighed there anew.
     slot: Slot,
     unweighed: bool,
+    /// Whether places kept there are load.
+    counts_kept: bool,
 }
 
 impl Server {
@@ -73,6 +77,7 @@ impl Server {
             rooms_changed: false,
             slot: Slot::default(),
             unweighed: false,
+            counts_kept: true,
         }
     }
 
@@ -101,13 +106,17 @@ impl Server {
 
     /// Clients that may be sent there now. Strangers hold at most half of its open places.
     fn free_places(&self, reservations_max: u32) -> Places {
-        let (open, kept) = (u64::from(self.open_places()), self.kept.len() as u64);
-        if !self.takes_clients() || kept >= u64::from(reservations_max) {
+        let (open, kept) = (u64::from(self.open_places()), self.kept_load());
+        if !self.takes_clients() || self.kept.len() >= reservations_max as usize {
             return Places::default();
         }
         let for_sessions = open.saturating_sub(kept);
         let has_half = 2 * (self.kept.strangers() as u64 + 1) <= open;
         Places { for_sessions, for_strangers: if has_half { for_sessions } else { 0 } }
+    }
+
+    fn kept_load(&self) -> u64 {
+        if self.counts_kept { self.kept.len() as u64 } else { 0 }
     }
 
     fn pool(&self) -> PoolKey {
@@ -125,7 +134,7 @@ impl Server {
     pub(super) fn load_ppm(&self) -> u64 {
         let Some(Reported { serving, served_per_second }) = self.reported else { return 1_000_000 };
         let used_ppm = |used: u32, used_max: u32| {
-            (u64::from(used) + self.kept.len() as u64) * 1_000_000 / u64::from(used_max.max(1))
+            (u64::from(used) + self.kept_load()) * 1_000_000 / u64::from(used_max.max(1))
         };
         used_ppm(serving, self.facts.serve_max)
             .max(used_ppm(served_per_second, self.facts.serve_per_second_max))
@@ -135,6 +144,7 @@ impl Server {
     /// next report knows of it.
     pub(super) fn redeem(&mut self, reservation: ReservationId) {
         if self.kept.redeem(reservation)
+            && self.counts_kept
             && let Some(reported) = &mut self.reported
         {
             reported.serving = reported.serving.saturating_add(1);
@@ -195,6 +205,7 @@ pub(super) enum Arrival {
 pub(super) struct Registry {
     servers_max: usize,
     reservations_max: u32,
+    counts_reservations: bool,
     next_id: u32,
     servers: BTreeMap<ServerId, Server>,
     names: BTreeMap<ServerName, ServerId>,
@@ -206,10 +217,11 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    pub(super) fn new(servers_max: u32, reservations_max: u32) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         Self {
-            servers_max: servers_max as usize,
-            reservations_max,
+            servers_max: config.servers_max as usize,
+            reservations_max: config.reservations_max,
+            counts_reservations: config.counts_reservations,
             next_id: 0,
             servers: BTreeMap::new(),
             names: BTreeMap::new(),
@@ -316,6 +328,7 @@ impl Registry {
         }
         let id = self.fresh_id();
         self.names.insert(server.facts.name.clone(), id);
+        server.counts_kept = self.counts_reservations;
         server.slot = self.pools.entry(server.pool()).or_default().join(id);
         server.note_change(id, &mut self.unweighed);
         self.servers.insert(id, server);

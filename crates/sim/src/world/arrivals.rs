@@ -140,7 +140,7 @@ impl World {
 
     /// A machine dials.
     pub(super) fn dial(&mut self, from: Place, token: u64, address: &Address, hello: Hello) {
-        let Some(process) = self.alive(|process| process.address.as_ref() == Some(address)) else {
+        let Some(process) = self.doors.get(address).copied() else {
             let at = self.now + crate::network::delay(&mut self.dice);
             return self
                 .schedule
