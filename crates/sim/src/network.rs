@@ -205,7 +205,7 @@ impl Network {
     /// The ends of a process that are not over, in order.
     pub(crate) fn ends_of(&self, process: ProcessId) -> Vec<ConnId> {
         let ends = self.wires.iter().enumerate().flat_map(|(wire, it)| {
-            let conn = u64::from(it.generation) << 32 | wire as u64 * 2;
+            let conn = (u64::from(it.generation) << 32) | (wire as u64 * 2);
             it.ends.iter().zip(0..).map(move |(end, side)| (ConnId(conn + side), end))
         });
         ends.filter(|(_, end)| end.process == process && end.state != State::Gone)

@@ -126,7 +126,7 @@ impl Vault {
     fn open<'a>(&self, kind: u8, bytes: &'a [u8]) -> Option<([u64; FIELDS], &'a str)> {
         let (content, mark) = bytes.split_last_chunk::<MARK_BYTES>()?;
         let (fields, text) = content.strip_prefix(&[kind])?.split_at_checked(FIELDS * 8)?;
-        let mut read = fields.chunks(8).map(|field| field.try_into().map(u64::from_be_bytes).unwrap_or(0));
+        let mut read = fields.chunks(8).map(|field| field.try_into().map_or(0, u64::from_be_bytes));
         let fields = core::array::from_fn(|_| read.next().unwrap_or(0));
         let is_ours = self.mark(content) == *mark;
         is_ours.then_some((fields, str::from_utf8(text).ok()?))
