@@ -38,6 +38,7 @@ mod journal;
 pub mod layer1;
 pub mod layer2;
 pub mod load;
+pub mod manager;
 mod metronome;
 mod netstat;
 mod orders;

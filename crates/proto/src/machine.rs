@@ -431,6 +431,8 @@ pub struct ServerView {
     pub serving: u32,
     /// Its `serve_max`.
     pub serve_max: u32,
+    /// Places kept there for clients that were sent to it.
+    pub reserved: u32,
     /// Open client connections.
     pub connections: u32,
     /// Most there ever were.

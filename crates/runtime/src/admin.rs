@@ -85,6 +85,7 @@ impl AdminState {
             world: node.world,
             serving: connections,
             serve_max: node.serve_max,
+            reserved: 0,
             connections,
             connections_peak: links.map_or(0, |links| links.connections_peak as u32),
             connections_max: node.connections_max,

@@ -19,11 +19,13 @@ mod results;
 mod scenario;
 mod schedule;
 mod shadow;
+mod storm;
 mod trial;
 mod vault;
 mod world;
 
 pub use fault::Fault;
 pub use scenario::{Scenario, node};
+pub use storm::{Course, Storm, Window};
 pub use trial::{Outcome, Trial};
 pub use world::World;

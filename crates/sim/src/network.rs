@@ -6,6 +6,8 @@
 //! Does not own: what an arrival means (`world.rs`).
 //! Invariants: what is sent one way on a connection arrives in that order; an end that is gone hears nothing;
 //! while an end changes its shard, what arrives waits.
+//! A connection whose ends are both over is forgotten, and its place used for another under another id; whoever still
+//! asks for it is shown one that is over.
 //! Limits: none; a run is as long as its scenario says.
 //! Read next: `world.rs`.
 
@@ -113,26 +115,30 @@ pub(crate) struct Wire {
     silence: Duration,
     /// The callee has said that it does not want the caller's registration.
     pub(crate) is_denied: bool,
-}
-
-/// All connections there ever were; number `n` has the ends `2n` (the caller's) and `2n + 1`.
-#[derive(Debug, Default)]
-pub(crate) struct Network {
-    wires: Vec<Wire>,
-}
-
-const CALLER: u64 = 0;
-
-pub(crate) fn is_caller(conn: ConnId) -> bool {
-    conn.0 % 2 == CALLER
-}
-
-/// The other end.
-pub(crate) fn across(conn: ConnId) -> ConnId {
-    ConnId(conn.0 ^ 1)
+    generation: u32,
 }
 
 impl Wire {
+    fn new(from: Place, to: Place, purpose: Purpose, generation: u32) -> Self {
+        Self {
+            ends: [End::new(from), End::new(to)],
+            purpose,
+            peer: Peer::Stranger,
+            hops_left: 0,
+            heard_at: Time(0),
+            silence: Duration::ZERO,
+            is_denied: false,
+            generation,
+        }
+    }
+
+    fn over() -> Self {
+        let nowhere = Place { process: ProcessId(usize::MAX), shard: ShardId(0) };
+        let mut wire = Self::new(nowhere, nowhere, Purpose::Replay, 0);
+        wire.ends.iter_mut().for_each(|end| end.state = State::Gone);
+        wire
+    }
+
     /// The callee's host has something from the caller.
     pub(crate) fn heard(&mut self, now: Time) {
         self.silence = self.silence(now);
@@ -150,18 +156,87 @@ impl Wire {
     }
 }
 
+/// All connections there are. A [`ConnId`] is the number of times its place was used before (the upper half), the
+/// place, and the end: 0 the caller's, 1 the other.
+#[derive(Debug)]
+pub(crate) struct Network {
+    wires: Vec<Wire>,
+    free: Vec<u32>,
+    /// Shown in place of what is no more.
+    over: Wire,
+}
+
+const CALLER: u64 = 0;
+
+pub(crate) fn is_caller(conn: ConnId) -> bool {
+    conn.0 % 2 == CALLER
+}
+
+/// The other end.
+pub(crate) fn across(conn: ConnId) -> ConnId {
+    ConnId(conn.0 ^ 1)
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self { wires: Vec::new(), free: Vec::new(), over: Wire::over() }
+    }
+}
+
+/// The caller's end of what lies there in that generation.
+fn id_of(generation: u32, at: usize) -> ConnId {
+    ConnId(u64::from(generation) << 32 | (at as u64 * 2))
+}
+
+/// Of which generation it is and where it lies.
+fn place_of(conn: ConnId) -> (u32, usize) {
+    ((conn.0 >> 32) as u32, (conn.0 as u32 / 2) as usize)
+}
+
 impl Network {
     /// A new connection: the caller's end.
     pub(crate) fn call(&mut self, from: Place, to: Place, purpose: Purpose) -> ConnId {
-        let conn = ConnId(self.wires.len() as u64 * 2);
-        let ends = [End::new(from), End::new(to)];
-        let (peer, heard_at, silence) = (Peer::Stranger, Time(0), Duration::ZERO);
-        self.wires.push(Wire { ends, purpose, peer, hops_left: 0, heard_at, silence, is_denied: false });
-        conn
+        let (at, generation) = match self.free.pop() {
+            Some(at) => (at as usize, self.wires[at as usize].generation.wrapping_add(1)),
+            None => (self.wires.len(), 0),
+        };
+        let wire = Wire::new(from, to, purpose, generation);
+        if at < self.wires.len() {
+            self.wires[at] = wire;
+        } else {
+            self.wires.push(wire);
+        }
+        id_of(generation, at)
+    }
+
+    /// Both ends are over, and nothing is known of it any more.
+    pub(crate) fn is_over(&self, conn: ConnId) -> bool {
+        let (generation, at) = place_of(conn);
+        let wire = self.wires.get(at).filter(|wire| wire.generation == generation);
+        wire.is_none_or(|wire| wire.ends.iter().all(|end| end.state == State::Gone))
     }
 
     pub(crate) fn wire(&mut self, conn: ConnId) -> &mut Wire {
-        &mut self.wires[(conn.0 / 2) as usize]
+        let (generation, at) = place_of(conn);
+        match self.wires.get_mut(at) {
+            Some(wire) if wire.generation == generation => wire,
+            _ => {
+                self.over = Wire::over();
+                &mut self.over
+            }
+        }
+    }
+
+    /// This end is over; with the other, the connection. Says how far it was.
+    pub(crate) fn end_is_over(&mut self, conn: ConnId) -> State {
+        let before = std::mem::replace(&mut self.end(conn).state, State::Gone);
+        if before != State::Gone && self.end(across(conn)).state == State::Gone {
+            let (generation, at) = place_of(conn);
+            self.wires[at].ends.iter_mut().for_each(|end| end.waiting = VecDeque::new());
+            self.free.push(at as u32);
+            debug_assert_eq!(self.wires[at].generation, generation, "what is over is forgotten once");
+        }
+        before
     }
 
     pub(crate) fn end(&mut self, conn: ConnId) -> &mut End {
@@ -177,20 +252,20 @@ impl Network {
 
     /// Ends to which something was said across a partition.
     pub(crate) fn held(&self) -> Vec<ConnId> {
-        let ends = self.wires.iter().enumerate().flat_map(|(wire, it)| {
-            it.ends.iter().enumerate().map(move |(side, end)| (ConnId((wire * 2 + side) as u64), end))
-        });
-        ends.filter(|(_, end)| !end.held.is_empty()).map(|(conn, _)| conn).collect()
+        self.ends().filter(|(_, end)| !end.held.is_empty()).map(|(conn, _)| conn).collect()
     }
 
     /// The ends of a process that are not over, in order.
     pub(crate) fn ends_of(&self, process: ProcessId) -> Vec<ConnId> {
-        let ends = self.wires.iter().enumerate().flat_map(|(wire, it)| {
-            it.ends.iter().enumerate().map(move |(side, end)| (ConnId((wire * 2 + side) as u64), end))
-        });
-        ends.filter(|(_, end)| end.process == process && end.state != State::Gone)
-            .map(|(conn, _)| conn)
-            .collect()
+        let is_its = |end: &End| end.process == process && end.state != State::Gone;
+        self.ends().filter(|(_, end)| is_its(end)).map(|(conn, _)| conn).collect()
+    }
+
+    fn ends(&self) -> impl Iterator<Item = (ConnId, &End)> {
+        self.wires.iter().enumerate().flat_map(|(at, wire)| {
+            let caller = id_of(wire.generation, at);
+            [caller, across(caller)].into_iter().zip(&wire.ends)
+        })
     }
 }
 

@@ -1,20 +1,54 @@
 //! One process of the cluster (or of players): its shards, its groups, its place in the plan.
 //!
 //! Why: a crash takes a process with everything in it; a restart makes another one of the same plan.
-//! Owns: machines, which timeout is planned for each, groups of connections; how fast it is, and what waits for it.
+//! Owns: machines, which timeout is planned for each, groups of connections ([`Groups`]); how fast it is, and what
+//! waits for it.
 //! Invariants: a process that is not alive has no machine; its number is never used again. What waits is handled in the
 //! order it came, but for timeouts, which may come first.
 //! Read next: `world.rs`.
 
 use crate::machine::AnyMachine;
 use crate::schedule::Event;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 use usher_proto::machine::ClusterView;
 use usher_proto::{Address, ConnId, Figures, GroupId, ServerKind, ServerName, ShardId, Time};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ProcessId(pub(crate) usize);
+
+/// Which connections are in which group, seen from both sides.
+#[derive(Debug, Default)]
+pub(crate) struct Groups {
+    members: BTreeSet<(GroupId, ConnId)>,
+    of: BTreeSet<(ConnId, GroupId)>,
+}
+
+impl Groups {
+    pub(crate) fn join(&mut self, conn: ConnId, group: GroupId) {
+        self.members.insert((group, conn));
+        self.of.insert((conn, group));
+    }
+
+    pub(crate) fn leave(&mut self, conn: ConnId, group: GroupId) {
+        self.members.remove(&(group, conn));
+        self.of.remove(&(conn, group));
+    }
+
+    /// A closed connection leaves its groups by itself.
+    pub(crate) fn leave_all(&mut self, conn: ConnId) {
+        let groups = self.of.range((conn, GroupId(0))..=(conn, GroupId(u64::MAX)));
+        let groups: Vec<GroupId> = groups.map(|(_, group)| *group).collect();
+        for group in groups {
+            self.leave(conn, group);
+        }
+    }
+
+    /// In the order of their ids.
+    pub(crate) fn members(&self, group: GroupId) -> impl Iterator<Item = ConnId> {
+        self.members.range((group, ConnId(0))..=(group, ConnId(u64::MAX))).map(|(_, conn)| *conn)
+    }
+}
 
 /// One shard of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,7 +89,7 @@ pub(crate) struct Process {
     pub(crate) born: Time,
     pub(crate) died: Option<Time>,
     pub(crate) shards: Vec<Shard>,
-    pub(crate) groups: BTreeMap<GroupId, BTreeSet<ConnId>>,
+    pub(crate) groups: Groups,
     pub(crate) link: Option<ConnId>,
     pub(crate) view: Option<ClusterView>,
     pub(crate) drained: bool,
@@ -86,7 +120,7 @@ impl Process {
             born,
             died: None,
             shards: machines.into_iter().map(shard).collect(),
-            groups: BTreeMap::new(),
+            groups: Groups::default(),
             link: None,
             view: None,
             drained: false,
@@ -110,14 +144,6 @@ impl Process {
     /// Its machines' time as the world knows it.
     pub(crate) fn global(&self, local: Time) -> Time {
         self.born + Duration::from_nanos(local.0)
-    }
-
-    /// A closed connection leaves its groups by itself.
-    pub(crate) fn leave_groups(&mut self, conn: ConnId) {
-        self.groups.retain(|_, members| {
-            members.remove(&conn);
-            !members.is_empty()
-        });
     }
 
     /// One of its figures, summed over its shards.

@@ -39,8 +39,10 @@ pub struct Scenario {
     pub(crate) skews: Vec<(ServerName, i64)>,
     /// The run has failed if it is not over by then.
     pub time_max: Duration,
-    /// A machine checks itself after every so many of its steps (and each virtual second anyway).
+    /// A machine checks itself after every so many of its steps (and at each sweep anyway).
     pub check_each: u32,
+    /// How often everything is swept: all machines, and what must hold between them.
+    pub sweep_each: Duration,
 }
 
 /// A server's own facts, by the name it has in the cluster and on the network.
@@ -58,6 +60,7 @@ impl Scenario {
             skews: Vec::new(),
             time_max: Duration::from_secs(600),
             check_each: 1,
+            sweep_each: Duration::from_secs(1),
         }
     }
 

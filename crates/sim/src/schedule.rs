@@ -45,55 +45,36 @@ pub(crate) enum Event {
     Sweep,
 }
 
-#[derive(Debug)]
-struct Planned {
-    at: Time,
-    order: u64,
-    event: Event,
-}
-
-impl PartialEq for Planned {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-impl Eq for Planned {}
-impl PartialOrd for Planned {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Planned {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.key().cmp(&other.key())
-    }
-}
-
-impl Planned {
-    fn key(&self) -> (Time, u64) {
-        (self.at, self.order)
-    }
-}
+/// When, after how many others that were planned before, and where the event lies meanwhile.
+type Planned = Reverse<(Time, u64, u32)>;
 
 #[derive(Debug, Default)]
 pub(crate) struct Schedule {
-    heap: BinaryHeap<Reverse<Planned>>,
+    /// Small, for a heap moves its entries about; events are not.
+    heap: BinaryHeap<Planned>,
+    events: Vec<Option<Event>>,
+    free: Vec<u32>,
     planned: u64,
 }
 
 impl Schedule {
     pub(crate) fn plan(&mut self, at: Time, event: Event) {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.events.push(None);
+            self.events.len() as u32 - 1
+        });
+        self.events[place as usize] = Some(event);
         self.planned += 1;
-        self.heap.push(Reverse(Planned { at, order: self.planned, event }));
+        self.heap.push(Reverse((at, self.planned, place)));
     }
 
     /// The next event, if it comes by `until`.
     pub(crate) fn next(&mut self, until: Time) -> Option<(Time, Event)> {
-        let Reverse(planned) = self.heap.peek()?;
-        if planned.at > until {
-            return None;
-        }
-        self.heap.pop().map(|Reverse(planned)| (planned.at, planned.event))
+        let Reverse((at, _, place)) = *self.heap.peek().filter(|Reverse((at, ..))| *at <= until)?;
+        self.heap.pop();
+        self.free.push(place);
+        let event = self.events[place as usize].take().expect("invariant: what is planned lies in its place");
+        Some((at, event))
     }
 }
 

@@ -1,20 +1,20 @@
 //! What the real stack does with keys and accounts: sessions, tickets, reservations.
 //!
-//! Why: machines ask for these; here a sealed thing is an unguessable number and a table entry, which forges
-//! as badly as the real one and costs nothing. The texts of a login have the shape of SCRAM's and prove nothing:
+//! Why: machines ask for these; here a sealed thing is its content and a mark that only the vault can make, which
+//! forges as badly as the real one, costs little and, like the real one, is kept by nobody but its holder. The texts of a login have the shape of SCRAM's and prove nothing:
 //! whoever names an account's number in them has its password.
 //! Invariants: what was never sealed does not open, nor what has expired, nor one kind for the other.
 //! Read next: `world.rs`.
 
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 use std::collections::BTreeMap;
+use std::hash::BuildHasher;
 use std::time::Duration;
 use usher_proto::machine::{Challenge, ClientProof, Exchange, Grant};
 use usher_proto::message::{CloseReason, LogInDenial};
-use usher_proto::{AccountId, Generation, Identity, Reservation, SessionId, Time, WorldId};
+use usher_proto::{AccountId, Generation, Identity, Reservation, ReservationId, SessionId, Time, WorldId};
 
 /// How long a ticket is good for.
 const TICKET_TTL: Duration = Duration::from_secs(2 * 60 * 60);
@@ -22,22 +22,22 @@ const TICKET_TTL: Duration = Duration::from_secs(2 * 60 * 60);
 const CLOCK_SKEW_MAX_MS: u64 = 2_000;
 const GUEST_BIT: u64 = 1 << 63;
 
-#[derive(Debug)]
-enum Sealed {
-    /// Issued at that time by the clock of whoever sealed it.
-    Ticket(Identity, u64),
-    Reservation(Reservation),
-}
+/// What is sealed; a kind is a byte, so that neither passes for the other.
+const TICKET: u8 = 1;
+const RESERVATION: u8 = 2;
+const MARK_BYTES: usize = 8;
+/// Numbers in a sealed thing.
+const FIELDS: usize = 6;
 
 #[derive(Debug)]
 pub(crate) struct Vault {
-    sealed: HashMap<u128, (Sealed, Time), FixedState>,
+    marks: FixedState,
     accounts: BTreeMap<String, AccountId>,
 }
 
 impl Vault {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { sealed: HashMap::with_hasher(FixedState::with_seed(seed)), accounts: BTreeMap::new() }
+        Self { marks: FixedState::with_seed(seed), accounts: BTreeMap::new() }
     }
 
     /// A session under a fresh account.
@@ -96,46 +96,59 @@ impl Vault {
         let session = SessionId(dice.next_u64());
         let generation = Generation(unix_ms << 16 | u64::from(dice.next_u32() & 0xffff));
         let identity = Identity { world, account, session, generation };
-        let ticket = self.seal_ticket(now, unix_ms, identity, dice);
+        let ticket = self.seal_ticket(now, unix_ms, identity);
         Grant { identity, session_key: vec![0; 32], ticket, ticket_ttl: TICKET_TTL, server_final: None }
     }
 
-    pub(crate) fn seal_ticket(
-        &mut self,
-        now: Time,
-        unix_ms: u64,
-        identity: Identity,
-        dice: &mut ChaCha8Rng,
-    ) -> Vec<u8> {
-        self.seal(Sealed::Ticket(identity, unix_ms), now + TICKET_TTL, dice)
+    /// By a clock that shows `unix_ms`.
+    pub(crate) fn seal_ticket(&self, now: Time, unix_ms: u64, identity: Identity) -> Vec<u8> {
+        let Identity { world, account, session, generation } = identity;
+        let until = (now + TICKET_TTL).0;
+        self.seal(TICKET, &[until, account.0, session.0, generation.0, u64::from(world.0), unix_ms], "")
     }
 
-    pub(crate) fn seal_reservation(
-        &mut self,
-        until: Time,
-        reservation: Reservation,
-        dice: &mut ChaCha8Rng,
-    ) -> Vec<u8> {
-        self.seal(Sealed::Reservation(reservation), until, dice)
+    pub(crate) fn seal_reservation(&self, until: Time, reservation: &Reservation) -> Vec<u8> {
+        let Reservation { id, target, session, hops_left } = reservation;
+        let (has_session, session) = (u64::from(session.is_some()), session.map_or(0, |session| session.0));
+        let fields = [until.0, id.0, has_session, session, u64::from(*hops_left), 0];
+        self.seal(RESERVATION, &fields, &target.0)
     }
 
-    fn seal(&mut self, what: Sealed, until: Time, dice: &mut ChaCha8Rng) -> Vec<u8> {
-        let number = u128::from(dice.next_u64()) << 64 | u128::from(dice.next_u64());
-        self.sealed.insert(number, (what, until));
-        number.to_be_bytes().to_vec()
+    fn seal(&self, kind: u8, fields: &[u64; FIELDS], text: &str) -> Vec<u8> {
+        let fields = fields.iter().flat_map(|field| field.to_be_bytes());
+        let mut sealed: Vec<u8> = [kind].into_iter().chain(fields).chain(text.bytes()).collect();
+        sealed.extend(self.mark(&sealed));
+        sealed
     }
 
-    fn open(&self, bytes: &[u8]) -> Option<&(Sealed, Time)> {
-        self.sealed.get(&u128::from_be_bytes(bytes.try_into().ok()?))
+    fn mark(&self, content: &[u8]) -> [u8; MARK_BYTES] {
+        self.marks.hash_one(content).to_be_bytes()
+    }
+
+    /// The fields and the text, if this is of that kind and was sealed here.
+    fn open<'a>(&self, kind: u8, bytes: &'a [u8]) -> Option<([u64; FIELDS], &'a str)> {
+        let (content, mark) = bytes.split_last_chunk::<MARK_BYTES>()?;
+        let (fields, text) = content.strip_prefix(&[kind])?.split_at_checked(FIELDS * 8)?;
+        let mut read = fields.chunks(8).map(|field| field.try_into().map_or(0, u64::from_be_bytes));
+        let fields = core::array::from_fn(|_| read.next().unwrap_or(0));
+        let is_ours = self.mark(content) == *mark;
+        is_ours.then_some((fields, str::from_utf8(text).ok()?))
     }
 
     /// By a clock that shows `unix_ms`.
     pub(crate) fn open_ticket(&self, now: Time, unix_ms: u64, bytes: &[u8]) -> Result<Identity, CloseReason> {
-        match self.open(bytes) {
+        match self.open(TICKET, bytes) {
             _ if bytes.is_empty() => Err(CloseReason::NoTicket),
-            Some((Sealed::Ticket(..), until)) if *until <= now => Err(CloseReason::TicketExpired),
-            Some((Sealed::Ticket(identity, issued), _)) if *issued <= unix_ms + CLOCK_SKEW_MAX_MS => {
-                Ok(*identity)
+            Some(([until, ..], _)) if until <= now.0 => Err(CloseReason::TicketExpired),
+            Some(([_, account, session, generation, world, issued], _))
+                if issued <= unix_ms + CLOCK_SKEW_MAX_MS =>
+            {
+                Ok(Identity {
+                    world: WorldId(world as u16),
+                    account: AccountId(account),
+                    session: SessionId(session),
+                    generation: Generation(generation),
+                })
             }
             _ => Err(CloseReason::TicketInvalid),
         }
@@ -143,15 +156,13 @@ impl Vault {
 
     /// A reservation that is good now; one that is not is as if there were none.
     pub(crate) fn open_reservation(&self, now: Time, bytes: &[u8]) -> Option<Reservation> {
-        match self.open(bytes) {
-            Some((Sealed::Reservation(reservation), until)) if *until > now => Some(reservation.clone()),
-            _ => None,
-        }
-    }
-
-    /// Forgets what has expired a while ago, so that a long run does not keep it.
-    pub(crate) fn sweep(&mut self, now: Time) {
-        self.sealed.retain(|_, (_, until)| *until + TICKET_TTL > now);
+        let ([until, id, has_session, session, hops_left, _], target) = self.open(RESERVATION, bytes)?;
+        (until > now.0).then(|| Reservation {
+            id: ReservationId(id),
+            target: target.into(),
+            session: (has_session == 1).then_some(SessionId(session)),
+            hops_left: hops_left as u8,
+        })
     }
 }
 
@@ -196,16 +207,17 @@ mod tests {
         assert_eq!(vault.open_ticket(Time(0), 5, b""), Err(CloseReason::NoTicket));
         assert_eq!(vault.open_ticket(Time(0), 5, &[7; 16]), Err(CloseReason::TicketInvalid));
         assert_eq!(vault.open_reservation(Time(0), &granted.ticket), None);
-        let kept = Reservation {
-            id: usher_proto::ReservationId(3),
-            target: "hall-1".into(),
-            session: None,
-            hops_left: 2,
-        };
-        let sealed = vault.seal_reservation(Time(10), kept.clone(), &mut dice);
+        let kept = Reservation { id: ReservationId(3), target: "hall-1".into(), session: None, hops_left: 2 };
+        let sealed = vault.seal_reservation(Time(10), &kept);
         assert_eq!(vault.open_reservation(Time(9), &sealed), Some(kept));
         assert_eq!(vault.open_reservation(Time(10), &sealed), None);
         assert_eq!(vault.open_ticket(Time(9), 5, &sealed), Err(CloseReason::TicketInvalid));
+        for at in 0..granted.ticket.len() {
+            let mut forged = granted.ticket.clone();
+            forged[at] ^= 1;
+            let opened = vault.open_ticket(Time(0), 5, &forged);
+            assert_eq!(opened, Err(CloseReason::TicketInvalid), "byte {at}");
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ use std::time::Duration;
 use usher_player::{Crowd, Tally};
 use usher_proto::machine::{ClusterView, Hello};
 use usher_proto::message::Renew;
-use usher_proto::{ConnId, Input, Message, RoomNo, ServerKind, ServerName, ShardId, Time};
+use usher_proto::{Address, ConnId, Input, Message, RoomNo, ServerKind, ServerName, ShardId, Time};
 
 const SPINS_MAX: u32 = 10_000;
 /// First frames that an attacker has.
@@ -36,7 +36,6 @@ const RECORDED_MAX: usize = 256;
 /// How long a caller waits to be let in.
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 const RENEW_INTERVAL: Duration = Duration::from_secs(1);
-const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A run under way.
 #[derive(Debug)]
@@ -46,6 +45,8 @@ pub struct World {
     schedule: Schedule,
     dice: ChaCha8Rng,
     processes: Vec<Process>,
+    /// Who answers at each address.
+    doors: BTreeMap<Address, ProcessId>,
     network: Network,
     vault: Vault,
     results: Results,
@@ -70,6 +71,7 @@ impl World {
             schedule: Schedule::default(),
             dice: ChaCha8Rng::seed_from_u64(scenario.seed),
             processes: Vec::new(),
+            doors: BTreeMap::new(),
             network: Network::default(),
             vault: Vault::new(scenario.seed),
             results: Results::default(),
@@ -94,7 +96,7 @@ impl World {
         for (number, (at, _)) in world.scenario.faults.iter().enumerate() {
             world.schedule.plan(*at, Event::Fault(number));
         }
-        world.schedule.plan(Time(0) + SWEEP_INTERVAL, Event::Sweep);
+        world.schedule.plan(Time(0) + world.scenario.sweep_each, Event::Sweep);
         world
     }
 
@@ -197,6 +199,12 @@ impl World {
         live.map_or(0, |process| process.figure(name))
     }
 
+    /// A figure of each live server of a kind, in the scenario's order.
+    pub fn figures(&self, kind: ServerKind, name: &str) -> Vec<(&ServerName, u64)> {
+        let live = self.processes.iter().filter(|it| it.is_alive() && it.kind == Some(kind));
+        live.map(|process| (&process.name, process.figure(name))).collect()
+    }
+
     /// The cluster as the live manager shows it.
     pub fn view(&self) -> Option<&ClusterView> {
         self.processes.iter().rev().find_map(|process| process.view.as_ref().filter(|_| process.is_alive()))
@@ -285,6 +293,7 @@ impl World {
         }
         self.shadow.started(self.now, &process);
         let (kind, shards) = (process.kind, process.shards.len());
+        self.doors.extend(process.address.clone().map(|address| (address, id)));
         self.processes.push(process);
         for shard in 0..shards {
             self.arm(Place { process: id, shard: ShardId(shard as u16) });
@@ -316,23 +325,25 @@ impl World {
         }
         self.note_trouble();
         self.shadow.sweep(self.now, &self.processes);
-        self.vault.sweep(self.now);
-        self.schedule.plan(self.now + SWEEP_INTERVAL, Event::Sweep);
+        self.schedule.plan(self.now + self.scenario.sweep_each, Event::Sweep);
     }
 
     /// An end that is over: its machine is told, once, if it knows of the connection.
     fn end_of(&mut self, conn: ConnId) {
-        let end = self.network.end(conn);
-        let (before, at) = (std::mem::replace(&mut end.state, State::Gone), end.place());
+        let at = self.network.end(conn).place();
+        let before = self.network.end_is_over(conn);
+        if before == State::Gone {
+            return;
+        }
         self.shadow.left(conn);
         let process = &mut self.processes[at.process.0];
-        process.leave_groups(conn);
+        process.groups.leave_all(conn);
         if process.link == Some(conn) {
             process.link = None;
             self.call_manager_later(at.process);
             self.step(at, Input::LinkDown);
         }
-        if !matches!(before, State::Gone | State::Calling) {
+        if before != State::Calling {
             self.step(at, Input::Disconnected { conn });
         }
     }

@@ -17,8 +17,8 @@ use crate::cargo::{Workspace, succeed};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// What to run, and its options: `echo`, `broadcast`, `instructions`, `layer1`, `layer2`, `push`,
-    /// `buffers`.
+    /// What to run, and its options: `echo`, `broadcast`, `instructions`, `layer1`, `layer2`,
+    /// `manager`, `push`, `buffers`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<OsString>,
 }

@@ -8,7 +8,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use usher_bench::{broadcast, buffers, echo, instructions, layer1, layer2, push};
+use usher_bench::{broadcast, buffers, echo, instructions, layer1, layer2, manager, push};
 
 /// Measures the stations side by side with their peers.
 #[derive(Parser)]
@@ -25,6 +25,7 @@ enum Bench {
     Instructions(instructions::Options),
     Layer1(layer1::Options),
     Layer2(layer2::Options),
+    Manager(manager::Options),
     Push(push::Options),
     Buffers(buffers::Options),
 }
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Bench::Broadcast(options) => broadcast::run(options),
         Bench::Layer1(options) => layer1::run(options),
         Bench::Layer2(options) => layer2::run(options),
+        Bench::Manager(options) => manager::run(options),
         Bench::Push(options) => push::run(options),
         Bench::Buffers(options) => buffers::run(options),
     };

@@ -8,20 +8,24 @@
 //! Invariants: an outstanding reservation is load at its target; ids grow, also over a restart of the manager,
 //! so that a map by id is ordered by expiry too and a target never sees one id twice.
 //! Limits: `reservations_max` for each target and `seals_max` being sealed, beyond either nobody takes the
-//! client; strangers hold at most half of a target's open places.
-//! Read next: [`party`], for table-mates of a server that is emptied; [`super::registry`].
+//! client; strangers hold at most half of a target's open places. Places whose time is over are free again within
+//! [`EXPIRE_INTERVAL`].
+//! Read next: [`super::pool`], which is drawn from; [`party`], for table-mates of a server that is emptied.
 
 mod party;
 
+use super::pool::{Pool, Slot};
 use super::registry::{Registry, Server, ServerId};
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 use core::time::Duration;
 use party::InRooms;
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::SeedableRng;
 use usher_proto::message::Arbitrate;
 use usher_proto::{ConnId, Reservation, ReservationId, RoomNo, Time};
+
+/// All servers are looked through for what has expired no more often.
+const EXPIRE_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Places kept at one server, each with its expiry.
 #[derive(Debug, Default)]
@@ -35,6 +39,10 @@ pub(super) struct Kept {
 impl Kept {
     pub(super) fn len(&self) -> usize {
         self.for_sessions.len() + self.for_strangers.len()
+    }
+
+    pub(super) fn strangers(&self) -> usize {
+        self.for_strangers.len()
     }
 
     /// Whether the place was still kept.
@@ -53,6 +61,11 @@ impl Kept {
             }
         }
         (before - self.len()) as u64
+    }
+
+    pub(super) fn next_expiry(&self) -> Option<Time> {
+        let first = [&self.for_sessions, &self.for_strangers].map(BTreeMap::first_key_value);
+        first.into_iter().flatten().map(|(_, expires)| *expires).min()
     }
 }
 
@@ -102,20 +115,14 @@ pub(super) struct Arbiter {
     random: ChaCha8Rng,
     last_id: u64,
     seals: BTreeMap<ReservationId, Seal>,
-}
-
-/// A server that could take the client now.
-struct Candidate {
-    id: ServerId,
-    free_places: u64,
-    load_ppm: u64,
-    /// It was full and is not yet well below.
-    sated: bool,
+    /// No reservation is over before that.
+    expire_at: Time,
 }
 
 impl Arbiter {
     pub(super) fn new(bounds: Bounds, seed: u64) -> Self {
-        Self { bounds, random: ChaCha8Rng::seed_from_u64(seed), last_id: 0, seals: BTreeMap::new() }
+        let random = ChaCha8Rng::seed_from_u64(seed);
+        Self { bounds, random, last_id: 0, seals: BTreeMap::new(), expire_at: Time(0) }
     }
 
     /// Keeps a place for a client of `asker`; nothing if nobody takes it. The caller has it sealed.
@@ -141,6 +148,7 @@ impl Arbiter {
             None => &mut server.kept.for_strangers,
         };
         kept.insert(id, expires);
+        self.expire_at = self.expire_at.min(expires);
         registry.ledger.given += 1;
         let request = arbitrate.request;
         self.seals.insert(id, Seal { asker: asker.1, request, target, room: None, expires });
@@ -152,8 +160,12 @@ impl Arbiter {
         self.seals.remove(&ReservationId(id))
     }
 
-    /// Drops decisions whose seal never came: their reservation has expired.
-    pub(super) fn expire(&mut self, now: Time) {
+    /// Drops reservations that are over, and decisions whose seal never came.
+    pub(super) fn expire(&mut self, now: Time, registry: &mut Registry) {
+        if now >= self.expire_at {
+            let next = registry.expire(now).unwrap_or(Time(u64::MAX));
+            self.expire_at = next.max(now + EXPIRE_INTERVAL);
+        }
         while self.seals.first_entry().is_some_and(|first| first.get().expires <= now) {
             self.seals.pop_first();
         }
@@ -170,42 +182,24 @@ impl Arbiter {
         asker: ServerId,
         stranger: bool,
     ) -> Option<ServerId> {
-        let (kind, world) = registry.get(asker).map(|asker| (asker.facts.kind, asker.facts.world))?;
-        registry.expire_kept(now);
-        let mut candidates: Vec<_> = registry
-            .iter()
-            .filter(|(id, server)| *id != asker && server.is(kind, world) && server.takes_clients())
-            .filter_map(|(id, server)| self.candidate(id, server, stranger))
-            .collect();
-        if candidates.iter().any(|candidate| !candidate.sated) {
-            candidates.retain(|candidate| !candidate.sated);
-        }
-        let first = self.draw(&candidates)?;
-        let second = self.draw(&candidates)?;
-        Some(if second.load_ppm < first.load_ppm { second.id } else { first.id })
+        self.expire(now, registry);
+        registry.weigh();
+        let (pool, slot) = registry.pool(asker)?;
+        self.choose_from(registry, pool, slot, stranger)
     }
 
-    fn candidate(&self, id: ServerId, server: &Server, stranger: bool) -> Option<Candidate> {
-        let kept = server.kept.len() as u64;
-        let open_places = u64::from(server.open_places());
-        let strangers = server.kept.for_strangers.len() as u64;
-        if kept >= u64::from(self.bounds.reservations_max) || stranger && 2 * (strangers + 1) > open_places {
-            return None;
-        }
-        let free_places = open_places.saturating_sub(kept);
-        let (load_ppm, sated) = (server.load_ppm(), server.strain.sated);
-        (free_places > 0).then_some(Candidate { id, free_places, load_ppm, sated })
-    }
-
-    /// One of them, each as likely as it has free places.
-    fn draw<'a>(&mut self, candidates: &'a [Candidate]) -> Option<&'a Candidate> {
-        let places: u64 = candidates.iter().map(|candidate| candidate.free_places).sum();
-        let mut at = ((u128::from(self.random.next_u64()) * u128::from(places)) >> 64) as u64;
-        candidates.iter().find(|candidate| {
-            let found = at < candidate.free_places;
-            at = at.saturating_sub(candidate.free_places);
-            found
-        })
+    /// The less loaded of two that are drawn by their free places.
+    fn choose_from(
+        &mut self,
+        registry: &Registry,
+        pool: &Pool,
+        but: Slot,
+        stranger: bool,
+    ) -> Option<ServerId> {
+        let first = pool.draw(but, stranger, &mut self.random)?;
+        let second = pool.draw(but, stranger, &mut self.random)?;
+        let load_ppm = |id| registry.get(id).map(Server::load_ppm);
+        Some(if load_ppm(second) < load_ppm(first) { second } else { first })
     }
 
     /// Unix milliseconds with room for a million more in each: greater than any id before.

@@ -42,6 +42,8 @@ pub struct Config {
     pub seals_max: u32,
     /// A server whose logic queue takes so long is sent nobody until it is down to half of that.
     pub logic_delay_max: Duration,
+    /// Whether places that are kept count as load. Always, but where it is shown what that is good for.
+    pub counts_reservations: bool,
     /// In which order logins name halls.
     pub halls_order: HallsOrder,
 }
@@ -60,6 +62,7 @@ impl Default for Config {
             reservations_max: 10_000,
             seals_max: 16_384,
             logic_delay_max: Duration::from_millis(250),
+            counts_reservations: true,
             halls_order: HallsOrder::Load,
         }
     }

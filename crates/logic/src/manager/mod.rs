@@ -16,6 +16,7 @@
 mod arbitration;
 mod config;
 mod directory;
+mod pool;
 mod presence;
 mod registry;
 #[cfg(test)]
@@ -117,7 +118,7 @@ impl Manager {
             show_at: Time(0),
             unshown: false,
             links: HashMap::with_hasher(FixedState::with_seed(seed)),
-            registry: Registry::new(config.servers_max),
+            registry: Registry::new(&config),
             presence: Presence::new(presence, seed),
             arbiter: Arbiter::new(arbitration, seed),
             directory: Directory::new(config.halls_order),
@@ -138,7 +139,7 @@ impl Manager {
         if away > self.config.lease / 2 && self.registry.len() > 0 {
             self.counts.time_jumps += 1;
             let lease_ends = now + self.config.lease;
-            self.registry.iter_mut().for_each(|server| server.lease_ends = lease_ends);
+            self.registry.renew_all(lease_ends);
         }
     }
 
@@ -147,8 +148,8 @@ impl Manager {
         for id in self.registry.lapsed(self.now) {
             self.lease_ended(id, out);
         }
-        self.registry.expire_kept(self.now);
-        self.arbiter.expire(self.now);
+        self.arbiter.expire(self.now, &mut self.registry);
+        self.registry.weigh();
         self.directory.tick(self.now, &mut self.registry, out);
         if self.unshown && self.now >= self.show_at {
             self.unshown = false;

@@ -7,12 +7,15 @@
 //! Invariants: a name stands for one process. A process keeps its entry from its first registration until its
 //! lease ends, whatever its link does; each *presentation* has a fresh [`ServerId`], and the former id stands
 //! for it too until the new presentation is complete, so that what was not presented again dies with it.
+//! Whoever may have been changed is weighed anew before the next draw ([`Registry::weigh`]).
 //! States: joining (not all players presented), up, suspect (no link), draining; none is entered backwards
 //! but by a new registration, and draining stays.
 //! Limits: `servers_max` entries.
 //! Read next: [`super::presence`], which relies on ids dying.
 
+use super::Config;
 use super::arbitration::{Kept, Ledger};
+use super::pool::{Places, Pool, Slot};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use usher_proto::message::{Load, Register, Renew, RoomReport};
@@ -20,7 +23,7 @@ use usher_proto::{ConnId, GameId, ReservationId, RoomNo, ServerKind, ServerName,
 
 /// One presentation of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ServerId(u32);
+pub(super) struct ServerId(pub(super) u32);
 
 /// A server at this load is full,
 const SATED_PPM: u64 = 1_000_000;
@@ -69,6 +72,11 @@ pub(super) struct Server {
     pub(super) offered: bool,
     pub(super) told_at: Time,
     pub(super) rooms_changed: bool,
+    /// Where it is in its pool, and whether it has yet to be weighed there anew.
+    slot: Slot,
+    unweighed: bool,
+    /// Whether places kept there are load.
+    counts_kept: bool,
 }
 
 impl Server {
@@ -88,6 +96,9 @@ impl Server {
             offered: false,
             told_at: Time(0),
             rooms_changed: false,
+            slot: Slot::default(),
+            unweighed: false,
+            counts_kept: true,
         }
     }
 
@@ -114,9 +125,29 @@ impl Server {
         self.room_at(room).is_some_and(|at| self.facts.rooms[at].game == game)
     }
 
+    /// Clients that may be sent there now. Strangers hold at most half of its open places.
+    pub(super) fn free_places(&self, reservations_max: u32) -> Places {
+        let (open, kept) = (u64::from(self.open_places()), self.kept_load());
+        if !self.takes_clients() || self.kept.len() >= reservations_max as usize {
+            return Places::default();
+        }
+        let for_sessions = open.saturating_sub(kept);
+        let has_half = 2 * (self.kept.strangers() as u64 + 1) <= open;
+        let for_strangers = if has_half { for_sessions } else { 0 };
+        Places { for_sessions, for_strangers, sated: self.strain.sated }
+    }
+
+    fn kept_load(&self) -> u64 {
+        if self.counts_kept { self.kept.len() as u64 } else { 0 }
+    }
+
+    fn pool(&self) -> PoolKey {
+        (self.facts.kind, self.facts.world)
+    }
+
     /// Clients it could begin to serve within this second if no place were kept. Whose queue is too long serves
     /// first whom it has.
-    pub(super) fn open_places(&self) -> u32 {
+    fn open_places(&self) -> u32 {
         if self.strain.behind {
             return 0;
         }
@@ -130,7 +161,7 @@ impl Server {
     pub(super) fn load_ppm(&self) -> u64 {
         let Some(Reported { serving, served_per_second }) = self.reported else { return 1_000_000 };
         let used_ppm = |used: u32, used_max: u32| {
-            (u64::from(used) + self.kept.len() as u64) * 1_000_000 / u64::from(used_max.max(1))
+            (u64::from(used) + self.kept_load()) * 1_000_000 / u64::from(used_max.max(1))
         };
         used_ppm(serving, self.facts.serve_max)
             .max(used_ppm(served_per_second, self.facts.serve_per_second_max))
@@ -146,7 +177,7 @@ impl Server {
     }
 
     /// Notes whether it is full, or still counts as full.
-    fn weigh(&mut self) {
+    fn note_strain(&mut self) {
         let bound = if self.strain.sated { HUNGRY_PPM + 1 } else { SATED_PPM };
         self.strain.sated = self.reported.is_some() && self.load_ppm() >= bound;
     }
@@ -155,7 +186,10 @@ impl Server {
     /// next report knows of it. Whether it was still kept.
     fn redeem(&mut self, reservation: ReservationId) -> bool {
         let was_kept = self.kept.redeem(reservation);
-        if was_kept && let Some(reported) = &mut self.reported {
+        if was_kept
+            && self.counts_kept
+            && let Some(reported) = &mut self.reported
+        {
             reported.serving = reported.serving.saturating_add(1);
             reported.served_per_second = reported.served_per_second.saturating_add(1);
         }
@@ -174,6 +208,13 @@ impl Server {
         }
     }
 
+    /// It is in somebody's hands who may change it.
+    fn note_change(&mut self, id: ServerId, unweighed: &mut Vec<ServerId>) {
+        if !core::mem::replace(&mut self.unweighed, true) {
+            unweighed.push(id);
+        }
+    }
+
     fn room_at(&self, room: RoomNo) -> Option<usize> {
         self.facts.rooms.binary_search_by_key(&room, |report: &RoomReport| report.room).ok()
     }
@@ -183,6 +224,9 @@ impl Server {
             == (facts.incarnation, facts.kind, facts.world)
     }
 }
+
+/// Clients are sent to another server of the same kind and world.
+type PoolKey = (ServerKind, WorldId);
 
 /// What came of a registration.
 #[derive(Debug, PartialEq)]
@@ -204,31 +248,32 @@ pub(super) enum Arrival {
 #[derive(Debug)]
 pub(super) struct Registry {
     servers_max: usize,
+    reservations_max: u32,
+    counts_reservations: bool,
     next_id: u32,
     servers: BTreeMap<ServerId, Server>,
     names: BTreeMap<ServerName, ServerId>,
     /// Former ids and what they stand for.
     former: BTreeMap<ServerId, ServerId>,
     pub(super) ledger: Ledger,
+    pools: BTreeMap<PoolKey, Pool>,
+    /// Who may have been changed since it was weighed.
+    unweighed: Vec<ServerId>,
 }
 
 impl Registry {
-    pub(super) fn new(servers_max: u32) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         Self {
-            servers_max: servers_max as usize,
+            servers_max: config.servers_max as usize,
+            reservations_max: config.reservations_max,
+            counts_reservations: config.counts_reservations,
             next_id: 0,
             servers: BTreeMap::new(),
             names: BTreeMap::new(),
             former: BTreeMap::new(),
             ledger: Ledger::default(),
-        }
-    }
-
-    /// Gives up the places that nobody came for in time, and weighs every server anew.
-    pub(super) fn expire_kept(&mut self, now: Time) {
-        for server in self.servers.values_mut() {
-            self.ledger.expired += server.kept.expire(now);
-            server.weigh();
+            pools: BTreeMap::new(),
+            unweighed: Vec::new(),
         }
     }
 
@@ -239,12 +284,10 @@ impl Registry {
 
     /// A server says that these came.
     pub(super) fn redeemed(&mut self, id: ServerId, reservations: &[ReservationId]) {
-        let Some(server) = self.current(id).and_then(|id| self.servers.get_mut(&id)) else { return };
-        for reservation in reservations {
-            let was_kept = server.redeem(*reservation);
-            self.ledger.redeemed += u64::from(was_kept);
-            self.ledger.late += u64::from(!was_kept);
-        }
+        let Some(server) = self.get_mut(id) else { return };
+        let kept = reservations.iter().filter(|reservation| server.redeem(**reservation)).count();
+        self.ledger.redeemed += kept as u64;
+        self.ledger.late += (reservations.len() - kept) as u64;
     }
 
     pub(super) fn len(&self) -> usize {
@@ -256,8 +299,21 @@ impl Registry {
         self.servers.iter().map(|(id, server)| (*id, server))
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Server> {
-        self.servers.values_mut()
+    /// Every lease gets a full term again.
+    pub(super) fn renew_all(&mut self, lease_ends: Time) {
+        self.servers.values_mut().for_each(|server| server.lease_ends = lease_ends);
+    }
+
+    /// Drops reservations that are over; says when the next one is.
+    pub(super) fn expire(&mut self, now: Time) -> Option<Time> {
+        for (id, server) in &mut self.servers {
+            let expired = server.kept.expire(now);
+            self.ledger.expired += expired;
+            if expired > 0 {
+                server.note_change(*id, &mut self.unweighed);
+            }
+        }
+        self.servers.values().filter_map(|server| server.kept.next_expiry()).min()
     }
 
     /// Everyone, by name.
@@ -281,7 +337,26 @@ impl Registry {
 
     pub(super) fn get_mut(&mut self, id: ServerId) -> Option<&mut Server> {
         let id = self.current(id)?;
-        self.servers.get_mut(&id)
+        let server = self.servers.get_mut(&id)?;
+        server.note_change(id, &mut self.unweighed);
+        Some(server)
+    }
+
+    /// The pool of this server and its slot there, as of the last [`Self::weigh`].
+    pub(super) fn pool(&self, id: ServerId) -> Option<(&Pool, Slot)> {
+        let server = self.get(id)?;
+        Some((&self.pools[&server.pool()], server.slot))
+    }
+
+    /// Weighs anew whoever may have been changed.
+    pub(super) fn weigh(&mut self) {
+        while let Some(id) = self.unweighed.pop() {
+            let Some(server) = self.servers.get_mut(&id) else { continue };
+            server.unweighed = false;
+            server.note_strain();
+            let pool = self.pools.get_mut(&server.pool()).expect("invariant: a server has a pool");
+            pool.weigh(server.slot, server.free_places(self.reservations_max));
+        }
     }
 
     /// Links of the servers of one kind and world that have one.
@@ -291,6 +366,7 @@ impl Registry {
 
     /// A server presents itself on `conn`: for the first time, again, or as another process of its name.
     pub(super) fn arrive(&mut self, conn: ConnId, mut facts: Register, lease_ends: Time) -> Arrival {
+        self.weigh(); // so that ids which are dead by now are not kept
         facts.rooms.sort_unstable_by_key(|report| report.room);
         let Some(id) = self.named(&facts.name) else {
             return self.enter(Server::new(conn, facts, lease_ends), false);
@@ -307,12 +383,15 @@ impl Registry {
         self.enter(Server { offered, ..Server::new(conn, facts, lease_ends) }, true)
     }
 
-    fn enter(&mut self, server: Server, replaced: bool) -> Arrival {
+    fn enter(&mut self, mut server: Server, replaced: bool) -> Arrival {
         if self.servers.len() >= self.servers_max {
             return Arrival::Full;
         }
         let id = self.fresh_id();
         self.names.insert(server.facts.name.clone(), id);
+        server.counts_kept = self.counts_reservations;
+        server.slot = self.pools.entry(server.pool()).or_default().join(id);
+        server.note_change(id, &mut self.unweighed);
         self.servers.insert(id, server);
         Arrival::Known { displaced: None, replaced }
     }
@@ -328,6 +407,12 @@ impl Registry {
         }
         self.names.insert(facts.name.clone(), fresh);
         server.joining = Some(facts.players);
+        self.pools
+            .get_mut(&server.pool())
+            .expect("invariant: a server has a pool")
+            .rename(server.slot, fresh);
+        server.unweighed = false;
+        server.note_change(fresh, &mut self.unweighed);
         self.servers.insert(fresh, Server { facts, conn: Some(conn), lease_ends, ..server });
         Arrival::Known { displaced, replaced: false }
     }
@@ -355,7 +440,16 @@ impl Registry {
         if let Some(former) = server.former {
             self.former.remove(&former);
         }
+        self.leave_pool(&server);
         Some(server)
+    }
+
+    fn leave_pool(&mut self, server: &Server) {
+        let pool = self.pools.get_mut(&server.pool()).expect("invariant: a server has a pool");
+        pool.leave(server.slot);
+        if pool.is_empty() {
+            self.pools.remove(&server.pool());
+        }
     }
 
     pub(super) fn lapsed(&self, now: Time) -> Vec<ServerId> {
@@ -381,8 +475,19 @@ impl Registry {
         for server in with_former {
             assert!(server.joining.is_some(), "a former id is kept while joining, not longer");
         }
+        self.check_pools();
         let mut links: Vec<_> = self.servers.values().filter_map(|server| server.conn).collect();
         links.sort_unstable();
         assert!(links.windows(2).all(|pair| pair[0] != pair[1]), "a link belongs to one server");
+    }
+
+    fn check_pools(&self) {
+        for (id, server) in &self.servers {
+            let free = (!server.unweighed).then(|| server.free_places(self.reservations_max));
+            self.pools[&server.pool()].check_member(*id, server.slot, free);
+            assert!(!server.unweighed || self.unweighed.contains(id), "who was changed will be weighed");
+        }
+        assert_eq!(self.pools.values().map(Pool::len).sum::<usize>(), self.servers.len());
+        self.pools.values().for_each(Pool::check_invariants);
     }
 }

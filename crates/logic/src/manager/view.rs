@@ -39,6 +39,7 @@ fn server_view(server: &Server) -> ServerView {
         world: facts.world,
         serving: server.reported.map_or(0, |reported| reported.serving),
         serve_max: facts.serve_max,
+        reserved: server.kept.len() as u32,
         connections: renew.connections,
         connections_peak: renew.connections_peak,
         connections_max: facts.connections_max,

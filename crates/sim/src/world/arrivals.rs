@@ -93,7 +93,7 @@ impl World {
                 self.knock(conn, peer, kept);
             }
             Err(reason) => {
-                self.network.end(conn).state = State::Gone;
+                self.network.end_is_over(conn);
                 self.send(across(conn), Packet::Refused(Closing { reason }.into()));
             }
         }
@@ -129,11 +129,10 @@ impl World {
 
     /// A call came to nothing; the callee learns that the caller knows.
     fn refused(&mut self, conn: ConnId, why: DialFailure) {
-        let end = self.network.end(conn);
-        end.state = State::Gone;
-        let at = end.place();
+        let (purpose, at) = (self.network.wire(conn).purpose, self.network.end(conn).place());
         self.send(across(conn), Packet::Ended);
-        match self.network.wire(conn).purpose {
+        self.network.end_is_over(conn);
+        match purpose {
             Purpose::Dial(token) => self.step(at, Input::DialFailed { token, why }),
             Purpose::Link => self.call_manager_later(at.process),
             Purpose::Replay => {}
@@ -166,7 +165,7 @@ impl World {
 
     /// A machine dials.
     pub(super) fn dial(&mut self, from: Place, token: u64, address: &Address, hello: Hello) {
-        let Some(process) = self.alive(|process| process.address.as_ref() == Some(address)) else {
+        let Some(process) = self.doors.get(address).copied() else {
             let at = self.now + crate::network::delay(&mut self.dice);
             return self
                 .schedule

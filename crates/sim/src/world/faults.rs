@@ -9,7 +9,7 @@
 use super::World;
 use crate::fault::Fault;
 use crate::network::{Packet, Purpose, State, across, delay_within, is_caller};
-use crate::process::{Pace, Place, Process, ProcessId};
+use crate::process::{Groups, Pace, Place, Process, ProcessId};
 use crate::schedule::Event;
 use rand_core::Rng;
 use std::time::Duration;
@@ -220,14 +220,17 @@ impl World {
     /// What it had sent still arrives, and then the end of each of its connections.
     fn crash(&mut self, id: ProcessId) {
         for conn in self.network.ends_of(id) {
-            self.network.end(conn).state = State::Gone;
             self.shadow.left(conn);
             self.send(across(conn), Packet::Closed);
+            self.network.end_is_over(conn);
         }
         let process = &mut self.processes[id.0];
         process.died = Some(self.now);
+        if let Some(address) = &process.address {
+            self.doors.remove(address);
+        }
         process.shards.clear();
-        process.groups.clear();
+        process.groups = Groups::default();
         process.inbox.clear();
         self.shadow.died(self.now, &self.processes[id.0]);
     }
@@ -280,7 +283,7 @@ impl World {
     fn whose(&mut self, event: &Event) -> Option<ProcessId> {
         match event {
             Event::Packet { to: conn, .. } | Event::CallTimeout { conn } => {
-                Some(self.network.end(*conn).process)
+                (!self.network.is_over(*conn)).then(|| self.network.end(*conn).process)
             }
             Event::Told { at, .. }
             | Event::HandedOver { at, .. }
@@ -294,8 +297,11 @@ impl World {
         }
     }
 
-    /// Sends towards this end.
+    /// Sends towards this end, if there is a connection any more.
     pub(super) fn send(&mut self, to: ConnId, packet: Packet) {
+        if self.network.is_over(to) {
+            return;
+        }
         let (from, at) = (self.network.end(across(to)).process, self.network.end(to).process);
         if !self.partitions.is_empty() && self.are_apart(from, at) {
             return self.network.end(to).held.push_back(packet);

@@ -98,20 +98,17 @@ impl World {
 
     fn join(&mut self, by: Place, conn: ConnId, group: GroupId) {
         if self.network.end(conn).state != State::Gone {
-            self.processes[by.process.0].groups.entry(group).or_default().insert(conn);
+            self.processes[by.process.0].groups.join(conn, group);
         }
     }
 
     fn leave(&mut self, by: Place, conn: ConnId, group: GroupId) {
-        if let Some(members) = self.processes[by.process.0].groups.get_mut(&group) {
-            members.remove(&conn);
-        }
+        self.processes[by.process.0].groups.leave(conn, group);
     }
 
     fn publish(&mut self, by: Place, group: GroupId, message: Message, except: Option<ConnId>) {
         let message = Arc::new(message);
-        let members = self.processes[by.process.0].groups.get(&group);
-        let members: Vec<ConnId> = members.into_iter().flatten().copied().collect();
+        let members: Vec<ConnId> = self.processes[by.process.0].groups.members(group).collect();
         for conn in members.into_iter().filter(|conn| Some(*conn) != except) {
             self.say(by, conn, Arc::clone(&message));
         }
@@ -187,12 +184,12 @@ impl World {
                 Answer::ClientFinal(Some(vault::client_final(account, &exchange)))
             }
             Question::RenewTicket { conn } => Answer::Ticket(match self.network.wire(conn).peer {
-                Peer::Player(identity) => Some(self.vault.seal_ticket(now, unix_ms, identity, dice)),
+                Peer::Player(identity) => Some(self.vault.seal_ticket(now, unix_ms, identity)),
                 Peer::Stranger | Peer::Server(_) => None,
             }),
             Question::SealReservation { reservation, ttl } => {
                 self.shadow.reserved(now, &reservation, ttl);
-                Answer::Reservation(self.vault.seal_reservation(now + ttl, reservation, dice))
+                Answer::Reservation(self.vault.seal_reservation(now + ttl, &reservation))
             }
             Question::HandSeed => Answer::HandSeed(results::seed(dice)),
             Question::RecordHand(record) => Answer::HandRecorded(Some(self.results.record(&record))),

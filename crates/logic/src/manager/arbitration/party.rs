@@ -8,7 +8,8 @@
 //! Limits: as of the others; a room's population is as old as its server's last report.
 //! Read next: [`super`].
 
-use super::{Arbiter, Candidate, Seal};
+use super::{Arbiter, Seal};
+use crate::manager::pool::Pool;
 use crate::manager::registry::{Registry, Server, ServerId};
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
@@ -68,6 +69,7 @@ impl Arbiter {
         }
         let Some((target, room)) = self.choose_for(now, registry, asker.0, party) else { return Vec::new() };
         let expires = now + self.bounds.reservation_ttl;
+        self.expire_at = self.expire_at.min(expires);
         registry.ledger.given += size as u64;
         let server = registry.get_mut(target).expect("invariant: the choice is among those known");
         let mut reservations = Vec::with_capacity(size);
@@ -89,37 +91,33 @@ impl Arbiter {
         asker: ServerId,
         party: &ArbitrateParty,
     ) -> Option<(ServerId, RoomNo)> {
-        let world = registry.get(asker)?.facts.world;
-        registry.expire_kept(now);
-        let size = party.sessions.len() as u32;
-        let is_open = |id: ServerId, server: &Server| {
-            id != asker && server.is(ServerKind::Room, world) && server.takes_clients()
-        };
-        let candidates: Vec<Candidate> = registry
-            .iter()
-            .filter(|&(id, server)| is_open(id, server) && roomiest(server, party.game, size).is_some())
-            .filter_map(|(id, server)| self.candidate(id, server, false))
-            .filter(|candidate| candidate.free_places >= u64::from(size))
-            .filter(|candidate| self.may_keep(registry, candidate.id, party.sessions.len()))
-            .collect();
-        let first = self.draw(&candidates)?;
-        let second = self.draw(&candidates)?;
-        let target = if second.load_ppm < first.load_ppm { second.id } else { first.id };
+        self.expire(now, registry);
+        registry.weigh();
+        let (world, size) = (registry.get(asker)?.facts.world, party.sessions.len());
+        let mut takers = Pool::default();
+        let asker_slot = takers.join(asker);
+        for (id, server) in
+            registry.iter().filter(|(id, server)| *id != asker && server.is(ServerKind::Room, world))
+        {
+            let places = server.free_places(self.bounds.reservations_max);
+            let may_keep = server.kept.len() + size <= self.bounds.reservations_max as usize;
+            if may_keep && places.for_sessions >= size as u64 && roomiest(server, party.game, size).is_some()
+            {
+                let slot = takers.join(id);
+                takers.weigh(slot, places);
+            }
+        }
+        let target = self.choose_from(registry, &takers, asker_slot, false)?;
         Some((target, roomiest(registry.get(target)?, party.game, size)?))
-    }
-
-    fn may_keep(&self, registry: &Registry, id: ServerId, size: usize) -> bool {
-        let kept = registry.get(id).map_or(0, |server| server.kept.len());
-        kept + size <= self.bounds.reservations_max as usize
     }
 }
 
 /// The room of a game with most space, if that is enough for so many.
-fn roomiest(server: &Server, game: GameId, size: u32) -> Option<RoomNo> {
+fn roomiest(server: &Server, game: GameId, size: usize) -> Option<RoomNo> {
     let rooms = server.facts.rooms.iter().filter(|report| report.game == game);
     let spaces = rooms.map(|report| {
         let taken = report.population.saturating_add(server.kept.in_rooms.count(report.room));
         (report.capacity.saturating_sub(taken), report.room)
     });
-    spaces.max_by_key(|&(space, _)| space).filter(|&(space, _)| space >= size).map(|(_, room)| room)
+    spaces.max_by_key(|&(space, _)| space).filter(|&(space, _)| space as usize >= size).map(|(_, room)| room)
 }
