@@ -11,6 +11,7 @@
 //! Limits: [`USED_MAX`] used reservations remembered, beyond which a reservation counts as none.
 //! Read next: [`crate::uplink`], which reports what was redeemed.
 
+use crate::recent_rate::RecentRate;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -23,9 +24,6 @@ use usher_proto::{Reservation, ReservationId, Time};
 /// Used reservations that are remembered; over it, a reservation is treated as none.
 pub const USED_MAX: usize = 65_536;
 const SECOND_NS: u64 = 1_000_000_000;
-/// The last second is counted in so many slices.
-const SLICES: u64 = 10;
-
 /// What to do with a client that knocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -48,7 +46,7 @@ pub struct Admission {
     redirects_max: u8,
     remembered_for: Duration,
     rate: Rate,
-    served: LastSecond,
+    served: RecentRate,
     used: HashSet<ReservationId, FixedState>,
     /// The same ids, oldest first, with the time each may be forgotten.
     forget: VecDeque<(Time, ReservationId)>,
@@ -65,7 +63,7 @@ impl Admission {
             // Twice, because a seal's expiry is by the manager's clock and ours may run behind it.
             remembered_for: config.reservation_ttl.saturating_mul(2),
             rate: Rate::new(config.serve_per_second_max),
-            served: LastSecond::default(),
+            served: RecentRate::default(),
             used: HashSet::with_hasher(FixedState::with_seed(config.started_unix_ms)),
             forget: VecDeque::new(),
             redeemed: VecDeque::new(),
@@ -95,9 +93,9 @@ impl Admission {
         }
     }
 
-    /// How many clients it began to serve in the last second.
+    /// How many clients it begins to serve a second, of late.
     pub fn served_per_second(&mut self, now: Time) -> u32 {
-        self.served.total(now)
+        self.served.per_second(now)
     }
 
     /// Reservations redeemed and not taken by this yet: at most [`REDEEMED_MAX`], the oldest first.
@@ -165,33 +163,6 @@ impl Rate {
         let pushed = self.arrival.max(now).0.saturating_add(interval_ns);
         let empty = now.0.saturating_add(self.tolerance_ns).saturating_add(interval_ns);
         self.arrival = self.arrival.max(Time(pushed.min(empty)));
-    }
-}
-
-/// A count of the last second, in slices of a tenth.
-#[derive(Debug, Default)]
-struct LastSecond {
-    slices: [u32; SLICES as usize],
-    newest: u64,
-}
-
-impl LastSecond {
-    fn count(&mut self, now: Time) {
-        self.advance(now);
-        self.slices[(self.newest % SLICES) as usize] += 1;
-    }
-
-    fn total(&mut self, now: Time) -> u32 {
-        self.advance(now);
-        self.slices.iter().sum()
-    }
-
-    fn advance(&mut self, now: Time) {
-        let slice = now.0 / (SECOND_NS / SLICES);
-        for passed in 1..=slice.saturating_sub(self.newest).min(SLICES) {
-            self.slices[((self.newest + passed) % SLICES) as usize] = 0;
-        }
-        self.newest = self.newest.max(slice);
     }
 }
 

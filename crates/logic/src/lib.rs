@@ -29,6 +29,7 @@ pub mod manager;
 mod pending;
 pub mod playback;
 mod recent;
+mod recent_rate;
 pub mod revocations;
 pub mod room;
 pub mod uplink;

@@ -146,6 +146,14 @@ impl Process {
         self.born + Duration::from_nanos(local.0)
     }
 
+    /// How long what waits for it will take.
+    pub(crate) fn logic_delay(&self) -> Duration {
+        match self.pace {
+            Pace::Slow(step) => step * self.inbox.len() as u32,
+            Pace::Brisk | Pace::Stopped => Duration::ZERO,
+        }
+    }
+
     /// One of its figures, summed over its shards.
     pub(crate) fn figure(&self, name: &str) -> u64 {
         let mut figures = Figures::default();

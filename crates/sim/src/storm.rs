@@ -11,6 +11,7 @@
 
 mod chart;
 
+use crate::fault::Fault;
 use crate::scenario::{Scenario, node};
 use std::time::Duration;
 use usher_games::GameKind;
@@ -28,10 +29,12 @@ const ROOMS_A_SERVER: u32 = 10;
 const ROOM_CAPACITY: u32 = 20_000;
 /// Of a hundred, so many start at the door.
 const DOOR_SHARE: f64 = 0.8;
-/// Of the cluster's rate, step by step.
-const STEPS: [f64; 5] = [0.5, 0.6, 0.7, 0.8, 0.9];
+/// Arrivals by the cluster's rate, step by step: with the places kept for who is on the way, a load of 0.5 to 0.9.
+const STEPS: [f64; 5] = [0.36, 0.43, 0.5, 0.57, 0.64];
 /// Before the first arrives, everybody has registered and reported.
 const CALM: Duration = Duration::from_secs(3);
+/// How far clients are away, one way, at most.
+const CLIENT_DELAY_MAX: Duration = Duration::from_millis(300);
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// A storm, before it breaks.
@@ -162,6 +165,11 @@ impl Storm {
             for number in 0..LOGINS {
                 scenario = scenario.crowd(self.crowd(step, level, number));
             }
+        }
+        let crowds: Vec<_> = scenario.names().filter(|name| name.0.starts_with("crowd-")).collect();
+        for name in crowds {
+            let far = Fault::Lag { name, delay_max: CLIENT_DELAY_MAX, lasts: 2 * self.within };
+            scenario = scenario.fault(Duration::ZERO, far);
         }
         (scenario.check_each, scenario.sweep_each) = (u32::MAX, Duration::from_secs(3600));
         scenario

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use usher_player::{Crowd, Tally};
 use usher_proto::machine::{ClusterView, Hello};
-use usher_proto::message::Renew;
+use usher_proto::message::{Delay, Renew};
 use usher_proto::{Address, ConnId, Input, Message, RoomNo, ServerKind, ServerName, ShardId, Time};
 
 const SPINS_MAX: u32 = 10_000;
@@ -310,7 +310,10 @@ impl World {
             return;
         }
         if let Some(link) = process.link {
-            self.send(across(link), Packet::Said(Arc::new(Message::Renew(Renew::default()))));
+            let delay = Delay { logic_delay_us: process.logic_delay().as_micros() as u32 };
+            for message in [Message::Renew(Renew::default()), Message::Delay(delay)] {
+                self.send(across(link), Packet::Said(Arc::new(message)));
+            }
         }
         self.schedule.plan(self.now + RENEW_INTERVAL, Event::Renew { process: id });
     }

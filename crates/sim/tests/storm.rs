@@ -6,11 +6,16 @@ use std::time::Duration;
 use usher_sim::Storm;
 
 #[test]
-fn a_storm_on_one_server_is_sent_on() {
+fn a_storm_on_one_server_is_spread_evenly_because_places_kept_are_load() {
     let (logins, within) = (50_000, Duration::from_secs(10));
-    let course = Storm { logins, within, counts_reservations: true, seed: 1 }.run();
+    let counted = Storm { logins, within, counts_reservations: true, seed: 1 };
+    let course = counted.run();
     assert!(course.redirects > 30_000, "{} redirects", course.redirects);
+    assert_eq!(course.nobody, 0, "there is a place for everybody");
     assert!(course.busy().count() >= 5, "{:?}", course.windows);
+    assert!(course.unevenness() <= 1.15, "{}: {:?}", course.unevenness(), course.windows);
+    let uncounted = Storm { counts_reservations: false, ..counted }.run();
+    assert!(uncounted.unevenness() >= 1.3, "{}: {:?}", uncounted.unevenness(), uncounted.windows);
 }
 
 #[test]

@@ -132,14 +132,11 @@ fn more_reservations_than_can_be_remembered_count_as_none() {
 }
 
 #[test]
-fn the_last_second_is_counted_and_no_longer() {
+fn who_is_served_counts_for_the_rate_whether_by_reservation_or_not() {
     let mut admission = limits(100, 1_000, 100);
-    for at in [0, 50, 950] {
-        admission.decide(ms(at), 0, None);
-    }
-    for (at, served) in [(950, 3), (999, 3), (1_000, 1), (1_899, 1), (1_900, 0), (60_000, 0)] {
-        assert_eq!(admission.served_per_second(ms(at)), served, "at {at} ms");
-    }
-    admission.decide(ms(60_000), 0, None);
-    assert_eq!(admission.served_per_second(ms(60_001)), 1);
+    admission.decide(ms(0), 0, None);
+    admission.decide(ms(0), 0, Some(&reservation(1, 1)));
+    admission.decide(ms(0), 100, None);
+    assert_eq!(admission.served_per_second(ms(0)), 2);
+    assert_eq!(admission.served_per_second(ms(60_000)), 0);
 }

@@ -183,7 +183,7 @@ impl Arbiter {
         stranger: bool,
     ) -> Option<ServerId> {
         self.expire(now, registry);
-        registry.weigh();
+        registry.weigh(now);
         let (pool, slot) = registry.pool(asker)?;
         self.choose_from(registry, pool, slot, stranger)
     }

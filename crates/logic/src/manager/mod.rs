@@ -149,7 +149,7 @@ impl Manager {
             self.lease_ended(id, out);
         }
         self.arbiter.expire(self.now, &mut self.registry);
-        self.registry.weigh();
+        self.registry.weigh(self.now);
         self.directory.tick(self.now, &mut self.registry, out);
         if self.unshown && self.now >= self.show_at {
             self.unshown = false;
@@ -236,7 +236,9 @@ impl Manager {
             Message::Delay(Delay { logic_delay_us }) => {
                 server.delayed(logic_delay_us, micros(self.config.logic_delay_max));
             }
-            Message::Redeemed(Redeemed { reservations }) => self.registry.redeemed(id, &reservations),
+            Message::Redeemed(Redeemed { reservations }) => {
+                self.registry.redeemed(self.now, id, &reservations);
+            }
             Message::Load(load) => self.load(id, &load, out),
             Message::Present(present) => self.present(id, &present, out),
             Message::Arbitrate(arbitrate) => self.arbitrate(id, conn, &arbitrate, out),
@@ -261,7 +263,7 @@ impl Manager {
         if let Err(denial) = self.check(conn, &register) {
             return self.deny(conn, denial, out);
         }
-        match self.registry.arrive(conn, register, lease_ends) {
+        match self.registry.arrive(self.now, conn, register, lease_ends) {
             Arrival::NameTaken => self.deny(conn, RegisterDenial::NameTaken, out),
             Arrival::Full => self.show_out(conn, CloseReason::ConnectionsFull, out),
             Arrival::Known { displaced, replaced } => {
@@ -346,7 +348,7 @@ impl Manager {
 
     fn load(&mut self, id: ServerId, load: &Load, out: &mut Out) {
         let Some(server) = self.registry.get_mut(id) else { return };
-        server.report(load);
+        server.report(self.now, load);
         self.directory.withdraw(&mut self.registry, id, out);
     }
 

@@ -16,8 +16,10 @@
 use super::Config;
 use super::arbitration::{Kept, Ledger};
 use super::pool::{Places, Pool, Slot};
+use crate::recent_rate::RecentRate;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::time::Duration;
 use usher_proto::message::{Load, Register, Renew, RoomReport};
 use usher_proto::{ConnId, GameId, ReservationId, RoomNo, ServerKind, ServerName, Time, WorldId};
 
@@ -25,6 +27,8 @@ use usher_proto::{ConnId, GameId, ReservationId, RoomNo, ServerKind, ServerName,
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ServerId(pub(super) u32);
 
+/// What servers took lately counts less after each of these.
+const FADE_INTERVAL: Duration = Duration::from_millis(32);
 /// A server at this load is full,
 const SATED_PPM: u64 = 1_000_000;
 /// and counts as full until it is down to this.
@@ -35,6 +39,8 @@ const HUNGRY_PPM: u64 = 950_000;
 pub(super) struct Reported {
     pub(super) serving: u32,
     pub(super) served_per_second: u32,
+    /// Of these, clients that nobody sent there.
+    by_themselves_per_second: u32,
 }
 
 /// What keeps a server from flapping at its limits.
@@ -66,6 +72,8 @@ pub(super) struct Server {
     /// Nothing until its first report: a full server that has just registered must not look empty.
     pub(super) reported: Option<Reported>,
     pub(super) kept: Kept,
+    /// Clients whose place there was kept and who have come.
+    sent: RecentRate,
     pub(super) renew: Renew,
     pub(super) strain: Strain,
     /// Whether halls offer its rooms, when they were last told, and whether that has changed since.
@@ -91,6 +99,7 @@ impl Server {
             ordered_to_drain: false,
             reported: None,
             kept: Kept::default(),
+            sent: RecentRate::default(),
             renew: Renew::default(),
             strain: Strain::default(),
             offered: false,
@@ -151,7 +160,7 @@ impl Server {
         if self.strain.behind {
             return 0;
         }
-        let Some(Reported { serving, served_per_second }) = self.reported else { return 0 };
+        let Some(Reported { serving, served_per_second, .. }) = self.reported else { return 0 };
         let at_once = self.facts.serve_max.saturating_sub(serving);
         at_once.min(self.facts.serve_per_second_max.saturating_sub(served_per_second))
     }
@@ -159,7 +168,7 @@ impl Server {
     /// The fullest of its limits, in millionths: served at once and begun in a second, kept places included, and
     /// the logic queue's delay. Full before its first report.
     pub(super) fn load_ppm(&self) -> u64 {
-        let Some(Reported { serving, served_per_second }) = self.reported else { return 1_000_000 };
+        let Some(Reported { serving, served_per_second, .. }) = self.reported else { return 1_000_000 };
         let used_ppm = |used: u32, used_max: u32| {
             (u64::from(used) + self.kept_load()) * 1_000_000 / u64::from(used_max.max(1))
         };
@@ -184,21 +193,31 @@ impl Server {
 
     /// A place that was kept is used. It counts as served at once, so that it is never counted as neither; the
     /// next report knows of it. Whether it was still kept.
-    fn redeem(&mut self, reservation: ReservationId) -> bool {
+    fn redeem(&mut self, now: Time, reservation: ReservationId) -> bool {
         let was_kept = self.kept.redeem(reservation);
         if was_kept
             && self.counts_kept
             && let Some(reported) = &mut self.reported
         {
             reported.serving = reported.serving.saturating_add(1);
-            reported.served_per_second = reported.served_per_second.saturating_add(1);
+            self.sent.count(now);
         }
         was_kept
     }
 
+    /// How many it begins to serve a second now: who comes by himself, as of its last report, and who was sent.
+    fn reckon(&mut self, now: Time) {
+        let sent = self.sent.per_second(now);
+        if let Some(reported) = &mut self.reported {
+            reported.served_per_second = reported.by_themselves_per_second.saturating_add(sent);
+        }
+    }
+
     /// Takes a load report over. Draining is never taken back.
-    pub(super) fn report(&mut self, load: &Load) {
-        self.reported = Some(Reported { serving: load.serving, served_per_second: load.served_per_second });
+    pub(super) fn report(&mut self, now: Time, load: &Load) {
+        let &Load { serving, served_per_second, .. } = load;
+        let by_themselves_per_second = served_per_second.saturating_sub(self.sent.per_second(now));
+        self.reported = Some(Reported { serving, served_per_second, by_themselves_per_second });
         self.draining |= load.draining;
         for &(room, population) in &load.rooms {
             let Some(at) = self.room_at(room) else { continue };
@@ -259,6 +278,7 @@ pub(super) struct Registry {
     pools: BTreeMap<PoolKey, Pool>,
     /// Who may have been changed since it was weighed.
     unweighed: Vec<ServerId>,
+    fade_at: Time,
 }
 
 impl Registry {
@@ -274,6 +294,7 @@ impl Registry {
             ledger: Ledger::default(),
             pools: BTreeMap::new(),
             unweighed: Vec::new(),
+            fade_at: Time(0),
         }
     }
 
@@ -283,9 +304,9 @@ impl Registry {
     }
 
     /// A server says that these came.
-    pub(super) fn redeemed(&mut self, id: ServerId, reservations: &[ReservationId]) {
+    pub(super) fn redeemed(&mut self, now: Time, id: ServerId, reservations: &[ReservationId]) {
         let Some(server) = self.get_mut(id) else { return };
-        let kept = reservations.iter().filter(|reservation| server.redeem(**reservation)).count();
+        let kept = reservations.iter().filter(|reservation| server.redeem(now, **reservation)).count();
         self.ledger.redeemed += kept as u64;
         self.ledger.late += (reservations.len() - kept) as u64;
     }
@@ -348,11 +369,16 @@ impl Registry {
         Some((&self.pools[&server.pool()], server.slot))
     }
 
-    /// Weighs anew whoever may have been changed.
-    pub(super) fn weigh(&mut self) {
+    /// Weighs anew whoever may have been changed, and now and then all, for what they took lately fades.
+    pub(super) fn weigh(&mut self, now: Time) {
+        if now >= self.fade_at {
+            self.fade_at = now + FADE_INTERVAL;
+            self.servers.iter_mut().for_each(|(id, server)| server.note_change(*id, &mut self.unweighed));
+        }
         while let Some(id) = self.unweighed.pop() {
             let Some(server) = self.servers.get_mut(&id) else { continue };
             server.unweighed = false;
+            server.reckon(now);
             server.note_strain();
             let pool = self.pools.get_mut(&server.pool()).expect("invariant: a server has a pool");
             pool.weigh(server.slot, server.free_places(self.reservations_max));
@@ -365,8 +391,14 @@ impl Registry {
     }
 
     /// A server presents itself on `conn`: for the first time, again, or as another process of its name.
-    pub(super) fn arrive(&mut self, conn: ConnId, mut facts: Register, lease_ends: Time) -> Arrival {
-        self.weigh(); // so that ids which are dead by now are not kept
+    pub(super) fn arrive(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        mut facts: Register,
+        lease_ends: Time,
+    ) -> Arrival {
+        self.weigh(now); // so that ids which are dead by now are not kept
         facts.rooms.sort_unstable_by_key(|report| report.room);
         let Some(id) = self.named(&facts.name) else {
             return self.enter(Server::new(conn, facts, lease_ends), false);

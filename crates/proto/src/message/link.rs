@@ -136,7 +136,7 @@ pub struct Delay {
 pub struct Load {
     /// What I serve now.
     pub serving: u32,
-    /// What I began to serve in the last second.
+    /// What I begin to serve a second, the longer ago the less.
     pub served_per_second: u32,
     /// Whether I am being emptied.
     pub draining: bool,

@@ -92,7 +92,7 @@ impl Arbiter {
         party: &ArbitrateParty,
     ) -> Option<(ServerId, RoomNo)> {
         self.expire(now, registry);
-        registry.weigh();
+        registry.weigh(now);
         let (world, size) = (registry.get(asker)?.facts.world, party.sessions.len());
         let mut takers = Pool::default();
         let asker_slot = takers.join(asker);
