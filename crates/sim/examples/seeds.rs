@@ -9,7 +9,7 @@
 #![allow(clippy::disallowed_methods, reason = "real time is measured, and nothing is decided by it")]
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 use usher_sim::{Outcome, Trial};
 
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
+/// So many seeds are named that took longest.
+const SLOWEST: usize = 10;
 
 thread_local! {
     /// What this thread panicked with last, and where.
@@ -34,10 +36,16 @@ struct Sum {
     quiet_sweeps: u64,
     failures: BTreeMap<&'static str, u64>,
     failed: BTreeMap<u64, String>,
+    /// Who took longest until everything was right again, and which seed that was.
+    slowest: BTreeSet<(Duration, u64)>,
 }
 
 impl Sum {
-    fn add(&mut self, outcome: &Outcome) {
+    fn add(&mut self, seed: u64, outcome: &Outcome) {
+        self.slowest.insert((outcome.took, seed));
+        if self.slowest.len() > SLOWEST {
+            self.slowest.pop_first();
+        }
         self.passed += 1;
         self.steps += outcome.steps;
         self.faults += outcome.faults;
@@ -78,6 +86,13 @@ fn main() -> ExitCode {
         done as f64 / took
     );
     println!("sim: players who gave up, and why: {:?}", sum.failures);
+    let slowest: Vec<_> = sum
+        .slowest
+        .iter()
+        .rev()
+        .map(|(took, seed)| format!("{seed} ({:.0} s)", took.as_secs_f64()))
+        .collect();
+    println!("sim: longest until all was well and home: {}", slowest.join(", "));
     for (seed, cause) in sum.failed.iter().rev() {
         println!("sim: seed {seed} FAILED: {cause}");
         println!("     replay: cargo xtask sim --seed {seed} --players {players} --minutes {minutes}");
@@ -100,7 +115,7 @@ fn run(seeds: std::ops::Range<u64>, all: bool, trial: &(impl Fn(u64) -> Trial + 
             let outcome = catch_unwind(|| trial.run());
             let mut sum = sum.lock().expect("nobody panics with it");
             if let Ok(outcome) = outcome {
-                sum.add(&outcome);
+                sum.add(seed, &outcome);
             } else {
                 let cause = PANIC.with_borrow(Clone::clone);
                 println!("sim: seed {seed} fails: {}", cause.lines().last().unwrap_or_default());
