@@ -27,7 +27,7 @@ pub(crate) const STROLLERS: usize = 1;
 
 /// The fewest faults of a plan; each may be two or three lines of it.
 const FAULTS_MIN: u64 = 20;
-const FAULTS_MAX: u64 = 40;
+const FAULTS_MAX: u64 = 90;
 /// The first fault comes after that.
 const CALM: Duration = Duration::from_secs(8);
 /// No fault lasts longer.
@@ -41,7 +41,7 @@ const ALL_NIGHT: Duration = Duration::from_secs(24 * 3600);
 
 /// When the last fault begins.
 fn faults_until(minutes: u32) -> Duration {
-    Duration::from_secs(30 * u64::from(minutes)).max(CALM * 2)
+    Duration::from_secs(50 * u64::from(minutes)).max(CALM * 2)
 }
 
 /// When all faults are over.
@@ -79,7 +79,7 @@ impl Dice {
     }
 }
 
-/// A plan for so many players, whose faults take half of so many minutes.
+/// A plan for so many players, whose faults take five of six of so many minutes.
 pub(crate) fn scenario(seed: u64, players: u32, minutes: u32) -> Scenario {
     let mut dice = Dice(ChaCha8Rng::seed_from_u64(seed));
     let mut scenario = cluster(Scenario::new(seed), players);

@@ -51,7 +51,7 @@ pub struct Trial {
     pub seed: u64,
     /// Players of all crowds together, about.
     pub players: u32,
-    /// Half of them have faults.
+    /// Five of six of them have faults; that all becomes right takes about the sixth.
     pub minutes: u32,
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Options {
     /// Players of a seed, all crowds together.
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(20..=100_000))]
     players: u32,
-    /// Virtual minutes of a seed, half of them with faults.
+    /// Virtual minutes of a seed, five of six with faults.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     minutes: u32,
     /// Go on after a seed that fails, and name every one.
