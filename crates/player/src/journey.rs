@@ -305,6 +305,8 @@ impl Player {
             _ => {
                 self.settle_stay(turn, None);
                 self.stay = Some((place, Stay::new(entered.seq)));
+                // A seat that another login of the account had there has hands of its own.
+                (self.course.since_hand, self.course.last_hand) = (None, None);
             }
         }
         if let (Some(conn), true) = (self.conn, self.plan(&turn.shared.config).looks) {

@@ -360,8 +360,9 @@ impl Player {
         turn.alarm_overdue(Alarm::Journey);
         let same = self.stay.as_ref().filter(|(stayed, _)| *stayed == place);
         let last_seq = same.map(|(_, stay)| stay.last());
+        let last_hand = same.and(self.course.last_hand);
         let game = self.game(turn);
-        turn.send(conn, Enter { game, room: Some(place.room), last_seq, last_hand: self.course.last_hand });
+        turn.send(conn, Enter { game, room: Some(place.room), last_seq, last_hand });
     }
 }
 

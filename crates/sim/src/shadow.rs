@@ -115,7 +115,7 @@ impl Shadow {
         let places_max = self.places_max.get(target).copied().unwrap_or(0) as usize;
         assert!(
             kept.len() <= places_max,
-            "{} places are kept at {target}, which has {places_max}",
+            "{} places are kept at {target}, which has {places_max}, at {now:?}",
             kept.len()
         );
     }

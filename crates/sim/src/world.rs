@@ -212,7 +212,12 @@ impl World {
 
     fn happen(&mut self, event: Event) {
         self.note_arrival(&event);
-        let Some(event) = self.wait_for(event) else { return };
+        if let Some(event) = self.wait_for(event) {
+            self.take_up(event);
+        }
+    }
+
+    fn take_up(&mut self, event: Event) {
         match event {
             Event::Packet { to, packet } => self.arrive(to, packet),
             Event::Told { at, from, note } => self.step(at, Input::Told { from, note }),

@@ -263,7 +263,7 @@ impl World {
                     self.schedule.plan(self.now + step, Event::Work { process: id });
                 }
                 if let Some(event) = event {
-                    self.happen(event);
+                    self.take_up(event);
                 }
             }
             Pace::Brisk => {
@@ -273,7 +273,7 @@ impl World {
                 let (first, then): (Vec<_>, Vec<_>) =
                     waiting.into_iter().partition(|event| timeouts_first && is_timeout(event));
                 for event in first.into_iter().chain(then) {
-                    self.happen(event);
+                    self.take_up(event);
                 }
             }
         }
