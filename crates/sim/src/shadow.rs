@@ -68,7 +68,6 @@ impl Shadow {
     pub(crate) fn started(&mut self, now: Time, process: &Process) {
         self.unrest(now);
         self.resumed(process);
-        self.kept.remove(&process.name);
         if process.kind == Some(ServerKind::Manager) {
             self.kept.clear();
         }

@@ -75,8 +75,6 @@ pub(super) struct Ledger {
     pub(super) given: u64,
     pub(super) redeemed: u64,
     pub(super) expired: u64,
-    /// Gone with their target.
-    pub(super) lost: u64,
     /// Redeemed, as their target says, but not kept any more: they had expired, or were said twice.
     pub(super) late: u64,
 }
@@ -84,7 +82,7 @@ pub(super) struct Ledger {
 impl Ledger {
     /// Given and nowhere to be found: always none. `outstanding`: those that are kept now.
     pub(super) fn leaked(&self, outstanding: u64) -> u64 {
-        self.given.saturating_sub(self.redeemed + self.expired + self.lost + outstanding)
+        self.given.saturating_sub(self.redeemed + self.expired + outstanding)
     }
 }
 

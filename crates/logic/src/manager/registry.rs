@@ -275,6 +275,8 @@ pub(super) struct Registry {
     /// Former ids and what they stand for.
     former: BTreeMap<ServerId, ServerId>,
     pub(super) ledger: Ledger,
+    /// Places kept at servers that are gone: whoever comes to the next of that name is served there.
+    kept_at_gone: BTreeMap<ServerName, Kept>,
     pools: BTreeMap<PoolKey, Pool>,
     /// Who may have been changed since it was weighed.
     unweighed: Vec<ServerId>,
@@ -292,6 +294,7 @@ impl Registry {
             names: BTreeMap::new(),
             former: BTreeMap::new(),
             ledger: Ledger::default(),
+            kept_at_gone: BTreeMap::new(),
             pools: BTreeMap::new(),
             unweighed: Vec::new(),
             fade_at: Time(0),
@@ -300,7 +303,7 @@ impl Registry {
 
     /// Reservations neither redeemed nor expired.
     pub(super) fn outstanding(&self) -> u64 {
-        self.servers.values().map(|server| server.kept.len() as u64).sum()
+        self.kept().map(|kept| kept.len() as u64).sum()
     }
 
     /// A server says that these came.
@@ -334,7 +337,15 @@ impl Registry {
                 server.note_change(*id, &mut self.unweighed);
             }
         }
-        self.servers.values().filter_map(|server| server.kept.next_expiry()).min()
+        self.kept_at_gone.retain(|_, kept| {
+            self.ledger.expired += kept.expire(now);
+            kept.len() > 0
+        });
+        self.kept().filter_map(Kept::next_expiry).min()
+    }
+
+    fn kept(&self) -> impl Iterator<Item = &Kept> {
+        self.servers.values().map(|server| &server.kept).chain(self.kept_at_gone.values())
     }
 
     /// Everyone, by name.
@@ -422,6 +433,7 @@ impl Registry {
         let id = self.fresh_id();
         self.names.insert(server.facts.name.clone(), id);
         server.counts_kept = self.counts_reservations;
+        server.kept = self.kept_at_gone.remove(&server.facts.name).unwrap_or_default();
         server.slot = self.pools.entry(server.pool()).or_default().join(id);
         server.note_change(id, &mut self.unweighed);
         self.servers.insert(id, server);
@@ -466,8 +478,10 @@ impl Registry {
 
     /// Forgets a server: every id that stood for it is dead from now on.
     pub(super) fn remove(&mut self, id: ServerId) -> Option<Server> {
-        let server = self.servers.remove(&self.current(id)?)?;
-        self.ledger.lost += server.kept.len() as u64;
+        let mut server = self.servers.remove(&self.current(id)?)?;
+        if server.kept.len() > 0 {
+            self.kept_at_gone.insert(server.facts.name.clone(), core::mem::take(&mut server.kept));
+        }
         self.names.remove(&server.facts.name);
         if let Some(former) = server.former {
             self.former.remove(&former);

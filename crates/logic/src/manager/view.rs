@@ -79,7 +79,7 @@ pub(super) fn figures(manager: &Manager, figures: &mut Figures) {
         outstanding,
     );
     figures.counter("usher_reservations_given_total", "Reservations given.", ledger.given);
-    let ends = [("redeemed", ledger.redeemed), ("expired", ledger.expired), ("lost", ledger.lost)];
+    let ends = [("redeemed", ledger.redeemed), ("expired", ledger.expired)];
     figures.counters(
         "usher_reservations_ended_total",
         "Reservations that came to an end, by which: used, not used in time, or gone with their server.",

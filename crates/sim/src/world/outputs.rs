@@ -138,7 +138,11 @@ impl World {
             (CloseReason::Evicted, Peer::Player(identity)) => self.shadow.shown_out(identity),
             (CloseReason::NotRegistered, Peer::Server(name)) if state == State::Open && !wire.is_denied => {
                 let silent = wire.silence(self.now);
-                assert!(silent >= LEASE / 2, "{name} is given up after a silence of {silent:?} at {:?}", self.now);
+                assert!(
+                    silent >= LEASE / 2,
+                    "{name} is given up after a silence of {silent:?} at {:?}",
+                    self.now
+                );
             }
             _ => {}
         }

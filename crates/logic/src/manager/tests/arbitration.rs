@@ -455,9 +455,27 @@ fn every_reservation_comes_to_an_end_and_is_counted_by_it() {
     cluster.run(4_500);
     assert_eq!(cluster.state("hall-2"), "gone");
     assert_eq!(cluster.figure("usher_reservations_given_total"), 6);
-    assert_eq!(["redeemed", "expired", "lost"].map(|how| cluster.ended(how)), [2, 3, 1]);
+    assert_eq!(["redeemed", "expired"].map(|how| cluster.ended(how)), [2, 3]);
+    assert_eq!(cluster.outstanding(), 1, "whoever comes to the next hall-2 is served there");
+    cluster.run(1_100);
+    assert_eq!(["redeemed", "expired"].map(|how| cluster.ended(how)), [2, 4]);
     assert_eq!(cluster.figure("usher_reservations_late_total"), 1);
     assert_eq!((cluster.outstanding(), cluster.figure("usher_reservations_leaked")), (0, 0));
+}
+
+#[test]
+fn a_place_kept_at_a_server_that_is_gone_counts_at_the_next_of_its_name() {
+    let mut cluster = Cluster::new();
+    let halls = cluster.halls(&["hall-1", "hall-2"]);
+    cluster.say(halls[1], load(99, 0));
+    assert_eq!(cluster.target(halls[0]).as_deref(), Some("hall-2"), "the one place there is");
+    cluster.cut(halls[1]);
+    let next = Register { incarnation: 2, ..cluster.facts(ServerKind::Hall, "hall-2") };
+    let next = cluster.join(next);
+    cluster.say(next, load(99, 0));
+    assert_eq!(cluster.target(halls[0]), None, "whose client is on the way");
+    cluster.run(5_100);
+    assert_eq!(cluster.target(halls[0]).as_deref(), Some("hall-2"));
 }
 
 #[test]
