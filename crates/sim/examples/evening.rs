@@ -24,6 +24,9 @@ use usher_player::{Config, Deed, Plan, Play};
 use usher_proto::{Address, NodeConfig, ServerKind};
 use usher_sim::{Scenario, World, node};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const FRONTS: u32 = 8;
 const ROOM_CAPACITY: u32 = 400;
 /// More than its players: who comes last still finds a room with space in the directory.

@@ -1,4 +1,4 @@
-//! What happens when: a heap of events by time, equal times in the order they were planned.
+//! What happens when: events by time, equal times in the order they were planned.
 //!
 //! Why: the only clock of a world is the time of the event it handles.
 //! Invariants: time never goes back; a run with the same plan takes events in the same order.
@@ -6,8 +6,7 @@
 
 use crate::network::Packet;
 use crate::process::{Place, ProcessId};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::VecDeque;
 use usher_logic::room::RoomNote;
 use usher_proto::machine::{Answer, DialFailure};
 use usher_proto::{ConnId, ShardId, Time};
@@ -45,42 +44,88 @@ pub(crate) enum Event {
     Sweep,
 }
 
-/// When, after how many others that were planned before, and where the event lies meanwhile.
-type Planned = Reverse<(Time, u64, u32)>;
+/// When, and where the event lies meanwhile.
+type Planned = (Time, u32);
 
-#[derive(Debug, Default)]
+/// Events by time: a radix heap, for time never goes back.
+///
+/// What is planned lies by the highest bit in which its time differs from the present one, and moves to a lower bit only
+/// when that is reached: in long strides over memory, where a binary heap of millions jumps about in it.
+#[derive(Debug)]
 pub(crate) struct Schedule {
-    /// Small, for a heap moves its entries about; events are not.
-    heap: BinaryHeap<Planned>,
+    now: Time,
+    /// Now, in order.
+    due: VecDeque<u32>,
+    later: [Later; u64::BITS as usize],
+    /// Planned entries move about; events are large and do not.
     events: Vec<Option<Event>>,
     free: Vec<u32>,
-    planned: u64,
+}
+
+/// Those of one bit, in the order they were planned.
+#[derive(Clone, Debug)]
+struct Later {
+    planned: Vec<Planned>,
+    first: Time,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        let later = [const { Later { planned: Vec::new(), first: Time(u64::MAX) } }; u64::BITS as usize];
+        Self { now: Time(0), due: VecDeque::new(), later, events: Vec::new(), free: Vec::new() }
+    }
 }
 
 impl Schedule {
     pub(crate) fn plan(&mut self, at: Time, event: Event) {
+        assert!(at >= self.now, "invariant: time never goes back");
         let place = self.free.pop().unwrap_or_else(|| {
             self.events.push(None);
             self.events.len() as u32 - 1
         });
         self.events[place as usize] = Some(event);
-        self.planned += 1;
-        self.heap.push(Reverse((at, self.planned, place)));
+        self.put((at, place));
     }
 
     /// The next event, if it comes by `until`.
     pub(crate) fn next(&mut self, until: Time) -> Option<(Time, Event)> {
-        let Reverse((at, _, place)) = *self.heap.peek().filter(|Reverse((at, ..))| *at <= until)?;
-        self.heap.pop();
+        if self.due.is_empty() {
+            self.go_on(until);
+        }
+        let place = self.due.pop_front()?;
         self.free.push(place);
         let event = self.events[place as usize].take().expect("invariant: what is planned lies in its place");
-        Some((at, event))
+        Some((self.now, event))
+    }
+
+    /// To the next time that something is planned for, if it comes by `until`.
+    fn go_on(&mut self, until: Time) {
+        let bits = self.later.iter().position(|later| !later.planned.is_empty());
+        let Some(bit) = bits.filter(|bit| self.later[*bit].first <= until) else { return };
+        let later = &mut self.later[bit];
+        self.now = core::mem::replace(&mut later.first, Time(u64::MAX));
+        let mut planned = core::mem::take(&mut later.planned);
+        planned.drain(..).for_each(|planned| self.put(planned));
+        self.later[bit].planned = planned; // its memory is used again
+    }
+
+    fn put(&mut self, (at, place): Planned) {
+        match (at.0 ^ self.now.0).checked_ilog2() {
+            None => self.due.push_back(place),
+            Some(bit) => {
+                let later = &mut self.later[bit as usize];
+                later.first = later.first.min(at);
+                later.planned.push((at, place));
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand_chacha::ChaCha8Rng;
+    use rand_core::{Rng, SeedableRng};
 
     #[test]
     fn events_come_by_time_and_then_as_planned() {
@@ -93,5 +138,28 @@ mod tests {
             order.push(number);
         }
         assert_eq!(order, [1, 3, 0, 2]);
+    }
+
+    #[test]
+    fn a_long_plan_comes_in_the_order_of_a_sorted_list() {
+        let mut dice = ChaCha8Rng::seed_from_u64(1);
+        let (mut schedule, mut expected, mut number) = (Schedule::default(), Vec::new(), 0);
+        let mut found = Vec::new();
+        for until in (0..200).map(|step| Time(step * 1_000)) {
+            for _ in 0..dice.next_u32() % 20 {
+                let span = 1_u64 << (dice.next_u32() % 20);
+                let at = Time(until.0 + dice.next_u64() % span);
+                schedule.plan(at, Event::Fault(number));
+                expected.push((at, number));
+                number += 1;
+            }
+            while let Some((at, Event::Fault(number))) = schedule.next(until) {
+                found.push((at, number));
+            }
+        }
+        expected.sort_unstable();
+        expected.truncate(found.len());
+        assert!(found.len() > 100);
+        assert_eq!(found, expected);
     }
 }

@@ -13,7 +13,6 @@ use super::HallConfig;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::cmp::{Ordering, Reverse};
 use core::time::Duration;
 use usher_proto::limits::ROOMS_MAX;
 use usher_proto::message::{Directory as Answer, GameTotal, Message, RoomEntry, RoomReport, RoomsOf};
@@ -188,12 +187,15 @@ impl Directory {
 
     fn offer(&self, game: Option<GameId>) -> Vec<RoomEntry> {
         let wanted = |room: &RoomReport| game.is_none_or(|it| it == room.game);
-        let mut rooms: Vec<_> =
-            self.reports().filter(|(_, room)| wanted(room) && room.population < room.capacity).collect();
-        // Stable: equally full rooms stay in the order of server and room.
-        rooms.sort_by(|(_, a), (_, b)| by_attraction(a, b));
-        rooms.truncate(self.answer_rooms_max);
-        rooms.into_iter().map(|(address, room)| entry(address, room)).collect()
+        let open = self.reports().filter(|(_, room)| wanted(room) && room.population < room.capacity);
+        // Equally attractive rooms stay in the order of server and room.
+        let mut rooms: Vec<_> = open.zip(0_usize..).map(|(at, number)| ((rank(at.1), number), at)).collect();
+        if rooms.len() > self.answer_rooms_max {
+            rooms.select_nth_unstable_by_key(self.answer_rooms_max, |(rank, _)| *rank);
+            rooms.truncate(self.answer_rooms_max);
+        }
+        rooms.sort_unstable_by_key(|(rank, _)| *rank);
+        rooms.into_iter().map(|(_, (address, room))| entry(address, room)).collect()
     }
 }
 
@@ -203,17 +205,11 @@ impl Answers {
     }
 }
 
-fn by_attraction(a: &RoomReport, b: &RoomReport) -> Ordering {
-    /// Parts of 2^32, exact enough to order rooms and free of fractions.
-    fn fill(room: &RoomReport) -> u64 {
-        (u64::from(room.population) << 32) / u64::from(room.capacity).max(1)
-    }
-    let nearly_full = |room: &RoomReport| u64::from(room.population) * 5 >= u64::from(room.capacity) * 4;
-    match (nearly_full(a), nearly_full(b)) {
-        (false, false) => Reverse(fill(a)).cmp(&Reverse(fill(b))),
-        (true, true) => fill(a).cmp(&fill(b)),
-        (a, b) => a.cmp(&b),
-    }
+/// The lower, the more attractive: fuller rooms first, but nearly full ones last and the fullest of them at the end.
+fn rank(room: &RoomReport) -> u64 {
+    let fill = (u64::from(room.population) << 32) / u64::from(room.capacity).max(1);
+    let is_nearly_full = u64::from(room.population) * 5 >= u64::from(room.capacity) * 4;
+    if is_nearly_full { (1 << 33) + fill } else { (1 << 32) - fill }
 }
 
 fn entry(address: &Address, room: &RoomReport) -> RoomEntry {
