@@ -19,10 +19,11 @@ use usher_proto::HandRecord;
 /// Hands of one transaction, when a journal is caught up with.
 pub(super) const CHUNK_MAX: usize = 1_024;
 
+// One row each: a statement that might change several keeps a journal of its own, of 64 KiB from the heap each time.
 const COUNT: &str = "INSERT OR IGNORE INTO hands VALUES (?1)";
-const ADD: &str = "INSERT INTO sums VALUES (?1, ?2, ?3)
-    ON CONFLICT (account, game) DO UPDATE SET score = score + excluded.score";
-const MOVE: &str = "UPDATE counted SET bytes = ?1, lines = ?2";
+const ADD: &str = "UPDATE sums SET score = score + ?3 WHERE account = ?1 AND game = ?2";
+const BEGIN: &str = "INSERT INTO sums VALUES (?1, ?2, ?3)";
+const MOVE: &str = "UPDATE counted SET bytes = ?1, lines = ?2 WHERE rowid = 1";
 
 /// Scores that are written to, and how much of the journal they have counted.
 #[derive(Debug)]
@@ -95,7 +96,10 @@ fn count(transaction: &Transaction<'_>, hand: &HandRecord) -> rusqlite::Result<R
     if is_new {
         let mut add = transaction.prepare_cached(ADD)?;
         for (account, score) in hand.seats.iter().zip(&hand.scores) {
-            add.execute(params![account.0.cast_signed(), hand.game.0, score])?;
+            let sum = params![account.0.cast_signed(), hand.game.0, score];
+            if add.execute(sum)? == 0 {
+                transaction.prepare_cached(BEGIN)?.execute(sum)?;
+            }
         }
     }
     let totals = hand.seats.iter().map(|account| find(transaction, *account, hand.game));
