@@ -181,6 +181,10 @@ impl Player {
             | CloseReason::SlowConsumer
             | CloseReason::Draining
             | CloseReason::ServerStopping => self.turned_away(turn, kind, reason),
+            // Before it is in, by somebody who only repeats its first frame and will not get further.
+            CloseReason::Replaced if matches!(self.phase, Phase::Dialing(_) | Phase::Entering) => {
+                self.turned_away(turn, kind, reason);
+            }
             _ => self.fail(turn, reason.as_str()),
         }
     }

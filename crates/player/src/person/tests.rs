@@ -287,6 +287,17 @@ fn who_is_sent_from_room_to_room_waits_and_is_back_at_the_list_in_the_end() {
 }
 
 #[test]
+fn who_is_crowded_out_before_it_is_in_comes_again() {
+    let (mut stage, conn) = Stage::inside();
+    stage.input(Input::Disconnected { conn });
+    stage.refuse("room-1", Closing { reason: CloseReason::Replaced });
+    let (conn, _) = stage.accept("room-1");
+    stage.say(conn, entered(10));
+    stage.say(conn, Closing { reason: CloseReason::Replaced });
+    assert!(matches!(stage.last(), News::Ended(_)));
+}
+
+#[test]
 fn an_expired_ticket_is_replaced_and_a_later_login_ends_it() {
     let (mut stage, conn) = Stage::inside();
     stage.input(Input::Disconnected { conn });

@@ -176,6 +176,11 @@ impl<F: FnMut(News)> Person<F> {
                 self.logged_in_again = true;
                 self.visit(step, ServerKind::Login);
             }
+            // Before it is in, by somebody who only repeats its first frame and will not get further.
+            CloseReason::Replaced if matches!(self.phase, Phase::Dialing(_) | Phase::Entering) => {
+                hang_up(step, &mut self.conn);
+                self.lost(step, reason.as_str());
+            }
             CloseReason::Evicted | CloseReason::Replaced => {
                 self.finish(step, "this account has logged in elsewhere, or was shown out");
             }

@@ -178,6 +178,24 @@ fn a_connection_lost_on_the_way_in_does_not_condemn_its_server() {
     }
 }
 
+/// By an attacker who repeats its first frame until the door has no place for one more of its like.
+#[test]
+fn who_is_crowded_out_before_it_is_in_comes_again_and_whose_place_is_taken_does_not() {
+    let mut stage = Stage::new(one_player(Play::Idle));
+    stage.login();
+    stage.hall(&[("room-1", 3)]);
+    let dial = stage.dial_to("room-1");
+    stage.refuse(&dial, closing(CloseReason::Replaced));
+    stage.hall(&[("room-2", 0)]);
+    let (conn, _) = stage.knock_room("room-2");
+    stage.say(conn, closing(CloseReason::Replaced));
+    stage.hall(&[("room-1", 3)]);
+    let (conn, _) = stage.knock_room("room-1");
+    stage.seat(conn, 3, 0);
+    stage.say(conn, closing(CloseReason::Replaced));
+    assert_eq!(stage.failure(), Some("replaced"));
+}
+
 #[test]
 fn a_lost_room_is_given_up_after_twenty_returns() {
     let (mut stage, conn) = Stage::seated(one_player(Play::Idle));
