@@ -25,7 +25,7 @@ use usher_completion::ConnId;
 
 use crate::{
     Channel, CloseReason, Codec, Limits, ListenerConfig, ListenerMetrics, Rates, Service, ShardId,
-    addresses::Addresses, fabric::lock, table::IdMap, timer::now,
+    addresses::Addresses, fabric::lock, timer::now,
 };
 
 /// A listener: its place in the list that `Server::start` was given.
@@ -56,9 +56,10 @@ pub struct Online {
 }
 
 /// The online list of one listener; whoever comes or goes takes its lock once.
+/// Ordered, for a hash table under such coming and going is doubled late and for nothing.
 #[derive(Default)]
 pub(crate) struct OnlineList {
-    online: Mutex<IdMap<ConnId, Online>>,
+    online: Mutex<BTreeMap<ConnId, Online>>,
 }
 
 impl OnlineList {

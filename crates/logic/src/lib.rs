@@ -32,4 +32,5 @@ mod recent;
 mod recent_rate;
 pub mod revocations;
 pub mod room;
+mod steady;
 pub mod uplink;

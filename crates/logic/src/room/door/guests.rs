@@ -7,10 +7,9 @@
 //! Limits: admission bounds it by `connections_max`.
 //! Read next: [`super::places`].
 
+use crate::steady::SteadyMap;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use usher_proto::{AccountId, ConnId, Identity, Time};
 
 /// Where a connection is.
@@ -59,18 +58,14 @@ pub(super) struct Guest {
 /// All of them.
 #[derive(Debug)]
 pub(super) struct Guests {
-    by_conn: HashMap<ConnId, Guest, FixedState>,
+    by_conn: SteadyMap<ConnId, Guest>,
     by_account: BTreeSet<(AccountId, ConnId)>,
     deadlines: BTreeSet<(Time, ConnId)>,
 }
 
 impl Guests {
     pub(super) fn new(seed: u64) -> Self {
-        Self {
-            by_conn: HashMap::with_hasher(FixedState::with_seed(seed)),
-            by_account: BTreeSet::new(),
-            deadlines: BTreeSet::new(),
-        }
+        Self { by_conn: SteadyMap::new(seed), by_account: BTreeSet::new(), deadlines: BTreeSet::new() }
     }
 
     pub(super) fn len(&self) -> u32 {

@@ -25,13 +25,12 @@ mod tables;
 mod watch;
 
 use super::{DOOR, EVICTED, REPLACED, RoomConfig, RoomNote, Tools};
+use crate::steady::SteadyMap;
 use alarms::{Alarm, Alarms};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use asks::{Asker, Asks};
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use room::{Guest, Room};
 use step::{Counts, Step};
 use usher_proto::machine::Answer;
@@ -45,7 +44,7 @@ type Out = Outbox<RoomNote>;
 pub struct Floor {
     rooms: BTreeMap<RoomNo, Room>,
     /// Every connection this floor was handed, until it leaves or is gone.
-    here: HashMap<ConnId, (RoomNo, AccountId), FixedState>,
+    here: SteadyMap<ConnId, (RoomNo, AccountId)>,
     shared: Shared,
 }
 
@@ -65,7 +64,7 @@ impl Floor {
         let room = |(no, spec)| (no, Room::new(no, spec, config.replay_max, seed));
         Self {
             rooms: config.rooms_of(shard).map(room).collect(),
-            here: HashMap::with_hasher(FixedState::with_seed(seed)),
+            here: SteadyMap::new(seed),
             shared: Shared {
                 config: Arc::clone(config),
                 alarms: Alarms::default(),

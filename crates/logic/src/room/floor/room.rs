@@ -24,12 +24,11 @@ use super::step::{Rules, Step};
 use super::table::Sitter;
 use super::tables::Tables;
 use crate::room::{DOOR, RoomNote, RoomSpec, Seen, game_id};
+use crate::steady::SteadyMap;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use usher_proto::machine::{Answer, Question};
 use usher_proto::message::{CloseReason, Entered, SeatNo};
 use usher_proto::{AccountId, ConnId, Generation, GroupId, Identity, Output, RoomNo, TableNo, Time};
@@ -58,7 +57,7 @@ pub(super) struct Room {
     pub(super) cost: Cost,
     name: String,
     chat: ChatLog,
-    players: HashMap<AccountId, Player, FixedState>,
+    players: SteadyMap<AccountId, Player>,
     /// Players whose connection is gone.
     absent: usize,
     tables: Tables,
@@ -72,7 +71,7 @@ impl Room {
             cost: Cost::default(),
             name: spec.name.clone(),
             chat: ChatLog::new(replay_max),
-            players: HashMap::with_hasher(FixedState::with_seed(seed)),
+            players: SteadyMap::new(seed),
             absent: 0,
             tables: Tables::new(spec.tables(), spec.game.seats()),
             comings: Comings::default(),
@@ -239,7 +238,7 @@ impl Room {
     pub(super) fn drain(&mut self, step: &mut Step<'_>) {
         let mut standing = Vec::new();
         let mut tables = BTreeSet::new();
-        for (&account, player) in &self.players {
+        for (&account, player) in self.players.iter() {
             match player.seat {
                 Some(at) => _ = tables.insert(at.table),
                 None => standing.push(account),
@@ -389,7 +388,7 @@ impl Room {
         let mut set = usize::from(self.comings.say_at.is_some());
         assert!(self.comings.say_at.is_none_or(|at| alarms.is_set(Alarm::Presence(self.rules.room), at)));
         assert!(self.comings.is_empty() || self.comings.say_at.is_some(), "nobody will be told who came");
-        for (&account, player) in &self.players {
+        for (&account, player) in self.players.iter() {
             assert_eq!(account, player.identity.account);
             if let Some(at) = player.seat {
                 let sitter =
