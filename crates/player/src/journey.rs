@@ -305,7 +305,12 @@ impl Player {
         self.time_step(turn, Step::Enter);
         self.course.population = entered.population;
         match &mut self.stay {
-            Some((stayed, stay)) if *stayed == place && entered.seat.is_some() => stay.go_on(entered.seq),
+            // A room that has said less than was heard there has begun anew: its server has.
+            Some((stayed, stay))
+                if *stayed == place && entered.seat.is_some() && entered.seq >= stay.last() =>
+            {
+                stay.go_on(entered.seq);
+            }
             _ => {
                 self.settle_stay(turn, None);
                 self.stay = Some((place, Stay::new(entered.seq)));

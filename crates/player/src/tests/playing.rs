@@ -67,6 +67,24 @@ fn a_chat_without_an_answer_is_a_failure() {
     assert_eq!(stage.failure(), Some("chat_unanswered"));
 }
 
+/// Another login of the account has a seat there already.
+#[test]
+fn a_room_that_has_begun_anew_is_another_stay() {
+    let (mut stage, conn) = Stage::seated(one_player(Play::Idle));
+    for seq in 1..=3 {
+        stage.say(conn, ChatSaid { seq, from: ACCOUNT, text: text(ACCOUNT, 1) });
+    }
+    stage.cut(conn);
+    let (again, enter) = stage.knock_room("room-1");
+    assert_eq!(enter.last_seq, Some(3));
+    stage.say(again, entered(3, 1, Some(SEAT)));
+    stage.say(again, ChatSaid { seq: 2, from: ACCOUNT, text: text(ACCOUNT, 1) });
+    stage.out(again, 2);
+    let tally = stage.tally();
+    assert!(tally.delivery.is_whole(), "{:?}", tally.delivery);
+    assert_eq!(tally.delivery.received, 4);
+}
+
 #[test]
 fn a_planned_drop_comes_back_on_the_ticket_to_the_same_stay() {
     let (mut stage, conn) = Stage::seated(Config { reconnect_per_mille: 1000, ..one_player(Play::Idle) });
