@@ -12,7 +12,8 @@
 //! Read next: `../src/scenario.rs`.
 #![forbid(unsafe_code)]
 
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use usher_games::GameKind;
@@ -27,6 +28,8 @@ use usher_sim::{Scenario, World, node};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// It looks through its whole heap each ten thousand slow allocations, which of gigabytes takes longer than all the rest.
+const ALLOCATOR_PATIENCE: (&str, &str) = ("MIMALLOC_GENERIC_COLLECT", "1000000");
 const FRONTS: u32 = 8;
 const ROOM_CAPACITY: u32 = 400;
 /// More than its players: who comes last still finds a room with space in the directory.
@@ -61,7 +64,18 @@ fn arguments() -> Option<Arguments> {
     Some(found)
 }
 
+/// The allocator reads its options before anything else runs.
+fn begin_anew() -> std::io::Error {
+    let (name, value) = ALLOCATOR_PATIENCE;
+    let Ok(program) = std::env::current_exe() else { return std::io::Error::last_os_error() };
+    Command::new(program).args(std::env::args_os().skip(1)).env(name, value).exec()
+}
+
 fn main() -> ExitCode {
+    if std::env::var_os(ALLOCATOR_PATIENCE.0).is_none() {
+        eprintln!("evening: {}", begin_anew());
+        return ExitCode::FAILURE;
+    }
     let Some(arguments) = arguments() else {
         eprintln!("usage: evening [--players N] [--rooms SERVERS]");
         return ExitCode::from(2);
