@@ -231,6 +231,7 @@ impl Table {
         }
         self.tell(ended.clone(), step);
         self.last = Some(Box::new(ended));
+        self.forget_if_empty();
         self.rest_until = self.rest_until.max(step.now + step.config.next_hand_delay);
         self.start_if_ready(step);
     }

@@ -148,9 +148,17 @@ impl Table {
         }
         let sitter = self.seats[usize::from(seat)].take();
         let account = sitter.expect("invariant: whoever stands up sat there").account;
+        self.forget_if_empty();
         self.tell(PlayerStood { at: SeatNo { table: self.no, seat }, account }, step);
         self.pass_on(seat, step);
         self.start_if_ready(step);
+    }
+
+    /// Nobody is left whom the end of the last hand could be news to.
+    pub(super) fn forget_if_empty(&mut self) {
+        if self.sitters().next().is_none() {
+            self.last = None;
+        }
     }
 
     /// The seat is kept, its connection is gone.
