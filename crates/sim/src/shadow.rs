@@ -43,6 +43,8 @@ pub(crate) struct Shadow {
     /// How many clients each server may be sent at once, and the places kept there, each until then.
     places_max: BTreeMap<ServerName, u32>,
     kept: BTreeMap<ServerName, BTreeMap<ReservationId, Time>>,
+    /// How often a login has proven itself at a room server.
+    proven: BTreeMap<(ProcessId, SessionId), u32>,
     pub(crate) quiet_sweeps: u64,
 }
 
@@ -95,6 +97,17 @@ impl Shadow {
         if identity.is_newer_than(newest) {
             *newest = *identity;
         }
+    }
+
+    /// Somebody has shown that this login is its own.
+    pub(crate) fn proven(&mut self, process: ProcessId, identity: &Identity) {
+        *self.proven.entry((process, identity.session)).or_default() += 1;
+    }
+
+    /// Somebody who has is told that there is another connection of its login.
+    pub(crate) fn replaced(&self, process: ProcessId, identity: &Identity) {
+        let proven = self.proven.get(&(process, identity.session)).copied().unwrap_or(0);
+        assert!(proven > 1, "who has proven itself goes for one who has not: {identity:?}");
     }
 
     /// Somebody is told that there is a newer login.

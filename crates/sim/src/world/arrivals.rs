@@ -40,6 +40,10 @@ impl World {
             (Packet::Proof, State::Admitted) => {
                 self.network.end(to).state = State::Open;
                 let peer = self.network.wire(to).peer.clone();
+                let is_room = self.processes[at.process.0].kind == Some(ServerKind::Room);
+                if let (Peer::Player(identity), true) = (&peer, is_room) {
+                    self.shadow.proven(at.process, identity);
+                }
                 self.step(at, Input::Connected { conn: to, peer });
             }
             (Packet::Refused(message), State::Calling) => self.refused(to, DialFailure::Refused(message)),

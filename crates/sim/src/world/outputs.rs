@@ -133,9 +133,13 @@ impl World {
 
     /// Who is shown out has given cause for it.
     fn check_close(&mut self, conn: ConnId, state: State, reason: CloseReason) {
+        let process = self.network.end(conn).process;
         let wire = self.network.wire(conn);
         match (reason, &wire.peer) {
             (CloseReason::Evicted, Peer::Player(identity)) => self.shadow.shown_out(identity),
+            (CloseReason::Replaced, Peer::Player(identity)) if state == State::Open => {
+                self.shadow.replaced(process, identity);
+            }
             (CloseReason::NotRegistered, Peer::Server(name)) if state == State::Open && !wire.is_denied => {
                 let silent = wire.silence(self.now);
                 assert!(
