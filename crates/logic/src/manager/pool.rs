@@ -160,6 +160,9 @@ impl Weights {
             self.grow();
         }
         let mut node = self.count() + at;
+        if self.sums[node] == weight {
+            return;
+        }
         self.sums[node] = weight;
         while node > ROOT {
             node /= 2;
