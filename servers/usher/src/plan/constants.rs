@@ -18,6 +18,7 @@ pub(super) struct Measured {
 
 const TRUST: &str = "docs/security.md, What it costs";
 const ROOMS: &str = "docs/measurements.md, Rooms full of players";
+const MANAGER: &str = "docs/layers/4-cluster.md, The manager alone";
 const JOURNEY: &str = "docs/measurements.md, A seated player's memory, a journey's CPU";
 
 const TRAFFIC: &str = "a room server's /metrics over 40 s: 200 at Gomoku, 200 at Dou Dizhu, 2 to 6 s to think, a chat in 10 min each";
@@ -61,19 +62,14 @@ pub(super) const SOCKET_MEMORY: Measured = measured(
     "2026-11-22",
     JOURNEY,
 );
-pub(super) const ARBITRATION_CPU: Measured = measured(
-    "CPU of the manager for an arbitration; the bound it has to keep, 300,000 a second",
-    3.3,
-    "us",
-    "2026-11-28",
-    "the manager's bound, not a measurement",
-);
+pub(super) const ARBITRATION_CPU: Measured =
+    measured("CPU of the manager for an arbitration (593,000 a second)", 1.7, "us", "2026-11-29", MANAGER);
 pub(super) const PRESENCE_MEMORY: Measured = measured(
-    "memory of the manager for an online player; the bound it has to keep",
-    200.0,
+    "memory of the manager for an online player, at most, right after its tables grew",
+    149.0,
     "bytes",
-    "2026-11-28",
-    "the manager's bound, not a measurement",
+    "2026-11-29",
+    MANAGER,
 );
 pub(super) const BYTES_OUT: Measured = measured(
     "sent to a player at a table, sealed, without TCP and IP",
