@@ -12,7 +12,7 @@
 
 use bytes::Bytes;
 
-use crate::table::IdMap;
+use usher_steady::SteadyMap;
 
 /// So many struck-out parts are not worth a sweep.
 const DEAD_MIN: usize = 16;
@@ -23,7 +23,7 @@ const PART_OVERHEAD_BYTES: usize = 64;
 pub(crate) struct Backlog {
     parts: Vec<Part>,
     /// Where the packet of a key waits.
-    keys: IdMap<u64, usize>,
+    keys: SteadyMap<u64, usize>,
     bytes: usize,
     dead: usize,
 }
@@ -65,7 +65,10 @@ impl Backlog {
         self.parts.retain(|part| !part.bytes.is_empty());
         self.dead = 0;
         let keyed = self.parts.iter().enumerate().filter_map(|(at, part)| Some((part.key?, at)));
-        self.keys = keyed.collect();
+        self.keys.clear();
+        keyed.for_each(|(key, at)| {
+            self.keys.insert(key, at);
+        });
     }
 }
 

@@ -28,6 +28,7 @@ use std::{
 };
 
 use usher_completion::{ConnId, Handle, Io};
+use usher_steady::SteadyMap;
 
 use crate::{
     DialError, Offer,
@@ -40,7 +41,7 @@ use crate::{
     receive::{ReceiveItem, Receiver},
     send::{SendItem, Sender},
     service::{Service, ShardId},
-    table::{IdMap, Spread},
+    table::Spread,
     timer::{Timer, now},
 };
 
@@ -94,7 +95,7 @@ pub(crate) struct Fabric<S: Service> {
     pub(crate) draining: AtomicBool,
     /// Nothing runs any more.
     pub(crate) stopped: AtomicBool,
-    pub(crate) dials: Mutex<IdMap<u64, Dial>>,
+    pub(crate) dials: Mutex<SteadyMap<u64, Dial>>,
     pub(crate) pools: [Pool; 3],
     pub(crate) workers: Vec<WorkerDesk>,
     pub(crate) handle: OnceLock<Handle>,

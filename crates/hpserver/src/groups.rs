@@ -8,24 +8,25 @@
 //! Read next: `send`, which owns it.
 
 use usher_completion::ConnId;
+use usher_steady::SteadyMap;
 
-use crate::{GroupId, table::IdMap};
+use crate::GroupId;
 
 #[derive(Default)]
 pub(crate) struct Groups {
-    groups: IdMap<GroupId, Group>,
+    groups: SteadyMap<GroupId, Group>,
 }
 
 #[derive(Default)]
 struct Group {
     members: Vec<ConnId>,
-    places: IdMap<ConnId, usize>,
+    places: SteadyMap<ConnId, usize>,
 }
 
 impl Groups {
     /// False: it was in already.
     pub(crate) fn join(&mut self, group: GroupId, conn: ConnId) -> bool {
-        let group = self.groups.entry(group).or_default();
+        let group = self.groups.get_or_insert_default(group);
         if group.places.contains_key(&conn) {
             return false;
         }

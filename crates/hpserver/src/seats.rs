@@ -16,15 +16,16 @@
 use std::cell::Cell;
 
 use usher_completion::ConnId;
+use usher_steady::SteadyMap;
 
-use crate::{ListenerId, ShardId, lane::Class, table::IdMap};
+use crate::{ListenerId, ShardId, lane::Class};
 
 #[derive(Default)]
 pub(crate) struct Seats {
-    taken: IdMap<ConnId, Seat>,
+    taken: SteadyMap<ConnId, Seat>,
     /// The seat that was looked at last: the same connection is likely to be next.
     latest: Cell<Option<(ConnId, Seat)>>,
-    notes: IdMap<(ConnId, u32), (ShardId, Class)>,
+    notes: SteadyMap<(ConnId, u32), (ShardId, Class)>,
 }
 
 /// A connection that this shard owns.

@@ -27,6 +27,7 @@ use std::{
 };
 
 use usher_completion::{ConnId, Vital};
+use usher_steady::SteadyMap;
 
 use crate::{
     Config, Limits, ListenerConfig, ListenerId, Metrics, Offer, Online, Rate, Rates, Service, ShardId,
@@ -43,7 +44,7 @@ use crate::{
     ready::Stage,
     receive::{ReceiveItem, Receiver},
     send::{SendItem, Sender},
-    table::{IdMap, Spread, Table},
+    table::{Spread, Table},
     timer::{Timer, now},
 };
 
@@ -350,7 +351,7 @@ fn fabric<S: Service>(
         open: Open::default(),
         draining: AtomicBool::new(false),
         stopped: AtomicBool::new(false),
-        dials: Mutex::new(IdMap::default()),
+        dials: Mutex::new(SteadyMap::default()),
         pools: [config.receive_threads, config.logic_threads, config.send_threads].map(Pool::new),
         workers: std::iter::repeat_with(WorkerDesk::default).take(workers).collect(),
         handle: std::sync::OnceLock::new(),

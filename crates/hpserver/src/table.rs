@@ -7,12 +7,8 @@
 //! Limit: as many slots as layer 1 has connections.
 //! Read next: `receive` and `send`, which keep one table a lane.
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use usher_completion::ConnId;
-
-/// Ids are ours, not a peer's: a fixed seed is enough.
-pub(crate) type IdMap<K, V> = HashMap<K, V, FixedState>;
+use usher_steady::SteadyMap;
 
 /// How connections are spread over the lanes of a stage.
 #[derive(Debug, Clone, Copy)]
@@ -51,13 +47,13 @@ pub(crate) trait Tenant {
 pub(crate) struct Table<T> {
     spread: Spread,
     workers: Vec<Vec<Option<T>>>,
-    aside: IdMap<ConnId, T>,
+    aside: SteadyMap<ConnId, T>,
 }
 
 impl<T: Tenant> Table<T> {
     pub(crate) fn new(spread: Spread) -> Self {
         let workers = std::iter::repeat_with(Vec::new).take(spread.workers).collect();
-        Self { spread, workers, aside: IdMap::default() }
+        Self { spread, workers, aside: SteadyMap::default() }
     }
 
     pub(crate) fn insert(&mut self, tenant: T) {

@@ -15,11 +15,10 @@ use crate::recent_rate::RecentRate;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
-use foldhash::fast::FixedState;
-use hashbrown::HashSet;
 use usher_proto::NodeConfig;
 use usher_proto::limits::REDEEMED_MAX;
 use usher_proto::{Reservation, ReservationId, Time};
+use usher_steady::SteadyMap;
 
 /// Used reservations that are remembered; over it, a reservation is treated as none.
 pub const USED_MAX: usize = 65_536;
@@ -47,7 +46,7 @@ pub struct Admission {
     remembered_for: Duration,
     rate: Rate,
     served: RecentRate,
-    used: HashSet<ReservationId, FixedState>,
+    used: SteadyMap<ReservationId, ()>,
     /// The same ids, oldest first, with the time each may be forgotten.
     forget: VecDeque<(Time, ReservationId)>,
     redeemed: VecDeque<ReservationId>,
@@ -64,7 +63,7 @@ impl Admission {
             remembered_for: config.reservation_ttl.saturating_mul(2),
             rate: Rate::new(config.serve_per_second_max),
             served: RecentRate::default(),
-            used: HashSet::with_hasher(FixedState::with_seed(config.started_unix_ms)),
+            used: SteadyMap::new(config.started_unix_ms),
             forget: VecDeque::new(),
             redeemed: VecDeque::new(),
         }
@@ -74,7 +73,8 @@ impl Admission {
     /// and uses its reservation up, so ask once a client.
     pub fn decide(&mut self, now: Time, serving: u32, reservation: Option<&Reservation>) -> Decision {
         self.forget_old(now);
-        let reservation = reservation.filter(|it| !self.used.contains(&it.id) && self.used.len() < USED_MAX);
+        let reservation =
+            reservation.filter(|it| !self.used.contains_key(&it.id) && self.used.len() < USED_MAX);
         if serving < self.connections_max {
             if let Some(reservation) = reservation {
                 self.redeem(now, reservation.id);
@@ -113,7 +113,7 @@ impl Admission {
     }
 
     fn redeem(&mut self, now: Time, id: ReservationId) {
-        self.used.insert(id);
+        self.used.insert(id, ());
         self.forget.push_back((now + self.remembered_for, id));
         // Without a link nobody takes these: then the oldest, long expired, make room.
         if self.redeemed.len() == USED_MAX {

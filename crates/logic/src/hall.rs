@@ -17,13 +17,12 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use directory::Directory;
 pub use directory::TOTALS_MAX;
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use usher_proto::NodeConfig;
 use usher_proto::limits::DIRECTORY_ROOMS_MAX;
 use usher_proto::machine::{Answer, Peer, Question};
 use usher_proto::message::{CloseReason, Closing, GetDirectory, Locate, Message, Renewed, SeatKept};
 use usher_proto::{ConnId, Figures, GameId, Identity, Input, Machine, Outbox, Output, ServerKind, Time};
+use usher_steady::SteadyMap;
 
 /// What a hall server is told at its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +100,7 @@ pub struct Hall {
     front: Front,
     directory: Directory,
     refresh: Duration,
-    visits: HashMap<ConnId, Visit, FixedState>,
+    visits: SteadyMap<ConnId, Visit>,
     located: Pending,
     answered: u64,
     locate_timeouts: u64,
@@ -116,7 +115,7 @@ impl Hall {
             directory: Directory::new(&config),
             front: Front::new(config.node, config.arbitration, seed),
             refresh: config.directory_refresh,
-            visits: HashMap::with_hasher(FixedState::with_seed(seed)),
+            visits: SteadyMap::new(seed),
             located: Pending::new(config.locate_timeout, seed),
             answered: 0,
             locate_timeouts: 0,

@@ -32,5 +32,4 @@ mod recent;
 mod recent_rate;
 pub mod revocations;
 pub mod room;
-mod steady;
 pub mod uplink;

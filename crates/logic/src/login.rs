@@ -23,8 +23,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use usher_proto::limits::{HALLS_MAX, SCRAM_BYTES_MAX, WORLDS_MAX};
 use usher_proto::machine::{Answer, Challenge, Exchange, Grant, Peer, Question};
 use usher_proto::message::{
@@ -35,6 +33,7 @@ use usher_proto::{
     AccountId, Address, ConnId, Figures, Input, Machine, NodeConfig, Outbox, Output, ServerKind, Time,
     WorldId,
 };
+use usher_steady::SteadyMap;
 
 /// What a login server is told at its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,7 +133,7 @@ pub struct Login {
     /// What the manager said last.
     halls: Vec<Address>,
     worlds: Vec<WorldEntry>,
-    visits: HashMap<ConnId, Visit, FixedState>,
+    visits: SteadyMap<ConnId, Visit>,
     back_off: BackOff,
     /// Proofs that are awaited, by the number of their challenge.
     proofs: Pending,
@@ -152,7 +151,7 @@ impl Login {
             configured_halls: halls,
             halls: Vec::new(),
             worlds: Vec::new(),
-            visits: HashMap::with_hasher(FixedState::with_seed(seed)),
+            visits: SteadyMap::new(seed),
             back_off: BackOff::new(back_off, seed),
             proofs: Pending::new(proof_timeout, seed),
             challenges: 0,

@@ -10,22 +10,21 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use usher_proto::{ConnId, Time};
+use usher_steady::SteadyMap;
 
 /// Questions that wait, by request.
 #[derive(Debug)]
 pub(crate) struct Pending {
     timeout: Duration,
     by_request: BTreeMap<u64, (Time, ConnId)>,
-    by_conn: HashMap<ConnId, u64, FixedState>,
+    by_conn: SteadyMap<ConnId, u64>,
 }
 
 impl Pending {
     /// Nothing waits; whatever will, waits `timeout`.
     pub(crate) fn new(timeout: Duration, seed: u64) -> Self {
-        let by_conn = HashMap::with_hasher(FixedState::with_seed(seed));
+        let by_conn = SteadyMap::new(seed);
         Self { timeout, by_request: BTreeMap::new(), by_conn }
     }
 

@@ -7,21 +7,20 @@
 use alloc::collections::BTreeSet;
 use core::hash::Hash;
 use core::time::Duration;
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use usher_proto::Time;
+use usher_steady::SteadyMap;
 
 /// The latest touched entries.
 #[derive(Debug)]
 pub(crate) struct Recent<K, V> {
     entries_max: usize,
-    entries: HashMap<K, (Time, V), FixedState>,
+    entries: SteadyMap<K, (Time, V)>,
     by_time: BTreeSet<(Time, K)>,
 }
 
 impl<K: Copy + Ord + Hash, V> Recent<K, V> {
     pub(crate) fn new(entries_max: usize, seed: u64) -> Self {
-        let entries = HashMap::with_hasher(FixedState::with_seed(seed));
+        let entries = SteadyMap::new(seed);
         Self { entries_max: entries_max.max(1), entries, by_time: BTreeSet::new() }
     }
 

@@ -24,11 +24,12 @@ const EDGE_SERVER: &[&str] = &["hpserver", "runtime", "proto", "secure"];
 
 /// For each folder, what it may depend on.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("steady", &[]),
     ("completion", &[]),
-    ("hpserver", &["completion"]),
+    ("hpserver", &["completion", "steady"]),
     ("proto", &[]),
     ("games", &[]),
-    ("logic", &["proto", "games"]),
+    ("logic", &["proto", "games", "steady"]),
     ("player", &["proto", "games"]),
     ("secure", &["proto"]),
     ("store", &["secure", "proto"]),

@@ -15,7 +15,7 @@ use super::{File, Finding, Tree};
 const RULE: &str = "pure";
 
 /// The crates machines are made of.
-pub(super) const PURE: &[&str] = &["proto", "games", "logic", "player"];
+pub(super) const PURE: &[&str] = &["steady", "proto", "games", "logic", "player"];
 
 /// What they may be built on, besides each other; all of it without default features.
 const ALLOWED: &[&str] = &["serde", "serde_bytes", "hashbrown", "foldhash", "rand_core", "rand_chacha"];

@@ -7,10 +7,10 @@
 //! Limits: admission bounds it by `connections_max`.
 //! Read next: [`super::places`].
 
-use crate::steady::SteadyMap;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use usher_proto::{AccountId, ConnId, Identity, Time};
+use usher_steady::SteadyMap;
 
 /// Where a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,7 +25,6 @@ mod tables;
 mod watch;
 
 use super::{DOOR, EVICTED, REPLACED, RoomConfig, RoomNote, Tools};
-use crate::steady::SteadyMap;
 use alarms::{Alarm, Alarms};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -36,6 +35,7 @@ use step::{Counts, Step};
 use usher_proto::machine::Answer;
 use usher_proto::message::CloseReason;
 use usher_proto::{AccountId, ConnId, Figures, Input, Message, Outbox, Output, RoomNo, ShardId, Time};
+use usher_steady::SteadyMap;
 
 type Out = Outbox<RoomNote>;
 

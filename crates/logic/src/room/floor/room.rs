@@ -24,7 +24,6 @@ use super::step::{Rules, Step};
 use super::table::Sitter;
 use super::tables::Tables;
 use crate::room::{DOOR, RoomNote, RoomSpec, Seen, game_id};
-use crate::steady::SteadyMap;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -32,6 +31,7 @@ use alloc::vec::Vec;
 use usher_proto::machine::{Answer, Question};
 use usher_proto::message::{CloseReason, Entered, SeatNo};
 use usher_proto::{AccountId, ConnId, Generation, GroupId, Identity, Output, RoomNo, TableNo, Time};
+use usher_steady::SteadyMap;
 
 /// Somebody in the room.
 #[derive(Clone, Copy, Debug)]
@@ -169,7 +169,9 @@ impl Room {
         };
         let until = step.now + step.config.seat_grace;
         step.alarms.move_to(Alarm::Grace(self.rules.room, account), None, Some(until));
-        self.players.entry(account).and_modify(|player| player.absent_until = Some(until));
+        if let Some(player) = self.players.get_mut(&account) {
+            player.absent_until = Some(until);
+        }
         self.absent += 1;
         self.with_table(table, step, |table, step| table.drop_out(seat, step));
     }
@@ -352,7 +354,9 @@ impl Room {
     }
 
     fn set_seat(&mut self, account: AccountId, seat: Option<SeatNo>) {
-        self.players.entry(account).and_modify(|player| player.seat = seat);
+        if let Some(player) = self.players.get_mut(&account) {
+            player.seat = seat;
+        }
     }
 
     fn lookers_on(&self) -> GroupId {

@@ -145,7 +145,9 @@ impl Room {
             return step.out.send(who.conn, WatchDenied { reason });
         }
         self.stop_watching(who.account);
-        self.players.entry(who.account).and_modify(|player| player.watches = Some(table));
+        if let Some(player) = self.players.get_mut(&who.account) {
+            player.watches = Some(table);
+        }
         self.with_table(table, step, |table, step| table.watch(who.conn, step));
     }
 

@@ -3,39 +3,80 @@
 //! Why: what is removed leaves a grave in the table, and a table that is full of graves is doubled if more than half of it
 //! is in use. A server that nobody joins any more would so grow, once for each of its maps, hours later.
 //! Owns: when the table is built anew. Everything else is [`HashMap`]'s.
+//! Does not own: chance. Keys are the server's own, or checked before they get here; the seed is the caller's.
 //! Invariant: the table is doubled only when seven eighths of it are in use; an eighth of graves is cleared away.
-//! Cost: clearing moves all entries, once in an eighth as many insertions or less often.
-//! Read next: `room/door/guests.rs`.
+//! Cost: clearing moves all entries, once in an eighth as many insertions or less often. While it does, both tables are there.
+//! Read next: `usher_hpserver`'s `seats.rs`, whose connections come and go all evening.
+#![no_std]
+#![forbid(unsafe_code)]
 
 use core::hash::Hash;
-use core::ops::{Deref, DerefMut};
+use core::ops::Deref;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 /// Of a table that is not empty.
 const SIZE_MIN: usize = 8;
 
-/// The map. Insert by its own [`SteadyMap::insert`].
+/// The map. What is read is read as of a [`HashMap`]; what is written goes through here.
 #[derive(Debug)]
-pub(crate) struct SteadyMap<K, V> {
+pub struct SteadyMap<K, V> {
     map: HashMap<K, V, FixedState>,
     /// Entries that the table takes without graves.
     size: usize,
 }
 
 impl<K, V> SteadyMap<K, V> {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// Nothing in it, and no memory taken. The same seed and the same calls give the same order of iteration.
+    pub fn new(seed: u64) -> Self {
         Self { map: HashMap::with_hasher(FixedState::with_seed(seed)), size: 0 }
+    }
+
+    /// Every entry gone; the table stays.
+    pub fn clear(&mut self) {
+        self.map.clear();
+    }
+}
+
+impl<K, V> Default for SteadyMap<K, V> {
+    fn default() -> Self {
+        Self::new(0)
     }
 }
 
 impl<K: Eq + Hash, V> SteadyMap<K, V> {
     /// What was there before.
-    pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
+    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         if self.map.len() == self.map.capacity() {
             self.make_room();
         }
         self.map.insert(key, value)
+    }
+
+    /// What is there, which is the default if nothing was.
+    pub fn get_or_insert_default(&mut self, key: K) -> &mut V
+    where
+        V: Default,
+    {
+        if self.map.len() == self.map.capacity() {
+            self.make_room();
+        }
+        self.map.entry(key).or_default()
+    }
+
+    /// As of a [`HashMap`].
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.map.get_mut(key)
+    }
+
+    /// As of a [`HashMap`].
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.map.values_mut()
+    }
+
+    /// What was there.
+    pub fn remove(&mut self, key: &K) -> Option<V> {
+        self.map.remove(key)
     }
 
     fn make_room(&mut self) {
@@ -52,12 +93,6 @@ impl<K, V> Deref for SteadyMap<K, V> {
 
     fn deref(&self) -> &Self::Target {
         &self.map
-    }
-}
-
-impl<K, V> DerefMut for SteadyMap<K, V> {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.map
     }
 }
 
