@@ -6,9 +6,10 @@
 //!   failure names its step.
 //! - Limit: the demo has a deadline, as it alone could wait for ever.
 //!
-//! Read next: `ci/demo.rs`.
+//! Read next: `ci/demo.rs`, `ci/tools.rs`.
 
 mod demo;
+mod tools;
 
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ const STEPS: &[Step] = &[
     Step { name: "test", what: "all tests, those in the documentation too", run: test },
     Step { name: "doc", what: "the documentation builds without a warning", run: doc },
     Step { name: "tidy", what: "the rules of the tree", run: |workspace| tidy::run(&workspace.root) },
+    Step { name: "tools", what: "what the checks need and Cargo cannot bring", run: |_| tools::provide() },
+    Step { name: "outside", what: "a browser, Prometheus and systemd take what we give them", run: outside },
     Step { name: "build", what: "the binaries, as they are released", run: build },
     Step { name: "demo", what: "the real binaries seat a thousand players", run: demo::run },
     Step { name: "sim", what: "the machines in virtual time, with a crash", run: sim },
@@ -103,6 +106,12 @@ fn test(workspace: &Workspace) -> Result<()> {
     succeed(&mut workspace.cargo(&["test", "--workspace"]))
 }
 
+/// In the binary of the end-to-end tests, where a plain `cargo test` leaves them out.
+fn outside(workspace: &Workspace) -> Result<()> {
+    let arguments = ["test", "--package", "usher", "--test", "e2e", "outside::", "--", "--ignored"];
+    succeed(&mut workspace.cargo(&arguments))
+}
+
 fn doc(workspace: &Workspace) -> Result<()> {
     let mut command = workspace.cargo(&["doc", "--workspace", "--no-deps"]);
     succeed(command.env("RUSTDOCFLAGS", "-D warnings"))
@@ -128,8 +137,8 @@ mod tests {
 
     #[test]
     fn a_partial_run_does_not_look_whole() {
-        assert_eq!(verdict(STEPS.len()), "ci: all 8 steps passed");
-        assert_eq!(verdict(1), "ci: 1 of 8 steps were run and passed; the others were not run");
+        assert_eq!(verdict(STEPS.len()), "ci: all 10 steps passed");
+        assert_eq!(verdict(1), "ci: 1 of 10 steps were run and passed; the others were not run");
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod floods;
 mod killed_players;
 mod links;
 mod logins;
+mod outside;
 mod page;
 mod plan;
 mod play;
