@@ -171,7 +171,7 @@ fn config(args: &SimArgs, first_index: u32, mix: Mix) -> Config {
         first_index,
         rate_per_s: args.rate,
         play_for: Duration::from_secs(args.seconds),
-        logins: args.login.iter().map(|login| Address(login.clone())).collect(),
+        logins: args.login.iter().map(|login| Address::from(login.clone())).collect(),
         accounts: match args.accounts {
             Some(_) => Accounts::Numbered(|number| number),
             None => Accounts::Guests,

@@ -109,8 +109,13 @@ impl Desk {
         let (name, conn) = (format!("{}-{server}", kind.as_str()), conn_of(server));
         let peer = Peer::Server(name.as_str().into());
         self.step(Input::Knock { conn, peer, reservation: None, address: None }).for_each(drop);
-        let room =
-            RoomReport { room: RoomNo(0), name: name.clone(), game: GAME, population: 0, capacity: 20_000 };
+        let room = RoomReport {
+            room: RoomNo(0),
+            name: name.as_str().into(),
+            game: GAME,
+            population: 0,
+            capacity: 20_000,
+        };
         let facts = Register {
             kind,
             incarnation: 1,

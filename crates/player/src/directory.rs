@@ -47,14 +47,13 @@ fn weight(room: &RoomEntry) -> u64 {
 #[cfg(test)]
 mod unit {
     use super::*;
-    use alloc::string::String;
     use alloc::vec;
     use alloc::vec::Vec;
     use usher_proto::{Address, RoomNo};
 
     fn room(address: &str, room: u16, population: u32) -> RoomEntry {
         let (address, game) = (Address::from(address), GameId(1));
-        RoomEntry { address, room: RoomNo(room), name: String::new(), game, population, capacity: 400 }
+        RoomEntry { address, room: RoomNo(room), name: "".into(), game, population, capacity: 400 }
     }
 
     fn draws(rooms: &[RoomEntry], avoid: Option<&Address>) -> Vec<usize> {

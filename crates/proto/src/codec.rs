@@ -143,7 +143,6 @@ mod tests {
     use super::*;
     use crate::ids::{Address, GameId, RoomNo};
     use crate::message::{Chat, Directory, RoomEntry, SPECS};
-    use std::string::ToString;
     use std::vec;
 
     fn anyone(_: Speaker) -> bool {
@@ -158,9 +157,9 @@ mod tests {
 
     fn big_directory() -> Message {
         let room = |room| RoomEntry {
-            address: Address("x".repeat(200)),
+            address: Address::from("x".repeat(200)),
             room: RoomNo(room),
-            name: "a room".to_string(),
+            name: "a room".into(),
             game: GameId(1),
             population: 1,
             capacity: 400,

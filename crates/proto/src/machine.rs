@@ -455,7 +455,7 @@ pub struct RoomView {
     /// Its number there.
     pub room: u16,
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
     /// People in it.
     pub population: u32,
     /// People it has seats for.

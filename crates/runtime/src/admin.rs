@@ -161,7 +161,7 @@ async fn cluster(State(state): State<Arc<AdminState>>) -> Response {
 
 /// By its name, as `/api/cluster` shows it.
 async fn drain(State(state): State<Arc<AdminState>>, Path(server): Path<String>) -> Response {
-    let server = ServerName(server);
+    let server = ServerName::from(server);
     if !state.shown.view().servers.iter().any(|known| known.name == server) {
         return (StatusCode::NOT_FOUND, "no such server\n").into_response();
     }

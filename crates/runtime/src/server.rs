@@ -114,7 +114,7 @@ impl<M: Machine + Send + 'static> Running<M> {
         let bound = listener.local_addr()?;
         let clock = Clock::start();
         let address = sections.server.advertise.clone().unwrap_or_else(|| bound.to_string());
-        let node = node(&common, Address(address), clock.started_unix_ms);
+        let node = node(&common, Address::from(address), clock.started_unix_ms);
         let seed = rand::random();
         let seals = Arc::new(seals(&common)?);
         let keys = keys::load(&common, plan.role, plan.login_key_file.as_deref())?;
@@ -341,7 +341,7 @@ fn host_parts<M: Machine>(
         shard: id,
         dials: DIALS,
         link: link.map(|manager| LinkParts {
-            name: begins.node.name.0.clone(),
+            name: begins.node.name.to_string(),
             manager,
             key: begins.link.clone(),
         }),

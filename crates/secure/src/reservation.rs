@@ -189,7 +189,7 @@ mod tests {
         let keys = TicketKeys::generate();
         let largest = Reservation {
             id: ReservationId(u64::MAX),
-            target: ServerName("x".repeat(NAME_BYTES_MAX)),
+            target: ServerName::from("x".repeat(NAME_BYTES_MAX)),
             session: Some(SessionId(u64::MAX)),
             hops_left: u8::MAX,
         };

@@ -94,7 +94,7 @@ fn main() -> ExitCode {
 
 fn scenario(arguments: &Arguments) -> Scenario {
     let Arguments { players, rooms } = *arguments;
-    let names = |kind: &'static str| move |number: u32| Address(format!("{kind}-{number}"));
+    let names = |kind: &'static str| move |number: u32| Address::from(format!("{kind}-{number}"));
     let large = |kind, name: Address| NodeConfig {
         serve_max: 50_000,
         serve_per_second_max: 50_000,
@@ -132,7 +132,7 @@ fn crowd(number: u32, players: u32, crowds: u32) -> Config {
     let plan = Plan { play: Play::Game, game: GameKind::Nim, chat_interval: NEVER, ..Plan::default() };
     let first = players * number / crowds;
     let count = players * (number + 1) / crowds - first;
-    let login = |at: u32| Address(format!("login-{}", (number + at) % FRONTS));
+    let login = |at: u32| Address::from(format!("login-{}", (number + at) % FRONTS));
     Config {
         players: count,
         first_index: first,

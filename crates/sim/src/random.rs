@@ -242,7 +242,7 @@ impl Faults {
             3 => vec![(now, Fault::Stop(name, lasts))],
             4 => {
                 // A manager that is late for seconds gives leases up that were renewed: it is for the operator to know.
-                let step_max = if name.0 == "manager" { 500 } else { 20_000 };
+                let step_max = if &*name.0 == "manager" { 500 } else { 20_000 };
                 let step = Duration::from_micros(dice.among(50, step_max));
                 vec![(now, Fault::Slow { name, step, lasts: lasts / 2 })]
             }

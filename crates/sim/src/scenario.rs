@@ -129,7 +129,7 @@ impl Plan {
             Self::Login(config) => config.node.name.clone(),
             Self::Hall(config) => config.node.name.clone(),
             Self::Room(config) => config.node.name.clone(),
-            Self::Crowd(_) => ServerName(format!("crowd-{number}")),
+            Self::Crowd(_) => ServerName::from(format!("crowd-{number}")),
         }
     }
 

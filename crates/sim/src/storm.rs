@@ -155,7 +155,7 @@ impl Storm {
             scenario = scenario.hall(HallConfig { node, directory_rooms_max: 16, ..HallConfig::default() });
         }
         for number in 0..ROOM_SERVERS {
-            let name = Address(format!("room-{number}"));
+            let name = Address::from(format!("room-{number}"));
             let spec = |room| RoomSpec::new(&format!("{name}/{room}"), GameKind::Gomoku, ROOM_CAPACITY);
             let rooms = (0..ROOMS_A_SERVER).map(spec).collect();
             let node = large(ServerKind::Room, &name);
@@ -203,11 +203,11 @@ impl Storm {
 }
 
 fn login(number: u32) -> Address {
-    Address(format!("login-{number}"))
+    Address::from(format!("login-{number}"))
 }
 
 fn hall(number: u32) -> Address {
-    Address(format!("hall-{number}"))
+    Address::from(format!("hall-{number}"))
 }
 
 fn large(kind: ServerKind, name: &Address) -> NodeConfig {

@@ -195,7 +195,7 @@ impl World {
 
     /// A figure of the live server of that name; 0 if there is none.
     pub fn figure_of(&self, server: &str, name: &str) -> u64 {
-        let live = self.processes.iter().find(|it| it.is_alive() && it.name.0 == server);
+        let live = self.processes.iter().find(|it| it.is_alive() && *it.name.0 == *server);
         live.map_or(0, |process| process.figure(name))
     }
 

@@ -85,7 +85,7 @@ impl App for Login {
 
     fn run(config: Config) -> anyhow::Result<()> {
         let Config { common, section, accounts, key_file } = config;
-        let halls: Vec<_> = section.halls.into_iter().map(Address).collect();
+        let halls: Vec<_> = section.halls.into_iter().map(Address::from).collect();
         let accounts = Accounts {
             find: accounts.map(find),
             guest: section.guests.then(|| -> NewGuest { Box::new(|| guest(&mut usher_secure::os_rng())) }),

@@ -167,7 +167,7 @@ fn start(
     sender: Sender<Happened>,
 ) -> anyhow::Result<Client> {
     let config = PersonConfig {
-        logins: args.login.iter().map(|login| Address(login.clone())).collect(),
+        logins: args.login.iter().map(|login| Address::from(login.clone())).collect(),
         has_account: secret.is_some(),
         world: args.world.map(WorldId),
         step_timeout: Duration::from_secs(10),

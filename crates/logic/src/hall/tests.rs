@@ -71,7 +71,7 @@ fn visit(bench: &mut Bench<Hall>, conn: u64) -> Vec<alloc::string::String> {
     bench.disconnect(conn);
     match &caused.to(conn)[..] {
         [Message::Renewed(_), Message::Directory(it)] => {
-            it.rooms.iter().map(|it| it.address.0.clone()).collect()
+            it.rooms.iter().map(|it| (*it.address.0).into()).collect()
         }
         other => panic!("{other:?}"),
     }

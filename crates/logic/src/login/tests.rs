@@ -302,7 +302,7 @@ fn the_managers_halls_come_before_the_configs() {
         bench.connect(conn, Peer::Stranger);
         let (id, _) = bench.say(conn, guest()).asked().unwrap();
         match &bench.step(Input::Answer { id, answer: granted() }).to(conn)[..] {
-            [Message::LoggedIn(it)] => it.halls.iter().map(|it| it.0.clone()).collect::<Vec<String>>(),
+            [Message::LoggedIn(it)] => it.halls.iter().map(|it| (*it.0).into()).collect::<Vec<String>>(),
             other => panic!("{other:?}"),
         }
     };

@@ -56,7 +56,7 @@ impl Stage {
         for _ in 0..100 {
             let at = self.caused.iter().position(|output| matches!(output, Output::Dial { .. }));
             if let Some(Output::Dial { token, address, hello }) = at.map(|at| self.caused.remove(at)) {
-                return (token, address.0, hello);
+                return (token, (*address.0).into(), hello);
             }
             self.now = self.now.max(self.person.next_timeout().expect("something is to happen"));
             self.input(Input::Timeout);

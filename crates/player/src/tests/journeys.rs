@@ -66,7 +66,7 @@ fn an_answer_after_the_step_timeout_is_stale() {
     let late = stage.accept(&silent);
     assert!(stage.closed.contains(&late));
     stage.login_at(&next);
-    assert_eq!(stage.dial().address.0, "hall-1");
+    assert_eq!(stage.dial().address, "hall-1".into());
 }
 
 #[test]

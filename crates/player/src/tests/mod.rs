@@ -96,7 +96,7 @@ impl Stage {
 
     fn dial_to(&mut self, address: &str) -> Dial {
         let dial = self.dial();
-        assert_eq!(dial.address.0, address);
+        assert_eq!(dial.address, address.into());
         dial
     }
 

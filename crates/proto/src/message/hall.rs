@@ -5,7 +5,7 @@
 //! Read next: [`super::room`].
 
 use crate::ids::{Address, GameId, RoomNo};
-use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -35,7 +35,7 @@ pub struct RoomEntry {
     /// Its number there.
     pub room: RoomNo,
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
     /// What is played in it.
     pub game: GameId,
     /// People in it.

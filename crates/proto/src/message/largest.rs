@@ -29,11 +29,11 @@ fn bytes(count: usize) -> ByteBuf {
 }
 
 fn address() -> Address {
-    Address(text(ADDRESS_BYTES_MAX))
+    Address::from(text(ADDRESS_BYTES_MAX))
 }
 
 fn name() -> ServerName {
-    ServerName(text(NAME_BYTES_MAX))
+    ServerName::from(text(NAME_BYTES_MAX))
 }
 
 const WORLD: WorldId = WorldId(u16::MAX);
@@ -90,7 +90,7 @@ fn seats_kept() -> Vec<SeatKept> {
 
 fn hall() -> Vec<Message> {
     let (population, capacity) = (u32::MAX, u32::MAX);
-    let name = text(NAME_BYTES_MAX);
+    let name = text(NAME_BYTES_MAX).into();
     let room = RoomEntry { address: address(), room: ROOM, name, game: GAME, population, capacity };
     let total = GameTotal { game: GAME, rooms: u32::MAX, population, capacity };
     let (ticket, directory_refresh_s) = (Some(bytes(TICKET_BYTES_MAX)), u32::MAX);
@@ -180,7 +180,7 @@ fn table() -> Vec<Message> {
 }
 
 fn rooms() -> Vec<RoomReport> {
-    let (population, capacity, name) = (u32::MAX, u32::MAX, text(NAME_BYTES_MAX));
+    let (population, capacity, name) = (u32::MAX, u32::MAX, text(NAME_BYTES_MAX).into());
     vec![RoomReport { room: ROOM, name, game: GAME, population, capacity }; ROOMS_MAX]
 }
 

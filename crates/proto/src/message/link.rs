@@ -13,7 +13,7 @@ use crate::ids::{
     AccountId, Address, GameId, Generation, Identity, ReservationId, RoomNo, ServerKind, ServerName,
     SessionId, WorldId,
 };
-use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -53,7 +53,7 @@ pub struct RoomReport {
     /// Its number.
     pub room: RoomNo,
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
     /// What is played in it.
     pub game: GameId,
     /// People in it.

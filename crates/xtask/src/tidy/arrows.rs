@@ -142,7 +142,11 @@ mod tests {
             "[dependencies]\nusher-proto.workspace = true\nusher-secure.workspace = true",
         );
         assert_eq!(findings[0].line, 5);
-        assert!(findings[0].mend.starts_with("no arrow leads to `secure`; `logic` may reach [proto, games]"));
+        assert!(
+            findings[0]
+                .mend
+                .starts_with("no arrow leads to `secure`; `logic` may reach [proto, games, steady]")
+        );
     }
 
     #[test]

@@ -281,7 +281,7 @@ fn with_wave(scenario: Scenario, wave: &Wave, number: u32, logins: u32, factor: 
             start_after: Duration::from_secs_f64(START_S + wave.from_s),
             rate_per_s: wave.per_second / f64::from(factor) / f64::from(groups),
             play_for: Duration::from_secs(24 * 3600),
-            logins: order.map(|login| Address(name("login", login))).collect(),
+            logins: order.map(|login| Address::from(name("login", login))).collect(),
             reconnect_per_mille: 0,
             seed: seed.wrapping_add(u64::from(number * 10 + group)),
             ..Config::default()

@@ -76,7 +76,7 @@ fn players_of_a_killed_room_server_come_back_in_another_room() {
     cluster.server(&victim).kill();
     until("the hall offers none of its rooms", || {
         let (_, directory) = visit_hall(cluster.address("hall"), &asker.ticket);
-        directory.rooms.iter().all(|room| room.address.0 != gone).then_some(())
+        directory.rooms.iter().all(|room| *room.address.0 != *gone).then_some(())
     });
     let unlisted = clock::instant() - killed;
     assert!(unlisted < LEASE, "still offered after {unlisted:?}");

@@ -58,8 +58,8 @@ fn worlds_are_listed_with_their_people_and_nothing_else_of_one_is_seen_in_the_ot
         let (_, directory) = visit_hall(&guest.halls.first()?.0, &guest.ticket);
         (!directory.rooms.is_empty()).then_some((guest, directory))
     });
-    assert!(one.1.rooms.iter().all(|room| room.address.0 == cluster.address("room1")));
-    assert_eq!(one.0.halls[0].0, cluster.address("hall1"));
+    assert!(one.1.rooms.iter().all(|room| *room.address.0 == *cluster.address("room1")));
+    assert_eq!(&*one.0.halls[0].0, cluster.address("hall1"));
     assert_eq!(wire::log_in_to(first, WorldId(2)).unwrap_err(), LogInDenial::NoSuchWorld);
     let wrong_world = Message::from(Closing { reason: CloseReason::WrongWorld });
     for (server, role) in [("hall2", Role::Hall), ("room2", Role::Room)] {

@@ -6,7 +6,13 @@ use alloc::vec;
 use usher_proto::RoomNo;
 
 fn room(no: u16, game: u16, population: u32, capacity: u32) -> RoomReport {
-    RoomReport { room: RoomNo(no), name: format!("room {no}"), game: GameId(game), population, capacity }
+    RoomReport {
+        room: RoomNo(no),
+        name: format!("room {no}").into(),
+        game: GameId(game),
+        population,
+        capacity,
+    }
 }
 
 fn said(server: &str, rooms: Vec<RoomReport>) -> RoomsOf {
@@ -53,7 +59,7 @@ fn equally_full_rooms_keep_the_order_of_server_and_room() {
     let mut directory = directory(vec![room(0, 1, 5, 10), room(1, 1, 5, 10)]);
     directory.replace(said("room-0", vec![room(0, 1, 5, 10)]));
     let answer = ask(&mut directory, None);
-    let order: Vec<_> = answer.rooms.iter().map(|it| (it.address.0.as_str(), it.room.0)).collect();
+    let order: Vec<_> = answer.rooms.iter().map(|it| (&*it.address.0, it.room.0)).collect();
     assert_eq!(order, [("room-0:1", 0), ("room-1:1", 0), ("room-1:1", 1)]);
 }
 

@@ -32,7 +32,7 @@ impl Cluster {
             Some((address, sealed)) => {
                 let (id, reservation) = self.seals.last().cloned().expect("a place is sealed");
                 assert_eq!(sealed.as_slice(), id.to_be_bytes());
-                assert_eq!(address, Address(address_of(&reservation.target.0)));
+                assert_eq!(address, Address::from(address_of(&reservation.target.0)));
                 assert_eq!((reservation.session, reservation.hops_left), (session, 2));
                 Some(reservation)
             }
@@ -53,7 +53,7 @@ impl Cluster {
 
     /// Where a client of `asker` is sent, by name.
     fn target(&mut self, asker: ConnId) -> Option<String> {
-        self.arbitrate(asker, SESSION).map(|reservation| reservation.target.0)
+        self.arbitrate(asker, SESSION).map(|reservation| (*reservation.target.0).into())
     }
 
     fn ended(&self, how: &str) -> u64 {
@@ -344,7 +344,7 @@ fn table_mates_are_sent_to_one_room_of_their_game_with_space_for_all() {
     cluster.halls(&["hall-1"]);
     cluster.say(servers[1], populated([9, 9]));
     cluster.say(servers[2], populated([9, 6]));
-    let there = Some((Address(address_of("room-3")), RoomNo(1)));
+    let there = Some((Address::from(address_of("room-3")), RoomNo(1)));
     assert_eq!(cluster.arbitrate_party(servers[0], 3), [there.clone(), there.clone(), there]);
     assert_eq!((cluster.outstanding(), cluster.figure("usher_redirects_total{kind=\"room\"}")), (3, 3));
     assert_eq!(cluster.arbitrate_party(servers[0], 3), [None, None, None], "one place is left in it");

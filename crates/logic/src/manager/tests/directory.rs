@@ -12,7 +12,7 @@ fn rooms_of(server: &str, populations: [u32; 4]) -> Message {
     for (report, population) in rooms.iter_mut().zip(populations) {
         report.population = population;
     }
-    RoomsOf { server: server.into(), address: Address(address_of(server)), rooms }.into()
+    RoomsOf { server: server.into(), address: Address::from(address_of(server)), rooms }.into()
 }
 
 fn rooms_gone(server: &str) -> Message {
@@ -20,7 +20,7 @@ fn rooms_gone(server: &str) -> Message {
 }
 
 fn halls(names: &[&str]) -> Message {
-    Halls { addresses: names.iter().map(|name| Address(address_of(name))).collect() }.into()
+    Halls { addresses: names.iter().map(|name| Address::from(address_of(name))).collect() }.into()
 }
 
 fn population(room: u16, population: u32) -> Load {
@@ -193,8 +193,7 @@ fn the_page_shows_everybody_at_most_once_a_second() {
     cluster.run(10_000);
     let shown = cluster.shown - shown;
     assert!((9..=11).contains(&shown), "{shown} times in ten seconds");
-    let names: Vec<_> =
-        cluster.view.servers.iter().map(|server| (server.name.0.as_str(), server.state)).collect();
+    let names: Vec<_> = cluster.view.servers.iter().map(|server| (&*server.name.0, server.state)).collect();
     assert_eq!(names, [("login-1", "up"), ("room-1", "up")]);
     assert_eq!(cluster.view.servers[1].serving, 6);
     assert_eq!(cluster.view.rooms.len(), 4);

@@ -278,7 +278,7 @@ fn address_of(name: &str) -> String {
 fn rooms() -> Vec<RoomReport> {
     let report = |room: u16, game| RoomReport {
         room: RoomNo(room),
-        name: format!("room {room}"),
+        name: format!("room {room}").into(),
         game,
         population: 0,
         capacity: 10,

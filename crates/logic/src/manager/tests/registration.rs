@@ -27,11 +27,11 @@ fn what_is_malformed_is_denied_and_closed() {
     let spoils: [(&str, Spoil); 10] = [
         ("another name than the link proved", |facts| facts.name = "room-2".into()),
         ("a manager", |facts| facts.kind = ServerKind::Manager),
-        ("no address", |facts| facts.address.0.clear()),
-        ("a long address", |facts| facts.address.0 = "a".repeat(ADDRESS_BYTES_MAX + 1)),
+        ("no address", |facts| facts.address = "".into()),
+        ("a long address", |facts| facts.address = "a".repeat(ADDRESS_BYTES_MAX + 1).into()),
         ("rooms in a hall", |facts| facts.kind = ServerKind::Hall),
         ("one room twice", |facts| facts.rooms[1].room = facts.rooms[0].room),
-        ("a long room name", |facts| facts.rooms[0].name = "a".repeat(NAME_BYTES_MAX + 1)),
+        ("a long room name", |facts| facts.rooms[0].name = "a".repeat(NAME_BYTES_MAX + 1).into()),
         ("too many rooms", |facts| {
             let room = |number| RoomReport { room: RoomNo(number), ..facts.rooms[0].clone() };
             facts.rooms = (0..=ROOMS_MAX as u16).map(room).collect();

@@ -29,7 +29,7 @@ impl Cluster {
         self.heard(asker);
         self.say(asker, Arbitrate { request: 1, session: Some(SessionId(1)), hops_left: 3 });
         self.heard(asker).into_iter().find_map(|message| match message {
-            Message::Arbitrated(Arbitrated { to, .. }) => to.map(|(address, _)| address.0),
+            Message::Arbitrated(Arbitrated { to, .. }) => to.map(|(address, _)| (*address.0).into()),
             _ => None,
         })
     }

@@ -11,7 +11,7 @@
 use super::super::{RoomConfig, game_id};
 use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use usher_proto::message::{PlayerPresent, RoomReport};
 use usher_proto::{AccountId, ConnId, GameId, Identity, RoomNo};
@@ -35,7 +35,7 @@ struct Place {
 
 #[derive(Debug)]
 struct Book {
-    name: String,
+    name: Arc<str>,
     game: GameId,
     capacity: u32,
     taken: u32,
@@ -54,7 +54,7 @@ pub(super) struct Places {
 impl Places {
     pub(super) fn new(config: &RoomConfig) -> Self {
         let book = |spec: &super::super::RoomSpec| Book {
-            name: spec.name.clone(),
+            name: spec.name.as_str().into(),
             game: game_id(spec.game),
             capacity: spec.capacity,
             taken: 0,

@@ -152,7 +152,7 @@ fn table_mates_are_shown_to_another_room_together() {
     house.drain();
     for conn in [3, 4] {
         let shown = redirect(&mut house, conn).expect("it is shown the way");
-        assert_eq!((shown.address.0.as_str(), shown.room), ("other:1", Some(RoomNo(9))));
+        assert_eq!((&*shown.address.0, shown.room), ("other:1", Some(RoomNo(9))));
         assert_eq!(shown.reservation.as_slice(), who(conn, 1).session.0.to_be_bytes());
         assert_eq!(house.reason(conn), DRAINING);
     }

@@ -62,8 +62,8 @@ fn every_limit_is_kept_on_both_ways_and_the_largest_record_fits() {
     assert!(line.len() <= LINE_BYTES_MAX, "{} bytes", line.len());
     assert_eq!(parse(line.trim_ascii_end()).as_ref(), Ok(&largest));
     let cases: [(&str, Spoil); 6] = [
-        ("hand", |record| record.id.server.0.push('n')),
-        ("hand", |record| record.id.server.0.clear()),
+        ("hand", |record| record.id.server = format!("{}n", record.id.server).into()),
+        ("hand", |record| record.id.server = "".into()),
         ("seats", |record| record.seats.push(AccountId(1))),
         ("moves", |record| record.moves.push(Move::Timeout)),
         ("moves", |record| record.moves[0] = Move::Act { seat: 0, action: vec![0; ACTION_BYTES_MAX + 1] }),
