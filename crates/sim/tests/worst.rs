@@ -62,3 +62,10 @@ fn seed_3598_a_room_that_has_begun_anew_is_another_stay() {
 fn seed_1000_a_lease_may_end_while_its_renewal_waits_to_be_read() {
     run(1000);
 }
+
+/// A hall whose link was cut for a tenth of a second named a server that the others were just told is gone: until a lease
+/// later, as it should. The shadow model did not know of so short a cut.
+#[test]
+fn seed_7333_a_new_link_forgets_after_a_lease() {
+    run(7333);
+}

@@ -124,7 +124,11 @@ impl World {
         match self.network.wire(conn).purpose {
             Purpose::Dial(token) => self.step(at, Input::Dialed { token, conn }),
             Purpose::Link => {
-                self.processes[at.process.0].link = Some(conn);
+                let process = &mut self.processes[at.process.0];
+                process.link = Some(conn);
+                if process.kind == Some(ServerKind::Hall) {
+                    self.shadow.hinder(self.now); // it was told nothing while its last link was cut
+                }
                 self.step(at, Input::LinkUp { conn });
             }
             Purpose::Replay => {}
