@@ -394,6 +394,8 @@ pub struct Grant {
 /// The cluster as its manager sees it: what `/api/cluster` answers, in JSON.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ClusterView {
+    /// When it was so, in unix milliseconds by the manager's clock.
+    pub unix_ms: u64,
     /// Everyone known, by name.
     pub servers: Vec<ServerView>,
     /// Accounts in at least one room.
@@ -406,12 +408,49 @@ pub struct ClusterView {
     pub redirects_login: u64,
     /// As above.
     pub redirects_hall: u64,
+    /// As above.
+    pub redirects_room: u64,
+    /// Questions where to redirect to that no server had a place for.
+    pub redirects_nobody: u64,
+    /// Redirects that no entry of `flows` counts.
+    pub redirects_unpaired: u64,
+    /// Who sent how many where.
+    pub flows: Vec<FlowView>,
     /// Older logins evicted.
     pub evictions: u64,
+    /// Logins put out by the operator.
+    pub revocations: u64,
+    /// Players let into a room.
+    pub claims_granted: u64,
     /// Claims refused because the player already has a room of that game.
     pub claims_denied: u64,
+    /// Claims refused because of a newer login.
+    pub claims_superseded: u64,
+    /// Claims refused because the manager could keep no more accounts.
+    pub claims_full: u64,
+    /// Times a server was taken into the cluster.
+    pub registrations: u64,
+    /// Times one was not.
+    pub registrations_denied: u64,
+    /// Servers that did not renew their lease.
+    pub leases_ended: u64,
+    /// Times the manager itself stood still for longer than half a lease.
+    pub time_jumps: u64,
+    /// Links closed for what they said.
+    pub unexpected: u64,
     /// Rooms of the directory.
     pub rooms: Vec<RoomView>,
+}
+
+/// Redirects from one server to another in [`ClusterView`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FlowView {
+    /// Who sent.
+    pub from: ServerName,
+    /// Who was sent to.
+    pub to: ServerName,
+    /// How many clients, since the younger of the two came.
+    pub redirects: u64,
 }
 
 /// One server in [`ClusterView`].

@@ -1,13 +1,17 @@
-//! The admin port: `/healthz`, `/readyz`, `/metrics`, and on a manager `/api/cluster` and `POST`
-//! `/api/drain/{server}` and `/api/evict/{account}`.
+//! The admin port: `/healthz`, `/readyz`, `/metrics`, and on a manager the dashboard (`/`), `/api/cluster`, `/api/events`
+//! and `POST` `/api/drain/{server}` and `/api/evict/{account}`.
 //!
 //! Why: operators, load balancers and tests ask a server how it is, on a port that players never see.
 //! Owns: one thread with a single-threaded tokio runtime; the only one in a server.
 //! Invariants: loopback unless the config says otherwise; a request whose `Host` is not this listener's own
 //! name or whose `Origin` is another page's is refused, so that no web page can read it from a browser. Off loopback
 //! nothing is changed without the token of `server.admin_token_file`.
-//! Limits: the answers are small and made when asked for.
-//! Read next: [`crate::metrics`].
+//! Limits: the answers are small and made when asked for; the stream of events has its own.
+//! Read next: [`crate::metrics`]; [`events`], [`dashboard`].
+
+mod dashboard;
+mod events;
+mod history;
 
 use crate::metrics::{Shown, render};
 use crate::process;
@@ -71,6 +75,15 @@ impl AdminState {
         !self.draining.load(Ordering::Acquire) && (needs_nobody || self.shown.was_registered())
     }
 
+    /// The cluster with its manager, in JSON: what `/api/cluster` answers.
+    fn cluster(&self) -> serde_json::Result<String> {
+        let mut view = ClusterView::clone(&self.shown.view());
+        if let Some(node) = &self.node {
+            view.servers.insert(0, self.own_view(node));
+        }
+        serde_json::to_string(&view)
+    }
+
     /// The manager itself, as one more server of its cluster.
     fn own_view(&self, node: &NodeConfig) -> ServerView {
         let metrics = (self.metrics)();
@@ -125,10 +138,12 @@ fn pages(state: Arc<AdminState>, bound: SocketAddr) -> Router {
             .route("/api/evict/{account}", post(evict))
             .layer(middleware::from_fn_with_state((Arc::clone(&state), bound), only_with_token));
         pages = pages.route("/api/cluster", get(cluster)).merge(orders);
+        pages = pages.merge(events::pages(Arc::clone(&state))).merge(dashboard::pages());
     }
     pages
         .with_state(state)
         .layer(middleware::from_fn(move |request: Request, next: Next| only_ours(bound, request, next)))
+        .layer(middleware::map_response(dashboard::shield))
 }
 
 async fn ready(State(state): State<Arc<AdminState>>) -> Response {
@@ -149,11 +164,7 @@ async fn metrics(State(state): State<Arc<AdminState>>) -> Response {
 }
 
 async fn cluster(State(state): State<Arc<AdminState>>) -> Response {
-    let mut view = ClusterView::clone(&state.shown.view());
-    if let Some(node) = &state.node {
-        view.servers.insert(0, state.own_view(node));
-    }
-    match serde_json::to_string(&view) {
+    match state.cluster() {
         Ok(json) => ([(CONTENT_TYPE, "application/json")], json).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }

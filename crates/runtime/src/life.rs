@@ -8,7 +8,7 @@
 //! Limits: the last flush takes at most [`FLUSH_MAX`].
 //! Read next: [`crate::server`].
 
-use crate::config::{Engine, LogSection, StagesSection};
+use crate::config::{Engine, Kind, LogSection, StagesSection};
 use crate::signals::{self, StopRequested};
 use crate::{clock, logs, process};
 use anyhow::Context;
@@ -111,10 +111,14 @@ impl Ready<'_> {
     /// Tells whoever started this process.
     pub fn announce(&self) {
         let Self { name, kind, address, admin, listeners } = self;
-        tracing::info!(%name, %address, %admin, "{kind} server is ready");
+        let dashboard = (*kind == Kind::Manager.as_str()).then(|| format!("http://{admin}/"));
+        tracing::info!(%name, %address, %admin, dashboard = dashboard.as_deref(), "{kind} server is ready");
         let mut ready = serde_json::json!({
             "ready": name, "kind": kind, "address": address, "admin": admin.to_string()
         });
+        if let Some(dashboard) = dashboard {
+            ready["dashboard"] = dashboard.into();
+        }
         if !listeners.is_empty() {
             let all = listeners.iter().map(|(name, address)| ((*name).into(), address.to_string().into()));
             ready["listeners"] = serde_json::Value::Object(all.collect());

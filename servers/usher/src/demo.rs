@@ -89,7 +89,7 @@ fn introduce(args: &DemoArgs, cluster: &Cluster) {
     for server in &cluster.servers {
         println!("  {server}");
     }
-    println!();
+    println!("\n  Dashboard: http://{}/\n", cluster.servers[0].ready.admin);
 }
 
 fn wait_until_linked(cluster: &Cluster, stops: &Receiver<StopRequested>) -> anyhow::Result<()> {

@@ -148,7 +148,7 @@ fn show(servers: &[Kept]) {
     };
     if let (Some(login), Some(manager)) = (address(Kind::Login), address(Kind::Manager)) {
         println!("\n  Send players:    usher client-sim --login {} --admin {}", login.address, manager.admin);
-        println!("  See the cluster: http://{}/api/cluster", manager.admin);
+        println!("  Dashboard:       http://{}/", manager.admin);
     }
     let administrators = address(Kind::Push).and_then(|push| push.listeners.get("administrators"));
     if let Some(administrators) = administrators {

@@ -3,7 +3,7 @@
 //! Why: of what no server can know alone there is one truth, and it can be lost: everything here is rebuilt
 //! from what servers present, so a manager that starts anew knows nothing and needs nothing.
 //! Owns: links and registrations (here), servers (`registry`), reservations (`arbitration`), accounts
-//! (`presence`), what others are told (`directory`, `view`).
+//! (`presence`), what others are told (`directory`, `view`), who sent how many where (`flows`).
 //! Invariants: a server is asked for by name and answered by link; any message prolongs its lease, and without
 //! one it is gone. For one lease after its own start the manager expires nothing and withdraws nothing. When
 //! its own time jumps by more than half a lease, every lease gets a full term again: it was the manager that
@@ -16,6 +16,7 @@
 mod arbitration;
 mod config;
 mod directory;
+mod flows;
 mod pool;
 mod presence;
 mod registry;
@@ -33,6 +34,7 @@ use arbitration::Arbiter;
 use core::convert::Infallible;
 use core::time::Duration;
 use directory::Directory;
+use flows::Flows;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use presence::{Eviction, Presence};
@@ -95,6 +97,7 @@ pub struct Manager {
     arbiter: Arbiter,
     directory: Directory,
     revocations: Revocations,
+    flows: Flows,
     counts: Counts,
 }
 
@@ -123,6 +126,7 @@ impl Manager {
             arbiter: Arbiter::new(arbitration, seed),
             directory: Directory::new(config.halls_order),
             revocations: Revocations::new(seed),
+            flows: Flows::default(),
             counts: Counts::default(),
             config,
         }
@@ -165,7 +169,9 @@ impl Manager {
             self.show_out(conn, CloseReason::NotRegistered, out);
         }
         self.directory.withdraw(&mut self.registry, id, out);
-        self.registry.remove(id);
+        if let Some(gone) = self.registry.remove(id) {
+            self.flows.forget(&gone.facts.name);
+        }
         self.presence.sweep();
         self.unshown = true;
     }
@@ -395,6 +401,9 @@ impl Manager {
             (Some(_), ServerKind::Room) => self.counts.redirects_room += 1,
             (Some(_), _) => self.counts.redirects_hall += 1,
         }
+        if let Some(target) = target {
+            self.flows.count(&asker.facts.name, &target.facts.name);
+        }
         let to = target.map(|target| (target.facts.address.clone(), sealed.into()));
         let room = seal.room.filter(|_| to.is_some());
         out.send(seal.asker, Arbitrated { request: seal.request, to, room });
@@ -542,6 +551,8 @@ impl Machine for Manager {
         self.registry.check_invariants();
         self.presence.check_invariants(&self.registry);
         self.arbiter.check_invariants(&self.registry);
+        let Counts { redirects_login, redirects_hall, redirects_room, .. } = self.counts;
+        self.flows.check_invariants(redirects_login + redirects_hall + redirects_room);
         for (id, server) in self.registry.iter() {
             let Some(conn) = server.conn else { continue };
             assert_eq!(self.server_of(conn), Some(id), "a registered link is a link");

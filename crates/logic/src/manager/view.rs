@@ -6,27 +6,44 @@
 
 use super::registry::Server;
 use super::{Counts, Manager};
-use usher_proto::Figures;
-use usher_proto::machine::{ClusterView, RoomView, ServerView};
+use usher_proto::machine::{ClusterView, FlowView, RoomView, ServerView};
+use usher_proto::{Figures, ServerName};
 
 /// Rooms shown, at most.
 const VIEW_ROOMS_MAX: usize = 10_000;
 
 /// Everything there is to see.
 pub(super) fn view(manager: &Manager) -> ClusterView {
-    let Manager { registry, presence, counts, .. } = manager;
-    let Counts { redirects_login, redirects_hall, evictions, claims_elsewhere, .. } = *counts;
+    let Manager { registry, presence, flows, counts, .. } = manager;
     ClusterView {
+        unix_ms: manager.unix_ms(),
         servers: registry.by_name().map(server_view).collect(),
         players_online: presence.held().players as u64,
         players_in_rooms: presence.held().places as u64,
         reservations_outstanding: registry.outstanding(),
-        redirects_login,
-        redirects_hall,
-        evictions,
-        claims_denied: claims_elsewhere,
+        redirects_login: counts.redirects_login,
+        redirects_hall: counts.redirects_hall,
+        redirects_room: counts.redirects_room,
+        redirects_nobody: counts.redirects_nobody,
+        redirects_unpaired: flows.unpaired(),
+        flows: flows.iter().map(flow_view).collect(),
+        evictions: counts.evictions,
+        revocations: counts.revocations,
+        claims_granted: counts.claims_granted,
+        claims_denied: counts.claims_elsewhere,
+        claims_superseded: counts.claims_superseded,
+        claims_full: counts.claims_full,
+        registrations: counts.registrations,
+        registrations_denied: counts.registrations_denied,
+        leases_ended: counts.leases_ended,
+        time_jumps: counts.time_jumps,
+        unexpected: counts.unexpected,
         rooms: registry.by_name().flat_map(room_views).take(VIEW_ROOMS_MAX).collect(),
     }
+}
+
+fn flow_view((from, to, redirects): (&ServerName, &ServerName, u64)) -> FlowView {
+    FlowView { from: from.clone(), to: to.clone(), redirects }
 }
 
 fn server_view(server: &Server) -> ServerView {

@@ -23,6 +23,7 @@ use usher_proto::ServerKind;
 use usher_proto::message::Credentials;
 use usher_runtime::clock;
 use usher_secure::os_rng;
+use usher_secure::private_file;
 use usher_secure::scram::{ITERATIONS_MIN, Verifier};
 use usher_store::{Change, Database};
 
@@ -45,6 +46,9 @@ pub(crate) const ACCOUNTS_WITHOUT_HALL: &str =
     "[login]\naccounts = \"accounts.db\"\nhalls = [\"127.0.0.1:9\"]\n";
 /// As [`GUESTS`], in a cluster without a hall: a login that could name none would serve nobody.
 pub(crate) const GUESTS_WITHOUT_HALL: &str = "[login]\nguests = true\nhalls = [\"127.0.0.1:9\"]\n";
+
+/// What is in `admin.token` of [`Cluster::managed`].
+pub(crate) const TOKEN: &str = "seven times seven";
 
 /// The binary under test.
 pub(crate) fn usher() -> Command {
@@ -224,6 +228,23 @@ impl Cluster {
         cluster
     }
 
+    /// One server of each kind, the manager with these keys under `[server]`.
+    pub(crate) fn managed(server_keys: &str) -> Self {
+        let folder = Folder::new();
+        private_file::write(&folder.0.join("admin.token"), TOKEN).unwrap();
+        let mut cluster = Self::in_folder(folder);
+        let manager = config(ServerKind::Manager, "manager", "127.0.0.1:0", "", "");
+        let manager = manager.replace("[cluster]", &format!("{server_keys}[cluster]"));
+        cluster.add_by(ServerKind::Manager, "manager", &manager);
+        cluster.add_all(&[
+            (ServerKind::Room, "room", ROOMS),
+            (ServerKind::Hall, "hall", ""),
+            (ServerKind::Login, "login", GUESTS),
+        ]);
+        cluster.until_whole();
+        cluster
+    }
+
     pub(crate) fn in_folder(folder: Folder) -> Self {
         Self { servers: BTreeMap::new(), folder, manager: String::new() }
     }
@@ -236,9 +257,12 @@ impl Cluster {
 
     /// Starts one more.
     pub(crate) fn add(&mut self, kind: ServerKind, name: &str, listen: &str, sections: &str) {
-        let config =
-            self.folder.write(&format!("{name}.toml"), &config(kind, name, listen, &self.manager, sections));
-        let process = Process::start(kind, &config);
+        self.add_by(kind, name, &config(kind, name, listen, &self.manager, sections));
+    }
+
+    /// Starts one more, by a config as it is.
+    fn add_by(&mut self, kind: ServerKind, name: &str, config: &str) {
+        let process = Process::start(kind, &self.folder.write(&format!("{name}.toml"), config));
         assert_eq!(process.ready.name, name);
         if kind == ServerKind::Manager {
             self.manager.clone_from(&process.ready.address);

@@ -76,3 +76,15 @@ pub(crate) fn state(manager: SocketAddr, name: &str) -> Option<String> {
     let server = servers.iter().find(|server| server["name"] == name)?;
     server["state"].as_str().map(String::from)
 }
+
+/// Whether a server is up, as the manager sees it; who is gone is not.
+pub(crate) fn is_up(manager: SocketAddr, name: &str) -> Option<bool> {
+    let view = cluster(manager)?;
+    let mut servers = view["servers"].as_array()?.iter();
+    Some(servers.any(|server| server["name"] == name && server["state"] == "up"))
+}
+
+/// Waits until the manager's view shows a server, which may be a second late.
+pub(crate) fn until_up(manager: SocketAddr, name: &str) {
+    until(&format!("{name} is shown"), || is_up(manager, name)?.then_some(()));
+}

@@ -6,7 +6,7 @@ use crate::wire::seat_guest;
 use rustix::process::Signal;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use usher_proto::ServerKind;
@@ -74,9 +74,10 @@ fn up_starts_a_folder_of_configs_starts_again_what_is_killed_and_drains_at_the_e
         folder.write(&format!("{name}.toml"), &config(kind, name, listen, &manager, sections));
     }
     let mut up = Up::start(&folder);
-    let admin =
+    let admin: SocketAddr =
         up.line("manager")[3].trim_start_matches("http://").trim_end_matches("/metrics").parse().unwrap();
     let login = up.line("login")[2].clone();
+    assert_eq!(up.line("Dashboard:")[1], format!("http://{admin}/"));
     for name in ["hall", "login", "room"] {
         until(&format!("{name} is up"), || (state(admin, name)? == "up").then_some(()));
     }

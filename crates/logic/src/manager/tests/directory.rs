@@ -5,7 +5,8 @@
 use super::super::HallsOrder;
 use super::*;
 use usher_proto::Address;
-use usher_proto::message::{Halls, RoomsGone, RoomsOf};
+use usher_proto::machine::FlowView;
+use usher_proto::message::{Arbitrate, Halls, RoomsGone, RoomsOf};
 
 fn rooms_of(server: &str, populations: [u32; 4]) -> Message {
     let mut rooms = rooms();
@@ -200,4 +201,29 @@ fn the_page_shows_everybody_at_most_once_a_second() {
     assert_eq!(cluster.view.rooms[1].population, 6);
     assert_eq!((cluster.view.players_online, cluster.view.players_in_rooms), (1, 1));
     assert_eq!(cluster.view.claims_denied, 1);
+}
+
+#[test]
+fn the_page_shows_who_sent_how_many_where_until_one_of_the_two_is_gone() {
+    let mut cluster = Cluster::new();
+    let [first, second] = ["hall-1", "hall-2"].map(|name| cluster.server(ServerKind::Hall, name));
+    for conn in [first, second] {
+        cluster.say(conn, load(0, 0));
+    }
+    for asker in [first, first, second] {
+        cluster.say(asker, Arbitrate { request: 1, session: Some(SessionId(5)), hops_left: 3 });
+    }
+    cluster.say(first, Arbitrate { request: 2, session: Some(SessionId(5)), hops_left: 0 });
+    cluster.run(1_500);
+    let flow = |from: &str, to: &str, redirects| FlowView { from: from.into(), to: to.into(), redirects };
+    let ClusterView { flows, redirects_hall, redirects_nobody, unix_ms, .. } = cluster.view.clone();
+    assert_eq!(flows, [flow("hall-1", "hall-2", 2), flow("hall-2", "hall-1", 1)]);
+    assert_eq!((redirects_hall, redirects_nobody), (3, 1));
+    let age_ms = STARTED_UNIX_MS + cluster.now.as_millis() - unix_ms;
+    assert!(age_ms <= 1_500, "{age_ms} ms old");
+
+    cluster.cut(second);
+    cluster.run(LEASE_MS + 1_500);
+    let ClusterView { flows, redirects_unpaired, leases_ended, .. } = &cluster.view;
+    assert_eq!((flows.as_slice(), *redirects_unpaired, *leases_ended), (&[][..], 3, 1));
 }

@@ -4,8 +4,10 @@
 //! Owns: these tests, which a plain `cargo test` leaves out: not every desk has those programs. `cargo xtask ci` installs them, or
 //! says what to install, and runs all of these.
 //! Invariants: a program that is not there fails the test.
-//! Read next: [`prometheus`].
+//! Read next: [`prometheus`], [`dashboard`].
 
+mod browser;
+mod dashboard;
 mod prometheus;
 
 use std::process::{Command, Output, Stdio};
