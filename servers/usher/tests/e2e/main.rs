@@ -14,6 +14,7 @@ mod channel;
 mod cluster;
 mod commands;
 mod crashes;
+mod deploy;
 mod door;
 mod evenings;
 mod figures;

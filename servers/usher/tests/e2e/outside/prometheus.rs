@@ -1,7 +1,8 @@
-//! Prometheus' own checker reads the metrics of every kind of server.
+//! Prometheus' own checker reads the metrics of every kind of server, the alerts, and what is tried of them.
 
 use super::run;
 use crate::cluster::{Cluster, PUSH, Process};
+use crate::deploy::path;
 use crate::page;
 use std::process::Command;
 
@@ -24,5 +25,17 @@ fn promtool_finds_nothing_to_mend_in_any_servers_metrics() {
         assert_eq!(status, 200);
         let said = asked(&["check", "metrics"], metrics.as_bytes());
         assert!(said.is_empty(), "{name}: {said}");
+    }
+}
+
+#[test]
+#[ignore = "needs promtool: cargo xtask ci --only tools --only outside"]
+fn promtool_takes_the_config_and_the_alerts_and_every_alert_fires_on_what_it_is_for() {
+    let file = |name: &str| path("deploy/prometheus").join(name).to_str().unwrap().to_owned();
+    let rules = asked(&["check", "rules", "--lint-fatal", &file("usher.rules.yml")], b"");
+    let config = asked(&["check", "config", "--lint-fatal", &file("prometheus.yml")], b"");
+    let tests = asked(&["test", "rules", &file("usher.rules.test.yml")], b"");
+    for said in [rules, config, tests] {
+        assert!(said.contains("SUCCESS") && !said.contains("FAILED"), "{said}");
     }
 }
