@@ -31,6 +31,7 @@ pub mod process;
 pub mod sealed;
 pub mod server;
 pub mod signals;
+pub mod steps;
 
 pub use app::App;
 pub use config::ConfigError;

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use usher_hpserver::{ListenerMetrics, Metrics, StageMetrics};
 use usher_proto::figures::Figure;
-use usher_proto::machine::ClusterView;
+use usher_proto::machine::{ClusterView, ServerView};
 use usher_proto::message::CloseReason;
 use usher_proto::{ConnId, Figures};
 
@@ -41,7 +41,8 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl Shown {
     pub(crate) fn show(&self, view: ClusterView) {
-        *locked(&self.view) = Arc::new(view);
+        let before = std::mem::replace(&mut *locked(&self.view), Arc::new(view));
+        log_states(&before, &self.view());
     }
 
     /// Replaces what one shard has counted.
@@ -92,6 +93,27 @@ impl Shown {
             sum.value += figure.value;
         }
         sums.into_values().collect()
+    }
+}
+
+/// Writes down which servers of the cluster are otherwise than they were.
+fn log_states(before: &ClusterView, after: &ClusterView) {
+    let states = |view: &ClusterView| -> BTreeMap<_, _> {
+        view.servers.iter().map(|server| (server.name.clone(), (server.kind, server.state))).collect()
+    };
+    let same = |(was, is): (&ServerView, &ServerView)| (&was.name, was.state) == (&is.name, is.state);
+    if before.servers.len() == after.servers.len() && before.servers.iter().zip(&after.servers).all(same) {
+        return; // as nearly always
+    }
+    let (before, after) = (states(before), states(after));
+    for (server, &(kind, state)) in &after {
+        let was = before.get(server).map_or("unknown", |(_, state)| *state);
+        if was != state {
+            tracing::info!(%server, kind, was, state, "server state");
+        }
+    }
+    for (server, &(kind, was)) in before.iter().filter(|(server, _)| !after.contains_key(*server)) {
+        tracing::info!(%server, kind, was, state = "gone", "server state");
     }
 }
 

@@ -21,6 +21,7 @@ use crate::metrics::Shown;
 use crate::pace::Pace;
 use crate::process;
 use crate::signals::{self, StopRequested};
+use crate::steps::Steps;
 use anyhow::Context;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::net::SocketAddr;
@@ -120,6 +121,7 @@ impl<M: Machine + Send + 'static> Running<M> {
         let keys = keys::load(&common, plan.role, plan.login_key_file.as_deref())?;
         let begins = Begins { node: &node, seed, clock, link: keys.link };
         let shown = Arc::new(Shown::default());
+        let steps = Arc::new(Steps::as_logged());
         let shards = plan.shards;
         let asked = Arc::new(Asked::empty());
         let mut server = Server::start(
@@ -127,7 +129,7 @@ impl<M: Machine + Send + 'static> Running<M> {
             listeners(&common, plan.role, &seals, keys.lock),
             |shard| {
                 let later = later(Arc::clone(&asked), shard);
-                Host::new(host_parts(&mut plan, shard, &begins, &seals, &shown, later))
+                Host::new(host_parts(&mut plan, shard, &begins, &seals, (&shown, &steps), later))
             },
         )
         .context("cannot start layer 2")?;
@@ -196,7 +198,7 @@ impl<M: Machine + Send + 'static> Running<M> {
                 tracing::info!(?keys, "ticket keys read again; the first one seals");
                 self.seals.keys.store(Arc::new(keys));
             }
-            Err(error) => tracing::error!("ticket keys stay as they were: {error:#}"),
+            Err(error) => tracing::error!(error = format!("{error:#}"), "ticket keys stay as they were"),
         }
     }
 
@@ -325,7 +327,7 @@ fn host_parts<M: Machine>(
     shard: usize,
     begins: &Begins<'_>,
     seals: &Arc<Seals>,
-    shown: &Arc<Shown>,
+    (shown, steps): (&Arc<Shown>, &Arc<Steps>),
     later: Later,
 ) -> HostParts<M> {
     let link = plan.common.manager.filter(|_| shard == 0);
@@ -350,6 +352,7 @@ fn host_parts<M: Machine>(
         keeps_tickets: plan.role == Role::Hall,
         exempt: plan.common.exempt.clone(),
         shown: Arc::clone(shown),
+        steps: Arc::clone(steps),
     }
 }
 

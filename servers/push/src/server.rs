@@ -25,8 +25,8 @@ use usher_runtime::life::{self, DRAIN_LOOK_EVERY, FLUSH_MAX, Needs, Ready};
 use usher_runtime::metrics::Shown;
 use usher_runtime::signals::StopRequested;
 
-/// How often somebody looks whether the server is to stop; a signal is heard at once.
-const LOOK_EVERY: Duration = Duration::from_secs(3600);
+/// How often somebody looks after what was left out of the logs; a signal is heard at once.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Runs a push server until it is told to stop.
 pub fn run(config: &Config) -> anyhow::Result<()> {

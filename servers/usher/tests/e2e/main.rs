@@ -22,6 +22,7 @@ mod floods;
 mod killed_players;
 mod links;
 mod logins;
+mod logs;
 mod outside;
 mod page;
 mod plan;
