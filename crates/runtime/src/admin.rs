@@ -66,7 +66,7 @@ impl AdminState {
     }
 
     /// Whether it serves: a server that has a manager, once that has taken it.
-    fn is_ready(&self) -> bool {
+    pub fn is_ready(&self) -> bool {
         let needs_nobody = self.node.is_none() || self.is_manager();
         !self.draining.load(Ordering::Acquire) && (needs_nobody || self.shown.was_registered())
     }

@@ -55,6 +55,8 @@ pub enum HostNote<N> {
     Answered(u64, Answer),
     /// The process slept: break the link and present anew.
     Woke,
+    /// Somebody wants to know that this shard is alive.
+    Beat,
 }
 
 /// What a link to the manager begins with.
@@ -321,6 +323,7 @@ impl<M: Machine + Send + 'static> Host<M> {
                     actions.abort(socket(conn));
                 }
             }
+            HostNote::Beat => self.parts.shown.beat(),
         }
     }
 

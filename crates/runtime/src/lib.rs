@@ -26,6 +26,7 @@ pub mod life;
 pub mod link;
 pub mod logs;
 pub mod metrics;
+pub mod notify;
 mod pace;
 pub mod process;
 pub mod sealed;

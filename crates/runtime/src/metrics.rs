@@ -28,6 +28,7 @@ pub struct Shown {
     figures: Mutex<BTreeMap<usize, Figures>>,
     closed: Mutex<BTreeMap<&'static str, u64>>,
     link: AtomicU64,
+    beats: AtomicU64,
     was_registered: AtomicBool,
     /// The machine has said that nobody is left.
     pub drained: AtomicBool,
@@ -43,6 +44,16 @@ impl Shown {
     pub(crate) fn show(&self, view: ClusterView) {
         let before = std::mem::replace(&mut *locked(&self.view), Arc::new(view));
         log_states(&before, &self.view());
+    }
+
+    /// A shard has answered that it is alive.
+    pub(crate) fn beat(&self) {
+        self.beats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often shards have answered so far.
+    pub(crate) fn beats(&self) -> u64 {
+        self.beats.load(Ordering::Relaxed)
     }
 
     /// Replaces what one shard has counted.

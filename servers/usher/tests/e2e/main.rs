@@ -23,6 +23,7 @@ mod killed_players;
 mod links;
 mod logins;
 mod logs;
+mod notify;
 mod outside;
 mod page;
 mod plan;
