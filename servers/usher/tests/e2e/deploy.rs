@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use usher_runtime::config::ConfigFile;
+use usher_runtime::config::{ConfigFile, Kind};
 
 /// A file of the repository.
 pub(crate) fn path(name: &str) -> PathBuf {
@@ -121,6 +121,29 @@ fn prometheus_looks_at_every_server_of_the_local_cluster_by_its_own_port() {
         format!("- {{ targets: [\"{admin}\"], labels: {{ server: {name}, kind: {kind} }} }}")
     };
     assert_eq!(targets, local_cluster().values().map(target).collect());
+}
+
+/// The longest drain of the local cluster, in seconds.
+pub(crate) fn drain_timeout_s() -> u64 {
+    let drains = local_cluster().into_keys().filter_map(|file| {
+        let text = text(&format!("deploy/local/{file}"));
+        let value = text.lines().find_map(|line| line.strip_prefix("drain_timeout_s = "))?;
+        value.split_whitespace().next()?.parse().ok()
+    });
+    drains.max().expect("a config names it")
+}
+
+#[test]
+fn every_kind_of_server_has_a_unit_that_starts_it_and_waits_for_its_drain() {
+    for kind in Kind::ALL.map(Kind::as_str) {
+        let (at, instance) = if kind == "manager" { ("", "manager") } else { ("@", "%i") };
+        let unit = text(&format!("deploy/systemd/usher-{kind}{at}.service"));
+        let start = format!("ExecStart=/usr/local/bin/usher {kind} -c /etc/usher/{instance}.toml\n");
+        assert!(unit.contains(&start), "no {start} in:\n{unit}");
+    }
+    let common = text("deploy/systemd/usher-.service.d/common.conf");
+    let stop = format!("TimeoutStopSec={}\n", drain_timeout_s() + 10);
+    assert!(common.contains(&stop), "units must wait longer than a drain: {stop}");
 }
 
 #[test]

@@ -4,9 +4,10 @@
 //! Owns: these tests, which a plain `cargo test` leaves out: not every desk has those programs. `cargo xtask ci` installs them, or
 //! says what to install, and runs all of these.
 //! Invariants: a program that is not there fails the test.
-//! Read next: [`prometheus`].
+//! Read next: [`prometheus`], [`systemd`].
 
 mod prometheus;
+mod systemd;
 
 use std::process::{Command, Output, Stdio};
 
