@@ -22,6 +22,8 @@ struct Local {
     name: String,
     kind: String,
     admin: String,
+    /// Where it listens.
+    listens: BTreeSet<String>,
 }
 
 /// The local cluster, by file.
@@ -36,7 +38,8 @@ fn local_cluster() -> BTreeMap<String, Local> {
             text.lines().filter_map(value).collect()
         };
         let first = |key: &str| values(key).remove(0);
-        let local = Local { name: first("name"), kind: first("kind"), admin: first("admin") };
+        let listens = values("listen").into_iter().collect();
+        let local = Local { name: first("name"), kind: first("kind"), admin: first("admin"), listens };
         (file.file_name().unwrap().to_str().unwrap().to_owned(), local)
     };
     configs.map(local).collect()
@@ -121,6 +124,34 @@ fn prometheus_looks_at_every_server_of_the_local_cluster_by_its_own_port() {
         format!("- {{ targets: [\"{admin}\"], labels: {{ server: {name}, kind: {kind} }} }}")
     };
     assert_eq!(targets, local_cluster().values().map(target).collect());
+}
+
+#[test]
+fn compose_starts_every_server_of_the_local_cluster_by_its_config() {
+    let compose = text("deploy/container/compose.yaml");
+    let services: BTreeSet<_> =
+        compose.lines().filter(|line| line.contains("<<: *server")).map(squeezed).collect();
+    let service = |(file, it): (&String, &Local)| {
+        let ports: BTreeSet<_> =
+            it.listens.iter().filter_map(|at| at.rsplit_once(':')).map(|(_, port)| port).collect();
+        let ports: Vec<_> = ports.into_iter().collect();
+        let admin = it.admin.rsplit_once(':').unwrap().1;
+        let Local { name, kind, .. } = it;
+        let command = format!("command: [{kind}, -c, /etc/usher/{file}]");
+        format!("{name}: {{ <<: *server, {command} }} # {}, admin {admin}", ports.join(", "))
+    };
+    assert_eq!(services, local_cluster().iter().map(service).collect());
+    assert!(compose.contains("volumes: [\"../local:/etc/usher\"]"));
+    assert!(
+        path("deploy/container").join("../local").is_dir()
+            && path("deploy/container/Containerfile").is_file()
+    );
+    let grace = format!("stop_grace_period: {}s", drain_timeout_s() + 10);
+    assert!(compose.contains(&grace), "compose must wait longer than a drain: {grace}");
+}
+
+fn squeezed(line: &str) -> String {
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The longest drain of the local cluster, in seconds.
