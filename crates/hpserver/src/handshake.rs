@@ -46,7 +46,7 @@ fn greet<S: Service>(desk: &mut Desk<S>, stream: &mut Stream, body: &[u8], fabri
     match fabric.listeners[stream.listener.index()].channel.greet(body, peer) {
         Ok(greeted) => {
             begin.handshake = greeted.handshake;
-            stream.phase = Phase::Knocked;
+            stream.enter(Phase::Knocked, &fabric.listeners[stream.listener.index()].counters);
             let (conn, listener) = (stream.id, stream.listener);
             let greeting = greeted.greeting;
             desk.tell_shard(stream, LogicItem::Knock { conn, listener, peer, greeting });
@@ -61,9 +61,9 @@ fn greet<S: Service>(desk: &mut Desk<S>, stream: &mut Stream, body: &[u8], fabri
 pub(crate) fn admit<S: Service>(desk: &mut Desk<S>, stream: &mut Stream, fabric: &Fabric<S>) {
     let Some(begin) = stream.begin.as_mut().filter(|_| stream.phase == Phase::Knocked) else { return };
     if begin.handshake.is_none() {
-        let welcome = fabric.listeners[stream.listener.index()].channel.welcome();
-        open_outlet(desk, stream, welcome, None, fabric);
-        stream.phase = Phase::Open;
+        let config = &fabric.listeners[stream.listener.index()];
+        open_outlet(desk, stream, config.channel.welcome(), None, fabric);
+        stream.enter(Phase::Open, &config.counters);
         stream.unopened = true;
         return desk.resume(stream, fabric);
     }
@@ -75,7 +75,7 @@ pub(crate) fn admit<S: Service>(desk: &mut Desk<S>, stream: &mut Stream, fabric:
         Some(Ok((welcome, Keys { seal, open }))) => {
             open_outlet(desk, stream, welcome, Some(seal), fabric);
             stream.open = Some(open);
-            stream.phase = Phase::Proving;
+            stream.enter(Phase::Proving, &fabric.listeners[stream.listener.index()].counters);
             desk.resume(stream, fabric);
         }
         Some(Err(reason)) => desk.end(stream, CloseReason::GreetingRefused(reason), fabric),

@@ -16,6 +16,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use crate::{
+    delays::{Delays, Stopwatch},
     pace::Pace,
     places::Places,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -142,6 +143,7 @@ struct Queue<I> {
     /// Items of the run that is under way.
     running: usize,
     counts: LaneCounts,
+    stopwatch: Stopwatch,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,6 +171,7 @@ pub(crate) struct LaneCounts {
     pub(crate) length: u64,
     pub(crate) length_peak: u64,
     pub(crate) waits: u64,
+    pub(crate) delays: Delays,
 }
 
 impl<I: Item, T> Lane<I, T> {
@@ -181,6 +184,7 @@ impl<I: Item, T> Lane<I, T> {
                 pace: Pace::default(),
                 running: 0,
                 counts: LaneCounts::default(),
+                stopwatch: Stopwatch::default(),
             }),
             state: Mutex::new(state),
         }
@@ -202,6 +206,8 @@ impl<I: Item, T> Lane<I, T> {
         }
         let mut queue = self.queue();
         queue.counts.items += bundle.len() as u64;
+        let first = if bundle.has(Class::Rest) { Class::Rest } else { Class::Link };
+        queue.comes(first);
         for (queued, new) in queue.items.items.iter_mut().zip(&mut bundle.items) {
             if queued.is_empty() {
                 std::mem::swap(queued, new);
@@ -229,6 +235,7 @@ impl<I: Item, T> Lane<I, T> {
             }
             queue.running += batch.len();
             queue.counts.batches += u64::from(!batch.is_empty());
+            queue.stopwatch.taken([links_taken, batch.len() - links_taken]);
             links_taken
         };
         let counted = batch.iter().filter(|item| item.counted()).count();
@@ -281,7 +288,7 @@ impl<I: Item, T> Lane<I, T> {
 
     pub(crate) fn counts(&self) -> LaneCounts {
         let queue = self.queue();
-        LaneCounts { length: queue.items.len() as u64, ..queue.counts }
+        LaneCounts { length: queue.items.len() as u64, delays: queue.stopwatch.delays, ..queue.counts }
     }
 
     /// Every change under the lock is whole before anything can panic, so a poisoned one is sound.
@@ -294,6 +301,11 @@ impl<I> Queue<I> {
     fn hold(&mut self) -> Held {
         self.status = Status::Held;
         Held { expected: self.pace.expected(self.items.len()) }
+    }
+
+    /// A bundle is on its way in, with an item of this class.
+    fn comes(&mut self, class: Class) {
+        self.stopwatch.coming(self.counts.batches, class, self.items.class(class).len());
     }
 
     fn ran(&mut self, spent: Option<Duration>) {

@@ -25,6 +25,7 @@ mod backlog;
 mod channel;
 mod codec;
 mod config;
+mod delays;
 mod fabric;
 mod groups;
 mod handshake;
@@ -64,6 +65,7 @@ pub use channel::{
 };
 pub use codec::{BadFrame, Codec, Decoded, Frame, Framed, Partial, TooLarge};
 pub use config::{Config, Limits, ListenerConfig};
+pub use delays::Delays;
 pub use listener::{ListenerId, Online};
 pub use metrics::{ListenerMetrics, Metrics, StageMetrics};
 pub use networks::{Network, NotANetwork, household};

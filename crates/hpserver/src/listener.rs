@@ -10,6 +10,7 @@
 //! Read next: `hook`, which counts connections in; `receive` and `logic`, whichever is last to hear of an end.
 
 use std::{
+    array,
     collections::BTreeMap,
     fmt,
     net::SocketAddr,
@@ -25,7 +26,7 @@ use usher_completion::ConnId;
 
 use crate::{
     Channel, CloseReason, Codec, Limits, ListenerConfig, ListenerMetrics, Rates, Service, ShardId,
-    addresses::Addresses, fabric::lock, timer::now,
+    addresses::Addresses, fabric::lock, stream::Phase, timer::now,
 };
 
 /// A listener: its place in the list that `Server::start` was given.
@@ -97,6 +98,7 @@ pub(crate) struct Counters {
     connections: AtomicU64,
     connections_peak: AtomicU64,
     connections_total: AtomicU64,
+    phases: [AtomicU64; Phase::COUNT],
     closed: [AtomicU64; CloseReason::NAMES.len()],
     pub(crate) packets_in: AtomicU64,
     pub(crate) packets_out: AtomicU64,
@@ -122,6 +124,20 @@ impl Counters {
 
     pub(crate) fn exit(&self) {
         self.connections.fetch_sub(1, Relaxed);
+    }
+
+    /// A receive lane knows of one more.
+    pub(crate) fn came(&self, phase: Phase) {
+        self.phases[phase as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn moved(&self, from: Phase, to: Phase) {
+        self.came(to);
+        self.went(from);
+    }
+
+    pub(crate) fn went(&self, phase: Phase) {
+        self.phases[phase as usize].fetch_sub(1, Relaxed);
     }
 
     pub(crate) fn closed(&self, reason: CloseReason) {
@@ -173,6 +189,7 @@ impl<S: Service> Listener<S> {
             connections: counters.connections.load(Relaxed),
             connections_peak: counters.connections_peak.load(Relaxed),
             connections_total: counters.connections_total.load(Relaxed),
+            states: array::from_fn(|at| (Phase::NAMES[at], counters.phases[at].load(Relaxed))),
             addresses: self.addresses.count(now()) as u64,
             closed,
             packets_in: counters.packets_in.load(Relaxed),

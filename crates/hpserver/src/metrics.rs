@@ -8,6 +8,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::{Delays, stream::Phase};
+
 /// A server's counters at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
@@ -52,6 +54,8 @@ pub struct StageMetrics {
     pub length_peak: u64,
     /// Times it waited for the stage after it.
     pub waits: u64,
+    /// How long items waited in its queues; a sample.
+    pub delays: Delays,
 }
 
 /// One listener.
@@ -67,6 +71,8 @@ pub struct ListenerMetrics {
     pub connections_total: u64,
     /// Addresses that its limits by address know of: those with a connection, or with too many a moment ago.
     pub addresses: u64,
+    /// Those that the receive stage knows of, by how far they have come.
+    pub states: [(&'static str, u64); Phase::COUNT],
     /// How many ended for which reason.
     pub closed: BTreeMap<&'static str, u64>,
     /// Packets decoded.

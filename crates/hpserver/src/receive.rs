@@ -227,6 +227,7 @@ impl<S: Service> Receiver<S> {
             _ => {}
         }
         if stream.gone && stream.phase == Phase::Over {
+            fabric.listeners[stream.listener.index()].counters.went(stream.phase);
             self.streams.remove(conn);
         }
     }
@@ -285,15 +286,16 @@ impl<S: Service> Desk<S> {
         });
         let hello = begin.offer.as_mut().map(|offer| offer.hello());
         let mut stream = Stream::new(conn, listener, Class::of(config.link), route, begin);
+        config.counters.came(stream.phase);
         if hello.is_some() || !is_dialled {
             self.openings[listener.index()].push(self.now, config.limits.first_message_deadline, conn);
         }
         match hello {
             Some(hello) => {
-                stream.phase = Phase::Answering;
+                stream.enter(Phase::Answering, &config.counters);
                 self.raw(&stream, hello, fabric);
             }
-            None if !is_dialled && config.channel.greets() => stream.phase = Phase::Greeting,
+            None if !is_dialled && config.channel.greets() => {}
             None => self.open(&mut stream, fabric),
         }
         if fabric.is_draining() {
@@ -305,8 +307,8 @@ impl<S: Service> Desk<S> {
     /// Packets may come from now on; says so to the shard.
     pub(crate) fn open(&mut self, stream: &mut Stream, fabric: &Fabric<S>) {
         let (conn, listener) = (stream.id, stream.listener);
-        stream.phase = Phase::Open;
         let config = &fabric.listeners[listener.index()];
+        stream.enter(Phase::Open, &config.counters);
         if config.codec.ping().is_some() {
             self.pings[listener.index()].push(self.now, config.limits.ping_interval, conn);
         }
@@ -416,7 +418,7 @@ impl<S: Service> Desk<S> {
                 self.finish(stream, last_words, fabric);
             }
         }
-        stream.phase = Phase::Over;
+        stream.enter(Phase::Over, &fabric.listeners[listener.index()].counters);
     }
 
     /// A connection that no service knows of is over, for `reason`, with these words.
@@ -428,7 +430,7 @@ impl<S: Service> Desk<S> {
         fabric: &Fabric<S>,
     ) {
         stream.ending = Some(reason);
-        stream.phase = Phase::Over;
+        stream.enter(Phase::Over, &fabric.listeners[stream.listener.index()].counters);
         self.finish(stream, last_words, fabric);
     }
 

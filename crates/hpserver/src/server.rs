@@ -374,6 +374,7 @@ fn stage<S: Service>(
         length: sum.length + lane.length,
         length_peak: sum.length_peak.max(lane.length_peak),
         waits: sum.waits + lane.waits,
+        delays: sum.delays.plus(&lane.delays),
         ..sum
     })
 }

@@ -15,7 +15,7 @@ use usher_completion::ConnId;
 
 use crate::{
     BadFrame, CloseReason, Codec, Handshake, ListenerId, Offer, Open, Partial, ShardId, lane::Class,
-    rate::Meter, table::Tenant,
+    listener::Counters, rate::Meter, table::Tenant,
 };
 
 /// Where a connection stands.
@@ -33,6 +33,14 @@ pub(crate) enum Phase {
     Open,
     /// Nothing more is read, and its end was reported.
     Over,
+}
+
+impl Phase {
+    pub(crate) const COUNT: usize = 6;
+
+    /// As metrics name them.
+    pub(crate) const NAMES: [&'static str; Self::COUNT] =
+        ["greeting", "knocking", "proving", "dialling", "open", "closing"];
 }
 
 #[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, in any combination")]
@@ -119,6 +127,12 @@ impl Stream {
             open: None,
             begin: Some(Box::new(begin)),
         }
+    }
+
+    /// It is further than it was.
+    pub(crate) fn enter(&mut self, phase: Phase, counters: &Counters) {
+        counters.moved(self.phase, phase);
+        self.phase = phase;
     }
 
     /// Its end is decided: nothing of it is read any more.

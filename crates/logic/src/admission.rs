@@ -32,9 +32,20 @@ pub enum Decision {
     Redirect {
         /// Redirects it may still be given, this one included: at least 1.
         hops_left: u8,
+        /// Why.
+        cause: Cause,
     },
     /// Tell it to come back later.
     Busy,
+}
+
+/// Which limit a client is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// As many are served as may be at once.
+    Full,
+    /// As many were begun to be served lately as may be.
+    Rate,
 }
 
 /// The limits of one server and the reservations used there.
@@ -87,9 +98,12 @@ impl Admission {
                 return Decision::Serve;
             }
         }
+        let is_full = serving >= self.serve_max.min(self.connections_max);
         match reservation.map_or(self.redirects_max, |it| it.hops_left) {
             0 => Decision::Busy,
-            hops_left => Decision::Redirect { hops_left },
+            hops_left => {
+                Decision::Redirect { hops_left, cause: if is_full { Cause::Full } else { Cause::Rate } }
+            }
         }
     }
 

@@ -10,7 +10,7 @@
 //! not answer, or when a login knows no hall, a client is told Busy.
 //! Read next: [`crate::admission`], [`crate::login`].
 
-use crate::admission::{Admission, Decision};
+use crate::admission::{Admission, Cause, Decision};
 use crate::asked_for::AskedFor;
 use crate::pending::Pending;
 use crate::uplink::Uplink;
@@ -54,7 +54,7 @@ pub(crate) struct Front {
     arbitrations_max: u32,
     admission: Admission,
     pub(crate) uplink: Uplink,
-    arbitrations: Pending,
+    arbitrations: Pending<Cause>,
     strangers: AskedFor,
     rng: ChaCha8Rng,
     draining: bool,
@@ -65,7 +65,8 @@ pub(crate) struct Front {
 #[derive(Debug, Default)]
 struct Counts {
     admitted: u64,
-    redirected: u64,
+    redirected_full: u64,
+    redirected_rate: u64,
     busy_hops: u64,
     busy_link: u64,
     busy_full: u64,
@@ -109,7 +110,7 @@ impl Front {
                 out.push(Output::Admit(conn));
                 return true;
             }
-            Decision::Redirect { hops_left } => self.arbitrate(now, caller, hops_left, out),
+            Decision::Redirect { hops_left, cause } => self.arbitrate(now, caller, (hops_left, cause), out),
             Decision::Busy => {
                 self.counts.busy_hops += 1;
                 self.refuse_busy(conn, out);
@@ -128,12 +129,15 @@ impl Front {
 
     /// The manager's answer to an arbitration; one that waits no more is ignored.
     pub(crate) fn arbitrated<N>(&mut self, answer: Arbitrated, out: &mut Outbox<N>) {
-        let Some(conn) = self.arbitrations.answered(answer.request) else { return };
+        let Some((conn, cause)) = self.arbitrations.answered(answer.request) else { return };
         let Some((address, reservation)) = answer.to else {
             self.counts.busy_nobody += 1;
             return self.refuse_busy(conn, out);
         };
-        self.counts.redirected += 1;
+        match cause {
+            Cause::Full => self.counts.redirected_full += 1,
+            Cause::Rate => self.counts.redirected_rate += 1,
+        }
         out.push(Output::Refuse(conn, Redirect { address, reservation, room: None }.into()));
     }
 
@@ -209,10 +213,11 @@ impl Front {
         ];
         let waiting = self.arbitrations.len() as u64;
         figures.counter("usher_admitted_total", "Who knocked and was let in.", counts.admitted);
-        figures.counter(
+        figures.counters(
             "usher_redirects_total",
-            "Who knocked and was sent to another server.",
-            counts.redirected,
+            "Who knocked and was sent to another server, by the limit that was reached here.",
+            "cause",
+            [("full", counts.redirected_full), ("rate", counts.redirected_rate)],
         );
         figures.counters(
             "usher_busy_total",
@@ -241,7 +246,13 @@ impl Front {
         self.draining
     }
 
-    fn arbitrate<N>(&mut self, now: Time, caller: &Caller, hops_left: u8, out: &mut Outbox<N>) {
+    fn arbitrate<N>(
+        &mut self,
+        now: Time,
+        caller: &Caller,
+        (hops_left, cause): (u8, Cause),
+        out: &mut Outbox<N>,
+    ) {
         let Caller { conn, session, .. } = *caller;
         if !self.uplink.is_up() {
             self.counts.busy_link += 1;
@@ -258,7 +269,7 @@ impl Front {
             return self.refuse_busy(conn, out);
         }
         let request = self.uplink.next_request();
-        self.arbitrations.insert(now, request, conn);
+        self.arbitrations.insert(now, request, conn, cause);
         self.uplink.send(Arbitrate { request, session, hops_left }, out);
     }
 

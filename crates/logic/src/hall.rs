@@ -166,7 +166,7 @@ impl Hall {
         match message {
             Message::Arbitrated(answer) => self.front.arbitrated(answer, out),
             Message::Located(located) => {
-                if let Some(conn) = self.located.answered(located.request) {
+                if let Some((conn, ())) = self.located.answered(located.request) {
                     self.learn(now, conn, |it| it.seats = Some(located.seats), out);
                 }
             }
@@ -185,7 +185,7 @@ impl Hall {
         let mut gathering = Gathering { game: wanted.game, renewal: Renewal::Asked, seats: None };
         if self.front.uplink.is_up() {
             let request = self.front.uplink.next_request();
-            self.located.insert(now, request, conn);
+            self.located.insert(now, request, conn, ());
             self.front.uplink.send(Locate { request, identity: visit.who }, out);
         } else {
             gathering.seats = Some(Vec::new());

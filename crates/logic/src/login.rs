@@ -307,7 +307,7 @@ impl Login {
         let exchange = Exchange { client_first, server_first };
         self.set_step(conn, Step::Challenged(Box::new(Attempt { account, exchange })));
         self.challenges += 1;
-        self.proofs.insert(now, self.challenges, conn);
+        self.proofs.insert(now, self.challenges, conn, ());
     }
 
     fn prove(

@@ -13,12 +13,12 @@ mod dashboard;
 mod events;
 mod history;
 
-use crate::metrics::{Shown, render};
+use crate::metrics::{Format, Shown, render};
 use crate::process;
 use axum::Router;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -70,7 +70,7 @@ impl AdminState {
     }
 
     /// Whether it serves: a server that has a manager, once that has taken it.
-    fn is_ready(&self) -> bool {
+    pub fn is_ready(&self) -> bool {
         let needs_nobody = self.node.is_none() || self.is_manager();
         !self.draining.load(Ordering::Acquire) && (needs_nobody || self.shown.was_registered())
     }
@@ -158,9 +158,11 @@ async fn ready(State(state): State<Arc<AdminState>>) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
 }
 
-async fn metrics(State(state): State<Arc<AdminState>>) -> Response {
-    let page = render(&(state.metrics)(), &state.shown, state.node.is_some());
-    ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], page).into_response()
+async fn metrics(State(state): State<Arc<AdminState>>, headers: HeaderMap) -> Response {
+    let accepts = headers.get_all(ACCEPT).into_iter().filter_map(|accept| accept.to_str().ok());
+    let format = Format::accepted(accepts);
+    let page = render(&(state.metrics)(), &state.shown, state.node.is_some(), format);
+    ([(CONTENT_TYPE, format.content_type())], page).into_response()
 }
 
 async fn cluster(State(state): State<Arc<AdminState>>) -> Response {

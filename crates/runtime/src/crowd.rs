@@ -87,6 +87,7 @@ impl<M: Machine + Send + 'static> RunningCrowd<M> {
                 keeps_tickets: false,
                 exempt: Vec::new(),
                 shown: Arc::clone(&shown),
+                steps: Arc::default(),
             })
         })?;
         let remote = server.remote();

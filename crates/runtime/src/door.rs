@@ -155,7 +155,7 @@ impl Channel<Message, Greeting> for Door {
                 Message::Closing(closing) => closing.reason.as_str(),
                 _ => "version",
             };
-            tracing::debug!(%peer, reason, "shown out at the door");
+            tracing::info!(%peer, reason, "shown out at the door");
             Refusal { last_words: self.refusal(&message), reason }
         })
     }

@@ -13,6 +13,7 @@ use crate::clock::{self, Clock};
 use crate::door::Greeting;
 use crate::link::Link;
 use crate::metrics::Shown;
+use crate::steps::Steps;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -54,6 +55,8 @@ pub enum HostNote<N> {
     Answered(u64, Answer),
     /// The process slept: break the link and present anew.
     Woke,
+    /// Somebody wants to know that this shard is alive.
+    Beat,
 }
 
 /// What a link to the manager begins with.
@@ -91,6 +94,8 @@ pub struct HostParts<M: Machine> {
     pub exempt: Vec<Network>,
     /// Where figures and views go.
     pub shown: Arc<Shown>,
+    /// Who writes down what players do.
+    pub steps: Arc<Steps>,
 }
 
 /// One machine at work.
@@ -151,9 +156,16 @@ impl<M: Machine + Send + 'static> Host<M> {
     ) {
         match output {
             Output::Admit(conn) => actions.admit(socket(conn)),
-            Output::Refuse(conn, message) => actions.refuse(socket(conn), message),
-            Output::Send(conn, message) => actions.send(socket(conn), message),
+            Output::Refuse(conn, message) => {
+                self.parts.steps.refused(conn, self.knocking.get(&conn), &message);
+                actions.refuse(socket(conn), message);
+            }
+            Output::Send(conn, message) => {
+                self.parts.steps.told(conn, &message);
+                actions.send(socket(conn), message);
+            }
             Output::SendShared(conn, message) => {
+                self.parts.steps.told(conn, &message);
                 let shared = self.shared(message);
                 actions.send_shared(socket(conn), shared);
             }
@@ -164,6 +176,7 @@ impl<M: Machine + Send + 'static> Host<M> {
             }
             Output::Close(conn, reason) => {
                 self.parts.shown.closed(reason);
+                self.parts.steps.closed(conn, reason);
                 let last_words = self.parts.says_why.then(|| Closing { reason }.into());
                 actions.close(socket(conn), last_words);
             }
@@ -180,6 +193,7 @@ impl<M: Machine + Send + 'static> Host<M> {
                 let presented = presented.map(AsRef::as_ref);
                 if let Some(world) = &mut self.parts.answers {
                     let answer = world.answer(id, question, presented, clock::unix_ms());
+                    self.parts.steps.answered(answer.as_ref());
                     answers.extend(answer.map(|answer| Input::Answer { id, answer }));
                 }
             }
@@ -231,6 +245,7 @@ impl<M: Machine + Send + 'static> Host<M> {
     fn closed(&mut self, id: ConnId, reason: CloseReason, actions: &mut Actions<Self>) {
         self.knocking.remove(&id);
         self.tickets.remove(&id);
+        self.parts.steps.gone(id, reason.name());
         if self.link.as_ref().and_then(Link::conn) == Some(id) {
             if reason != CloseReason::Shutdown {
                 tracing::warn!(reason = reason.name(), "link to the manager is down; dialling again");
@@ -308,6 +323,7 @@ impl<M: Machine + Send + 'static> Host<M> {
                     actions.abort(socket(conn));
                 }
             }
+            HostNote::Beat => self.parts.shown.beat(),
         }
     }
 
@@ -348,6 +364,7 @@ impl<M: Machine + Send + 'static> Service for Host<M> {
             Event::Knock { conn: id, peer, greeting, .. } => self.knock(conn(id), peer, greeting, actions),
             Event::Opened { conn: id, .. } => {
                 let peer = self.knocking.remove(&conn(id)).unwrap_or(Peer::Stranger);
+                self.parts.steps.arrived(conn(id), &peer);
                 self.step(Input::Connected { conn: conn(id), peer }, actions);
             }
             Event::Dialed { token, conn: id } => self.dialed(token, conn(id), actions),

@@ -26,11 +26,13 @@ pub mod life;
 pub mod link;
 pub mod logs;
 pub mod metrics;
+pub mod notify;
 mod pace;
 pub mod process;
 pub mod sealed;
 pub mod server;
 pub mod signals;
+pub mod steps;
 
 pub use app::App;
 pub use config::ConfigError;

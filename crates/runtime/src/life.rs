@@ -32,7 +32,7 @@ pub fn begin(
     stages: &StagesSection,
     connections_max: u64,
 ) -> anyhow::Result<Receiver<StopRequested>> {
-    logs::init(log);
+    logs::init_limited(log);
     let possible = process::connections_possible() + (stages.workers * stages.direct_descriptors) as u64;
     if connections_max > possible {
         let needed = connections_max + process::FILES_RESERVED;
@@ -111,8 +111,12 @@ impl Ready<'_> {
     /// Tells whoever started this process.
     pub fn announce(&self) {
         let Self { name, kind, address, admin, listeners } = self;
+<<<<<<< HEAD
         let dashboard = (*kind == Kind::Manager.as_str()).then(|| format!("http://{admin}/"));
         tracing::info!(%name, %address, %admin, dashboard = dashboard.as_deref(), "{kind} server is ready");
+=======
+        tracing::info!(%name, kind, %address, %admin, "server started");
+>>>>>>> metrics
         let mut ready = serde_json::json!({
             "ready": name, "kind": kind, "address": address, "admin": admin.to_string()
         });
@@ -128,6 +132,7 @@ impl Ready<'_> {
 }
 
 /// Looks every `pause` whether it is over. Whether it is, or the end has come, before somebody wants it to stop.
+/// What was left out of the logs meanwhile is told.
 pub fn wait(
     stops: &Receiver<StopRequested>,
     pause: Duration,
@@ -137,7 +142,7 @@ pub fn wait(
     while !is_over() && end.is_none_or(|end| clock::instant() < end) {
         match stops.recv_timeout(pause) {
             Ok(StopRequested) | Err(RecvTimeoutError::Disconnected) => return false,
-            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Timeout) => logs::tell_left_out(false),
         }
     }
     true
@@ -146,6 +151,7 @@ pub fn wait(
 /// Stops the server and says so. A server that kept something of its pools has failed.
 pub fn stop<S: Service>(server: Server<S>, name: &str, flush: Duration) -> anyhow::Result<()> {
     let report = server.shutdown(flush);
+    logs::tell_left_out(true);
     let stats = &report.metrics.completion;
     let stopped = serde_json::json!({
         "stopped": name,

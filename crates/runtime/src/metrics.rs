@@ -1,25 +1,23 @@
 //! What a server shows of itself: layer 2's counters, the machine's figures, the manager's view.
 //!
 //! Why: an operator sees the same numbers that the tests assert on.
-//! Owns: [`Shown`], where hosts put what they show; the Prometheus text of all of it.
+//! Owns: [`Shown`], where hosts put what they show; which metrics there are of it.
 //! Invariants: names and units follow Prometheus' conventions; no series stands twice; label sets are bounded (stages,
 //! listeners, close reasons and pools have fixed names, rooms are at most `ROOMS_MAX`).
-//! Read next: [`crate::admin`], which serves it.
+//! Read next: `metrics/page.rs`, which writes it down; [`crate::admin`], which serves it; docs/metrics.md.
+
+mod page;
+
+pub use page::Format;
 
 use crate::process;
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::text::encode_registry;
-use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::registry::Registry;
+use page::Page;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use usher_hpserver::{ListenerMetrics, Metrics, StageMetrics};
-use usher_proto::figures::{Figure, FigureKind};
-use usher_proto::machine::ClusterView;
+use usher_proto::figures::Figure;
+use usher_proto::machine::{ClusterView, ServerView};
 use usher_proto::message::CloseReason;
 use usher_proto::{ConnId, Figures};
 
@@ -30,6 +28,7 @@ pub struct Shown {
     figures: Mutex<BTreeMap<usize, Figures>>,
     closed: Mutex<BTreeMap<&'static str, u64>>,
     link: AtomicU64,
+    beats: AtomicU64,
     was_registered: AtomicBool,
     /// The machine has said that nobody is left.
     pub drained: AtomicBool,
@@ -43,7 +42,18 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl Shown {
     pub(crate) fn show(&self, view: ClusterView) {
-        *locked(&self.view) = Arc::new(view);
+        let before = std::mem::replace(&mut *locked(&self.view), Arc::new(view));
+        log_states(&before, &self.view());
+    }
+
+    /// A shard has answered that it is alive.
+    pub(crate) fn beat(&self) {
+        self.beats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often shards have answered so far.
+    pub(crate) fn beats(&self) -> u64 {
+        self.beats.load(Ordering::Relaxed)
     }
 
     /// Replaces what one shard has counted.
@@ -97,36 +107,54 @@ impl Shown {
     }
 }
 
-/// Everything in Prometheus' text format. `linked`: the server has a link to a manager, or could have.
-pub fn render(metrics: &Metrics, shown: &Shown, linked: bool) -> String {
+/// Writes down which servers of the cluster are otherwise than they were.
+fn log_states(before: &ClusterView, after: &ClusterView) {
+    let states = |view: &ClusterView| -> BTreeMap<_, _> {
+        view.servers.iter().map(|server| (server.name.clone(), (server.kind, server.state))).collect()
+    };
+    let same = |(was, is): (&ServerView, &ServerView)| (&was.name, was.state) == (&is.name, is.state);
+    if before.servers.len() == after.servers.len() && before.servers.iter().zip(&after.servers).all(same) {
+        return; // as nearly always
+    }
+    let (before, after) = (states(before), states(after));
+    for (server, &(kind, state)) in &after {
+        let was = before.get(server).map_or("unknown", |(_, state)| *state);
+        if was != state {
+            tracing::info!(%server, kind, was, state, "server state");
+        }
+    }
+    for (server, &(kind, was)) in before.iter().filter(|(server, _)| !after.contains_key(*server)) {
+        tracing::info!(%server, kind, was, state = "gone", "server state");
+    }
+}
+
+/// Everything, in either of Prometheus' text formats. `linked`: the server has a link to a manager, or could have.
+pub fn render(metrics: &Metrics, shown: &Shown, linked: bool, format: Format) -> String {
     let mut page = Page::default();
     layer_2(&mut page, metrics);
     layer_1(&mut page, metrics);
-    for (reason, count) in locked(&shown.closed).iter() {
-        page.counter(
-            "usher_closed_by_logic",
-            "Connections the logic closed, by reason.",
-            &[("reason", reason)],
-            *count,
-        );
+    let closed = locked(&shown.closed);
+    for reason in CloseReason::ALL.map(CloseReason::as_str) {
+        let name = ("usher_closed_by_logic", "Connections the logic closed, by reason.");
+        page.counter(name, &[("reason", reason)], closed.get(reason).copied().unwrap_or_default());
     }
-    let usage = process::usage();
-    page.seconds("usher_process_cpu_seconds", "User and system CPU time.", &[], usage.cpu_ms * 1_000_000);
-    page.gauge("usher_process_resident_bytes", "Resident memory.", &[], usage.rss_kib * 1024);
-    page.gauge(
-        "usher_process_resident_peak_bytes",
-        "Most resident memory there ever was.",
-        &[],
-        usage.rss_kib_peak * 1024,
-    );
+    process_figures(&mut page);
     if linked {
         let is_up = u64::from(shown.link().is_some());
-        page.gauge("usher_link_up", "Whether the link to the manager is up.", &[], is_up);
+        page.gauge(("usher_link_up", "Whether the link to the manager is up."), &[], is_up);
     }
     for figure in shown.summed_figures() {
-        page.figure(figure);
+        page.figure(&figure);
     }
-    page.text()
+    page.text(format)
+}
+
+fn process_figures(page: &mut Page) {
+    let usage = process::usage();
+    page.seconds(("usher_process_cpu_seconds", "User and system CPU time."), &[], usage.cpu_ms * 1_000_000);
+    page.gauge(("usher_process_resident_bytes", "Resident memory."), &[], usage.rss_kib * 1024);
+    let peak = ("usher_process_resident_peak_bytes", "Most resident memory there ever was.");
+    page.gauge(peak, &[], usage.rss_kib_peak * 1024);
 }
 
 fn layer_2(page: &mut Page, metrics: &Metrics) {
@@ -137,182 +165,79 @@ fn layer_2(page: &mut Page, metrics: &Metrics) {
     for listener in &metrics.listeners {
         one_listener(page, listener);
     }
-    page.counter("usher_publishes", "Broadcasts asked for.", &[], metrics.publishes);
-    page.counter("usher_deliveries", "Messages that broadcasts brought to members.", &[], metrics.deliveries);
-    page.counter("usher_hand_overs", "Connections handed over between shards.", &[], metrics.hand_overs);
-    page.counter(
-        "usher_stale_actions",
-        "Actions about connections that were gone.",
-        &[],
-        metrics.stale_actions,
-    );
-    page.counter(
-        "usher_messages_too_large",
-        "Messages of ours that did not fit their opcode.",
-        &[],
-        metrics.too_large,
-    );
-    page.counter(
-        "usher_messages_conflated",
-        "Messages that waited for a slow consumer and were replaced by a newer one of their key.",
-        &[],
-        metrics.conflated,
-    );
-}
-
-fn one_stage(page: &mut Page, stage: &str, counts: &StageMetrics) {
-    let labels = [("stage", stage)];
-    page.counter("usher_stage_items", "Items that entered a stage's queues.", &labels, counts.items);
-    page.counter("usher_stage_batches", "Batches a stage took from its queues.", &labels, counts.batches);
-    page.counter("usher_stage_waits", "Times a stage waited for the one after it.", &labels, counts.waits);
-    page.gauge("usher_stage_queue_length", "Items waiting.", &labels, counts.length);
-    page.gauge(
-        "usher_stage_queue_length_peak",
-        "Most items that ever waited in one lane.",
-        &labels,
-        counts.length_peak,
-    );
-    for (how, count) in [("queue", counts.handoffs_queue), ("inline", counts.handoffs_inline)] {
-        let labels = [("stage", stage), ("how", how)];
-        page.counter("usher_stage_handoffs", "Hand-overs of work to a stage, by how.", &labels, count);
+    for (name, value) in [
+        (("usher_publishes", "Broadcasts asked for."), metrics.publishes),
+        (("usher_deliveries", "Messages that broadcasts brought to members."), metrics.deliveries),
+        (("usher_hand_overs", "Connections handed over between shards."), metrics.hand_overs),
+        (("usher_stale_actions", "Actions about connections that were gone."), metrics.stale_actions),
+        (("usher_messages_too_large", "Messages of ours that did not fit their opcode."), metrics.too_large),
+        (("usher_messages_conflated", CONFLATED), metrics.conflated),
+    ] {
+        page.counter(name, &[], value);
     }
 }
 
+const CONFLATED: &str =
+    "Messages that waited for a slow consumer and were replaced by a newer one of their key.";
+const DELAY: &str = "Time from entering a stage's queue to being taken from it, of one item in some batches.";
+
+fn one_stage(page: &mut Page, stage: &str, counts: &StageMetrics) {
+    let labels = &[("stage", stage)];
+    page.counter(("usher_stage_items", "Items that entered a stage's queues."), labels, counts.items);
+    page.counter(("usher_stage_batches", "Batches a stage took from its queues."), labels, counts.batches);
+    page.counter(("usher_stage_waits", "Times a stage waited for the one after it."), labels, counts.waits);
+    page.gauge(("usher_stage_queue_length", "Items waiting."), labels, counts.length);
+    let peak = ("usher_stage_queue_length_peak", "Most items that ever waited in one lane.");
+    page.gauge(peak, labels, counts.length_peak);
+    page.delays(("usher_stage_delay_seconds", DELAY), labels, counts.delays);
+    for (how, count) in [("queue", counts.handoffs_queue), ("inline", counts.handoffs_inline)] {
+        let name = ("usher_stage_handoffs", "Hand-overs of work to a stage, by how.");
+        page.counter(name, &[("stage", stage), ("how", how)], count);
+    }
+}
+
+const ADDRESSES: &str =
+    "Addresses that the limits by address know of: with a connection, or with many a moment ago.";
+
 fn one_listener(page: &mut Page, listener: &ListenerMetrics) {
-    let labels = [("listener", listener.name.as_str())];
-    page.gauge("usher_connections", "Open connections.", &labels, listener.connections);
-    page.gauge(
-        "usher_connections_peak",
-        "Most open connections at once.",
-        &labels,
-        listener.connections_peak,
-    );
-    page.gauge(
-        "usher_addresses",
-        "Addresses that the limits by address know of: with a connection, or with many a moment ago.",
-        &labels,
-        listener.addresses,
-    );
-    page.counter("usher_connections_opened", "Connections ever opened.", &labels, listener.connections_total);
-    page.counter("usher_packets_received", "Packets decoded.", &labels, listener.packets_in);
-    page.counter("usher_packets_sent", "Packets sent.", &labels, listener.packets_out);
-    page.counter("usher_bytes_received", "Bytes received.", &labels, listener.bytes_in);
-    page.counter("usher_bytes_sent", "Bytes sent.", &labels, listener.bytes_out);
+    let name = ("listener", listener.name.as_str());
+    page.gauge(("usher_connections", "Open connections."), &[name], listener.connections);
+    let peak = ("usher_connections_peak", "Most open connections at once.");
+    page.gauge(peak, &[name], listener.connections_peak);
+    for (state, count) in &listener.states {
+        let by_state = ("usher_connections_by_state", "Open connections, by how far they have come.");
+        page.gauge(by_state, &[name, ("state", state)], *count);
+    }
+    page.gauge(("usher_addresses", ADDRESSES), &[name], listener.addresses);
+    let opened = ("usher_connections_opened", "Connections ever opened.");
+    page.counter(opened, &[name], listener.connections_total);
+    page.counter(("usher_packets_received", "Packets decoded."), &[name], listener.packets_in);
+    page.counter(("usher_packets_sent", "Packets sent."), &[name], listener.packets_out);
+    page.counter(("usher_received_bytes", "Bytes received."), &[name], listener.bytes_in);
+    page.counter(("usher_sent_bytes", "Bytes sent."), &[name], listener.bytes_out);
     for (reason, count) in &listener.closed {
-        let labels = [("listener", listener.name.as_str()), ("reason", reason)];
-        page.counter("usher_connections_closed", "Connections ended, by reason.", &labels, *count);
+        let closed = ("usher_connections_closed", "Connections ended, by reason.");
+        page.counter(closed, &[name, ("reason", reason)], *count);
     }
 }
 
 fn layer_1(page: &mut Page, metrics: &Metrics) {
     let stats = &metrics.completion;
     for (pool, count) in [("contexts", stats.contexts), ("buffers", stats.buffers)] {
-        let labels = [("pool", pool)];
+        let labels = &[("pool", pool)];
         page.counter(
-            "usher_pool_taken",
-            "Taken from a pool; taken - returned is in use.",
-            &labels,
+            ("usher_pool_taken", "Taken from a pool; taken - returned is in use."),
+            labels,
             count.taken,
         );
-        page.counter("usher_pool_returned", "Returned to a pool.", &labels, count.returned);
+        page.counter(("usher_pool_returned", "Returned to a pool."), labels, count.returned);
     }
-    page.counter("usher_accept_errors", "Failed accepts.", &[], stats.accept_errors);
-    page.counter(
-        "usher_refused_full",
-        "Connections refused because layer 1 was full.",
-        &[],
-        stats.refused_full,
-    );
-}
-
-/// A page of metrics: families by name, each with its help and its labelled values.
-#[derive(Debug, Default)]
-struct Page {
-    families: BTreeMap<String, Family>,
-}
-
-#[derive(Debug)]
-struct Family {
-    help: &'static str,
-    kind: FigureKind,
-    values: Vec<(Vec<(String, String)>, u64)>,
-}
-
-impl Page {
-    fn counter(&mut self, name: &str, help: &'static str, labels: &[(&str, &str)], value: u64) {
-        self.add(name, help, FigureKind::Counter, labels, value);
-    }
-
-    fn gauge(&mut self, name: &str, help: &'static str, labels: &[(&str, &str)], value: u64) {
-        self.add(name, help, FigureKind::Gauge, labels, value);
-    }
-
-    /// A counter of time.
-    fn seconds(&mut self, name: &str, help: &'static str, labels: &[(&str, &str)], nanoseconds: u64) {
-        self.add(name, help, FigureKind::Nanoseconds, labels, nanoseconds);
-    }
-
-    /// A machine's own figure. That a counter's name ends in `_total` is added to it when it is written.
-    fn figure(&mut self, figure: Figure) {
-        let Figure { name, help, kind, label, value } = figure;
-        let name = name.strip_suffix("_total").unwrap_or(name);
-        let label = label.map(|(key, label)| (key, label.to_string()));
-        let label = label.as_ref().map(|(key, text)| (*key, text.as_str()));
-        self.add(name, help, kind, label.as_slice(), value);
-    }
-
-    fn add(&mut self, name: &str, help: &'static str, kind: FigureKind, labels: &[(&str, &str)], value: u64) {
-        let labels = labels.iter().map(|(key, text)| ((*key).into(), (*text).into())).collect();
-        let family =
-            self.families.entry(name.into()).or_insert_with(|| Family { help, kind, values: Vec::new() });
-        debug_assert_eq!((family.help, family.kind), (help, kind), "{name} is said to be two things");
-        family.values.push((labels, value));
-    }
-
-    fn text(self) -> String {
-        let mut registry = Registry::default();
-        registry.register_collector(Box::new(self));
-        let mut text = String::new();
-        if encode_registry(&mut text, &registry).is_err() {
-            tracing::error!("the metrics page could not be written");
-        }
-        text.push_str("# EOF\n");
-        text
-    }
-}
-
-impl Collector for Page {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        for (name, Family { help, kind, values }) in &self.families {
-            let mut metric = encoder.encode_descriptor(name, help, None, type_of(*kind))?;
-            for (labels, value) in values {
-                if labels.is_empty() {
-                    encode_value(&mut metric, *kind, *value)?;
-                } else {
-                    encode_value(&mut metric.encode_family(labels)?, *kind, *value)?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn type_of(kind: FigureKind) -> MetricType {
-    match kind {
-        FigureKind::Counter | FigureKind::Nanoseconds => MetricType::Counter,
-        FigureKind::Gauge => MetricType::Gauge,
-    }
-}
-
-fn encode_value(metric: &mut MetricEncoder<'_>, kind: FigureKind, value: u64) -> fmt::Result {
-    match kind {
-        FigureKind::Counter => metric.encode_counter::<NoLabelSet, u64, u64>(&value, None),
-        FigureKind::Gauge => metric.encode_gauge(&value),
-        FigureKind::Nanoseconds => {
-            let seconds = Duration::from_nanos(value).as_secs_f64();
-            metric.encode_counter::<NoLabelSet, f64, u64>(&seconds, None)
-        }
-    }
+    page.counter(("usher_accept_errors", "Failed accepts."), &[], stats.accept_errors);
+    let full = ("usher_refused_full", "Connections refused because layer 1 was full.");
+    page.counter(full, &[], stats.refused_full);
+    let starved =
+        ("usher_receive_starved", "Times a connection waited to be read for want of a receive buffer.");
+    page.counter(starved, &[], stats.starved);
 }
 
 #[cfg(test)]
@@ -340,7 +265,7 @@ mod tests {
         let listeners =
             vec![ListenerMetrics { name: "players".into(), connections: 7, ..Default::default() }];
         let metrics = Metrics { listeners, ..Default::default() };
-        let page = render(&metrics, &shown, true);
+        let page = render(&metrics, &shown, true, Format::OpenMetrics);
         for block in [
             "usher_connections{listener=\"players\"} 7\n",
             "# HELP usher_refused Refused, by reason.\n# TYPE usher_refused counter\n\
@@ -358,7 +283,10 @@ mod tests {
         }
         assert_eq!(shown.figure("usher_players"), 9);
         assert_eq!(shown.figure("usher_refused_total{reason=\"busy\"}"), 3);
-        assert!(!render(&metrics, &shown, false).contains("usher_link_up"), "who stands alone has no link");
+        assert!(
+            !render(&metrics, &shown, false, Format::Classic).contains("usher_link_up"),
+            "who stands alone has no link"
+        );
     }
 
     #[test]

@@ -18,9 +18,11 @@ use crate::host::{Host, HostNote, HostParts, LinkParts};
 use crate::keys;
 use crate::life::{self, DRAIN_LOOK_EVERY, FLUSH_MAX, Needs, Ready};
 use crate::metrics::Shown;
+use crate::notify::Notify;
 use crate::pace::Pace;
 use crate::process;
 use crate::signals::{self, StopRequested};
+use crate::steps::Steps;
 use anyhow::Context;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::net::SocketAddr;
@@ -103,6 +105,7 @@ struct Running<M: Machine + Send + 'static> {
     admin_address: SocketAddr,
     node: NodeConfig,
     shards: usize,
+    notify: Notify,
 }
 
 impl<M: Machine + Send + 'static> Running<M> {
@@ -120,6 +123,7 @@ impl<M: Machine + Send + 'static> Running<M> {
         let keys = keys::load(&common, plan.role, plan.login_key_file.as_deref())?;
         let begins = Begins { node: &node, seed, clock, link: keys.link };
         let shown = Arc::new(Shown::default());
+        let steps = Arc::new(Steps::as_logged());
         let shards = plan.shards;
         let asked = Arc::new(Asked::empty());
         let mut server = Server::start(
@@ -127,7 +131,7 @@ impl<M: Machine + Send + 'static> Running<M> {
             listeners(&common, plan.role, &seals, keys.lock),
             |shard| {
                 let later = later(Arc::clone(&asked), shard);
-                Host::new(host_parts(&mut plan, shard, &begins, &seals, &shown, later))
+                Host::new(host_parts(&mut plan, shard, &begins, &seals, (&shown, &steps), later))
             },
         )
         .context("cannot start layer 2")?;
@@ -145,7 +149,8 @@ impl<M: Machine + Send + 'static> Running<M> {
         let admin = Arc::new(admin);
         let admin_address = admin::start(sections.server.admin, Arc::clone(&admin))
             .with_context(|| format!("cannot listen on {} (server.admin)", sections.server.admin))?;
-        Ok(Self { common, server, remote, asked, seals, shown, admin, admin_address, node, shards })
+        let notify = Notify::from_env();
+        Ok(Self { common, server, remote, asked, seals, shown, admin, admin_address, node, shards, notify })
     }
 
     /// Dials the manager, and tells whoever started this process where it is.
@@ -165,18 +170,26 @@ impl<M: Machine + Send + 'static> Running<M> {
     /// nobody asked a second time.
     fn work(&self, stops: &Receiver<StopRequested>) -> bool {
         let mut renewals = Renewals::new(self.node.lease);
+        let mut pulse = Pulse::default();
+        if self.common.manager.is_some() {
+            self.notify.waiting("waiting for the manager");
+        }
         let was_ordered = life::wait(stops, renewals.every, None, || {
             self.keep_lease(&mut renewals);
             self.reload_keys();
+            self.say_ready(&mut pulse);
+            self.say_alive(&mut pulse);
             self.shown.ordered_to_drain.load(Ordering::Acquire)
         });
         tracing::info!("draining; a second signal stops at once");
         self.admin.draining.store(true, Ordering::Release);
+        self.notify.stopping();
         let mut untold: Vec<usize> = (0..self.shards).collect();
         let end = clock::instant() + Duration::from_secs(self.common.sections.limits.drain_timeout_s);
         let mut drain = || {
             life::wait(stops, DRAIN_LOOK_EVERY, Some(end), || {
                 self.keep_lease(&mut renewals);
+                self.say_alive(&mut pulse);
                 // A shard whose queue of notes is full is told at the next look.
                 untold.retain(|shard| self.remote.tell(*shard, HostNote::Drain).is_err());
                 self.shown.drained.load(Ordering::Acquire)
@@ -184,6 +197,24 @@ impl<M: Machine + Send + 'static> Running<M> {
         };
         // Who stops a server that the manager has ordered to drain asks for the first time.
         drain() || was_ordered && drain()
+    }
+
+    /// Once, to the service manager.
+    fn say_ready(&self, pulse: &mut Pulse) {
+        if !pulse.was_ready && self.admin.is_ready() {
+            pulse.was_ready = true;
+            tracing::info!("serving");
+            self.notify.ready();
+        }
+    }
+
+    /// Every shard has answered: says so, and asks them again.
+    fn say_alive(&self, pulse: &mut Pulse) {
+        if self.notify.is_watched() && self.shown.beats() >= pulse.asked {
+            self.notify.alive();
+            let asked = (0..self.shards).filter(|shard| self.remote.tell(*shard, HostNote::Beat).is_ok());
+            pulse.asked += asked.count() as u64;
+        }
     }
 
     /// On SIGHUP; what cannot be read changes nothing.
@@ -196,7 +227,7 @@ impl<M: Machine + Send + 'static> Running<M> {
                 tracing::info!(?keys, "ticket keys read again; the first one seals");
                 self.seals.keys.store(Arc::new(keys));
             }
-            Err(error) => tracing::error!("ticket keys stay as they were: {error:#}"),
+            Err(error) => tracing::error!(error = format!("{error:#}"), "ticket keys stay as they were"),
         }
     }
 
@@ -233,6 +264,14 @@ impl<M: Machine + Send + 'static> Running<M> {
             tracing::warn!("the lease could not be renewed: the send queue of links is full");
         }
     }
+}
+
+/// What the service manager was told.
+#[derive(Default)]
+struct Pulse {
+    was_ready: bool,
+    /// Signs of life that shards were asked for so far.
+    asked: u64,
 }
 
 /// When the lease was renewed, and when somebody last looked after it.
@@ -325,7 +364,7 @@ fn host_parts<M: Machine>(
     shard: usize,
     begins: &Begins<'_>,
     seals: &Arc<Seals>,
-    shown: &Arc<Shown>,
+    (shown, steps): (&Arc<Shown>, &Arc<Steps>),
     later: Later,
 ) -> HostParts<M> {
     let link = plan.common.manager.filter(|_| shard == 0);
@@ -350,6 +389,7 @@ fn host_parts<M: Machine>(
         keeps_tickets: plan.role == Role::Hall,
         exempt: plan.common.exempt.clone(),
         shown: Arc::clone(shown),
+        steps: Arc::clone(steps),
     }
 }
 

@@ -127,7 +127,7 @@ impl Storm {
             windows,
             rate_max: self.rate_max(),
             server_rate_max: self.server_rate_max(),
-            redirects: world.figure(ServerKind::Manager, "usher_redirects_total{kind=\"login\"}"),
+            redirects: world.figure(ServerKind::Manager, "usher_redirects_decided_total{kind=\"login\"}"),
             nobody: world.figure(ServerKind::Manager, "usher_redirects_nobody_total"),
             steps: world.steps(),
         }

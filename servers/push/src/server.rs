@@ -23,10 +23,11 @@ use usher_runtime::clock;
 use usher_runtime::config::millis;
 use usher_runtime::life::{self, DRAIN_LOOK_EVERY, FLUSH_MAX, Needs, Ready};
 use usher_runtime::metrics::Shown;
+use usher_runtime::notify::Notify;
 use usher_runtime::signals::StopRequested;
 
-/// How often somebody looks whether the server is to stop; a signal is heard at once.
-const LOOK_EVERY: Duration = Duration::from_secs(3600);
+/// How often somebody looks after what was left out of the logs; a signal is heard at once.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Runs a push server until it is told to stop.
 pub fn run(config: &Config) -> anyhow::Result<()> {
@@ -47,6 +48,7 @@ pub struct Running {
     shown: Arc<Shown>,
     admin: Arc<AdminState>,
     admin_address: SocketAddr,
+    notify: Notify,
 }
 
 impl Running {
@@ -71,7 +73,8 @@ impl Running {
         let admin = Arc::new(AdminState::of(&remote, &shown, None));
         let admin_address = admin::start(sections.server.admin, Arc::clone(&admin))
             .with_context(|| format!("cannot listen on {} (server.admin)", sections.server.admin))?;
-        Ok(Self { sections, server, remote, shown, admin, admin_address })
+        let notify = Notify::from_env();
+        Ok(Self { sections, server, remote, shown, admin, admin_address, notify })
     }
 
     /// Where a port listens.
@@ -116,6 +119,7 @@ impl Running {
             listeners: &listeners,
         };
         ready.announce();
+        self.notify.ready();
     }
 
     /// Waits until somebody wants an end; then drains until it is empty or takes too long. Whether nobody asked a
@@ -123,6 +127,7 @@ impl Running {
     fn work(&self, stops: &Receiver<StopRequested>) -> bool {
         life::wait(stops, LOOK_EVERY, None, || false);
         tracing::info!("draining; a second signal stops at once");
+        self.notify.stopping();
         let mut told = self.drain();
         let end = clock::instant() + Duration::from_secs(self.sections.limits.drain_timeout_s);
         life::wait(stops, DRAIN_LOOK_EVERY, Some(end), || {

@@ -12,6 +12,9 @@
 
 #[path = "../../src/alarm.rs"]
 mod alarm;
+#[allow(dead_code, unreachable_pub, reason = "how long anything waits is not modelled")]
+#[path = "../../src/delays.rs"]
+mod delays;
 #[allow(dead_code, reason = "what nobody waits for or holds is not modelled")]
 #[path = "../../src/lane.rs"]
 mod lane;
@@ -20,6 +23,14 @@ mod pace;
 #[allow(dead_code, reason = "what nobody waits for is not modelled")]
 #[path = "../../src/places.rs"]
 mod places;
+
+/// The layer's clock.
+mod timer {
+    #[allow(clippy::disallowed_methods)]
+    pub(crate) fn now() -> std::time::Instant {
+        std::time::Instant::now()
+    }
+}
 
 mod holding;
 mod waiting;

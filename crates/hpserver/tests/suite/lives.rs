@@ -42,6 +42,8 @@ fn whoever_knocks_is_admitted_refused_or_not_even_heard() {
         let mut waiting = rig.client(0);
         waiting.write(&[&hello(b"wait")[..], &waiting.encode(b"snever")].concat());
         rig.wait(|seen| matches!(seen, Seen::Knock(_, name) if name == "wait").then_some(()));
+        // The friend is open, this one knocks, and nothing is left of the others.
+        rig.wait_metrics(|metrics| metrics.listeners[0].states.map(|(_, count)| count) == [0, 1, 0, 0, 1, 0]);
         let report = rig.finish();
         assert_eq!(waiting.hear(), Heard::Frame(b'~', "shutdown".into()));
         assert_eq!(report.metrics.listeners[0].closed["greeting_refused"], 1);

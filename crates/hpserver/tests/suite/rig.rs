@@ -442,10 +442,13 @@ impl Rig {
         assert_eq!(stats.connected, stats.disconnected);
         for listener in &report.metrics.listeners {
             assert_eq!(listener.connections, 0, "{listener:?}");
+            assert!(listener.states.iter().all(|(_, count)| *count == 0), "{listener:?}");
             assert_eq!(listener.closed.values().sum::<u64>(), listener.connections_total, "{listener:?}");
         }
         let stages = [report.metrics.receive, report.metrics.logic, report.metrics.send];
         assert!(stages.iter().all(|stage| stage.length == 0), "{stages:?}");
+        // The first item of each lane is timed.
+        assert!(stages.iter().all(|stage| (stage.items > 0) == (stage.delays.count() > 0)), "{stages:?}");
         report
     }
 }

@@ -13,7 +13,11 @@ fn ms(millis: u64) -> Time {
     Time::from_millis(millis)
 }
 
-const REDIRECT: Decision = Decision::Redirect { hops_left: 3 };
+fn full(hops_left: u8) -> Decision {
+    Decision::Redirect { hops_left, cause: Cause::Full }
+}
+
+const TOO_FAST: Decision = Decision::Redirect { hops_left: 3, cause: Cause::Rate };
 
 #[test]
 fn what_is_served_at_once_decides_between_serving_and_redirecting() {
@@ -21,12 +25,12 @@ fn what_is_served_at_once_decides_between_serving_and_redirecting() {
     let cases = [
         (0, false, Decision::Serve),
         (9, false, Decision::Serve),
-        (10, false, REDIRECT),
+        (10, false, full(3)),
         (10, true, Decision::Serve),
         (11, true, Decision::Serve),
-        (12, true, Decision::Redirect { hops_left: 2 }),
-        (12, false, REDIRECT),
-        (u32::MAX, true, Decision::Redirect { hops_left: 2 }),
+        (12, true, full(2)),
+        (12, false, full(3)),
+        (u32::MAX, true, full(2)),
     ];
     for (serving, reserved, expected) in cases {
         let mut admission = limits(10, 1_000_000, 12);
@@ -38,7 +42,7 @@ fn what_is_served_at_once_decides_between_serving_and_redirecting() {
 #[test]
 fn nothing_passes_connections_max_even_where_serve_max_is_higher() {
     let mut admission = limits(100, 1_000, 5);
-    assert_eq!(admission.decide(ms(0), 5, None), REDIRECT);
+    assert_eq!(admission.decide(ms(0), 5, None), full(3));
 }
 
 #[test]
@@ -49,6 +53,7 @@ fn the_rate_lets_a_tenth_of_a_second_in_at_once_and_then_the_rest_evenly() {
     };
     assert_eq!(served_at(&mut admission, ms(0)), 10);
     assert_eq!(served_at(&mut admission, ms(9)), 0);
+    assert_eq!(admission.decide(ms(9), 0, None), TOO_FAST);
     assert_eq!(served_at(&mut admission, ms(10)), 1);
     assert_eq!(served_at(&mut admission, ms(50)), 4);
     assert_eq!(served_at(&mut admission, ms(10_000)), 10, "what was not used is not saved up");
@@ -58,10 +63,10 @@ fn the_rate_lets_a_tenth_of_a_second_in_at_once_and_then_the_rest_evenly() {
 fn a_low_rate_still_serves_one_at_a_time_and_a_rate_of_zero_nobody() {
     let mut one = limits(10, 1, 10);
     assert_eq!(one.decide(ms(0), 0, None), Decision::Serve);
-    assert_eq!(one.decide(ms(999), 0, None), REDIRECT);
+    assert_eq!(one.decide(ms(999), 0, None), TOO_FAST);
     assert_eq!(one.decide(ms(1_000), 0, None), Decision::Serve);
     let mut none = limits(10, 0, 10);
-    assert_eq!(none.decide(ms(5_000), 0, None), REDIRECT);
+    assert_eq!(none.decide(ms(5_000), 0, None), TOO_FAST);
     assert_eq!(none.decide(ms(5_000), 0, Some(&reservation(1, 0))), Decision::Serve);
 }
 
@@ -78,7 +83,7 @@ fn reservations_use_up_rate_but_their_debt_is_bounded() {
     for id in 0..100 {
         assert_eq!(admission.decide(ms(0), 0, Some(&reservation(id, 1))), Decision::Serve);
     }
-    assert_eq!(admission.decide(ms(99), 0, None), REDIRECT);
+    assert_eq!(admission.decide(ms(99), 0, None), TOO_FAST);
     assert_eq!(admission.decide(ms(100), 0, None), Decision::Serve);
     admission.check_invariants();
 }
@@ -88,8 +93,8 @@ fn a_reservation_is_good_once_and_then_as_none() {
     let mut admission = limits(10, 1_000, 20);
     let place = reservation(7, 1);
     assert_eq!(admission.decide(ms(0), 15, Some(&place)), Decision::Serve);
-    assert_eq!(admission.decide(ms(0), 15, Some(&place)), REDIRECT);
-    assert_eq!(admission.decide(ms(9_999), 15, Some(&place)), REDIRECT, "its seal may just still be good");
+    assert_eq!(admission.decide(ms(0), 15, Some(&place)), full(3));
+    assert_eq!(admission.decide(ms(9_999), 15, Some(&place)), full(3), "its seal may just still be good");
     assert_eq!(admission.take_redeemed(), [ReservationId(7)]);
     assert_eq!(admission.take_redeemed(), []);
     admission.decide(ms(10_000), 15, None);
@@ -100,11 +105,7 @@ fn a_reservation_is_good_once_and_then_as_none() {
 #[test]
 fn a_client_without_hops_is_told_busy() {
     let mut admission = limits(0, 0, 0);
-    for (hops, expected) in [
-        (0, Decision::Busy),
-        (1, Decision::Redirect { hops_left: 1 }),
-        (200, Decision::Redirect { hops_left: 200 }),
-    ] {
+    for (hops, expected) in [(0, Decision::Busy), (1, full(1)), (200, full(200))] {
         assert_eq!(admission.decide(ms(0), 0, Some(&reservation(1, hops))), expected);
     }
     assert_eq!(admission.take_redeemed(), [], "a place that was not given is not redeemed");
@@ -126,7 +127,7 @@ fn more_reservations_than_can_be_remembered_count_as_none() {
     for id in 0..USED_MAX as u64 {
         assert_eq!(admission.decide(ms(0), 0, Some(&reservation(id, 1))), Decision::Serve);
     }
-    assert_eq!(admission.decide(ms(0), 0, Some(&reservation(u64::MAX, 1))), REDIRECT);
+    assert_eq!(admission.decide(ms(0), 0, Some(&reservation(u64::MAX, 1))), full(3));
     admission.check_invariants();
     assert_eq!(admission.decide(ms(10_000), 0, Some(&reservation(u64::MAX, 1))), Decision::Serve);
 }

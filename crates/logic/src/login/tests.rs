@@ -197,7 +197,7 @@ fn over_the_limit_a_client_goes_where_the_manager_says() {
     let (address, reservation) = to.clone().unwrap();
     assert_eq!(caused.refused(2), Some(Redirect { address, reservation, room: None }.into()));
     assert!(bench.manager_says(Arbitrated { request, to, room: None }).is_nothing(), "a second answer");
-    assert_eq!(bench.figure("usher_redirects_total"), 1);
+    assert_eq!(bench.figure("usher_redirects_total{cause=\"full\"}"), 1);
 }
 
 #[test]

@@ -142,7 +142,8 @@ fn counted(counts: &Counts, figures: &mut Figures) {
         counts.time_jumps,
     );
     figures.counter("usher_unexpected_total", "Connections closed for what they said.", counts.unexpected);
-    figures.counters("usher_redirects_total", "Redirects decided, by kind of server.", "kind", redirects);
+    let decided = "Redirects decided for other servers, by their kind.";
+    figures.counters("usher_redirects_decided_total", decided, "kind", redirects);
     figures.counter(
         "usher_redirects_nobody_total",
         "Questions where to redirect to that no server had a place for.",

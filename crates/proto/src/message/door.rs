@@ -111,6 +111,32 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// All of them, in their order.
+    pub const ALL: [Self; 22] = [
+        Self::Finished,
+        Self::NoTicket,
+        Self::TicketExpired,
+        Self::TicketInvalid,
+        Self::WrongWorld,
+        Self::WrongRole,
+        Self::WrongChannel,
+        Self::HandshakeFailed,
+        Self::BadFrame,
+        Self::Unexpected,
+        Self::FirstMessageDeadline,
+        Self::Idle,
+        Self::PingTimeout,
+        Self::SlowConsumer,
+        Self::RateLimited,
+        Self::ConnectionsFull,
+        Self::Evicted,
+        Self::Replaced,
+        Self::Draining,
+        Self::ServerStopping,
+        Self::NotRegistered,
+        Self::ClosedByAdministrator,
+    ];
+
     /// The reason as metrics and logs write it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -137,5 +163,22 @@ impl CloseReason {
             Self::NotRegistered => "not_registered",
             Self::ClosedByAdministrator => "closed_by_administrator",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn every_reason_is_listed_once_in_its_order() {
+        assert!(CloseReason::ALL.is_sorted());
+        // The last of the enum: whoever adds one behind it lists it too.
+        assert_eq!(CloseReason::ALL.len(), CloseReason::ClosedByAdministrator as usize + 1);
+        let mut names: Vec<_> = CloseReason::ALL.map(CloseReason::as_str).into();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), CloseReason::ALL.len(), "two reasons have one name");
     }
 }

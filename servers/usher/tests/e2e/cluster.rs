@@ -53,7 +53,8 @@ pub(crate) const TOKEN: &str = "seven times seven";
 /// The binary under test.
 pub(crate) fn usher() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
-    command.stdin(Stdio::null());
+    // What a test is started in is not what its servers are to be told.
+    command.stdin(Stdio::null()).env_remove("RUST_LOG").env_remove("NOTIFY_SOCKET");
     command
 }
 
@@ -131,10 +132,16 @@ pub(crate) struct Process {
 impl Process {
     /// Starts it and waits for its ready line.
     pub(crate) fn start(kind: ServerKind, config: &Path) -> Self {
+        Self::start_told(kind.as_str(), config, &[])
+    }
+
+    /// The same of any kind, with more variables in its environment.
+    pub(crate) fn start_told(kind: &str, config: &Path, environment: &[(&str, &str)]) -> Self {
         let log = File::options().create(true).append(true).open(config.with_extension("log")).unwrap();
         let mut child = usher()
-            .args([kind.as_str(), "--die-with-parent", "-c"])
+            .args([kind, "--die-with-parent", "-c"])
             .arg(config)
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()

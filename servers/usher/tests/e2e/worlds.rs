@@ -96,6 +96,6 @@ fn a_full_world_sends_nobody_to_another() {
         assert!(matches!(answer, Err(Message::Busy(_))), "{answer:?}");
     }
     wire::log_in_to(cluster.address("login2"), WorldId(2)).expect("the other world has places");
-    let redirects = page::metric(cluster.admin("manager"), "usher_redirects_total{kind=\"login\"}");
+    let redirects = page::metric(cluster.admin("manager"), "usher_redirects_decided_total{kind=\"login\"}");
     assert_eq!(redirects, Some(0));
 }

@@ -78,7 +78,7 @@ fn a_client_is_sent_to_another_server_of_the_same_kind_and_world() {
         let reservation = cluster.arbitrate(asker, SESSION).expect("hall-2 takes it");
         assert_eq!(reservation.target, "hall-2".into());
     }
-    assert_eq!(cluster.figure("usher_redirects_total{kind=\"hall\"}"), 50);
+    assert_eq!(cluster.figure("usher_redirects_decided_total{kind=\"hall\"}"), 50);
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn strangers_hold_at_most_half_of_the_open_places() {
     assert_eq!(strangers, 10);
     let known = (0..50).filter(|_| cluster.arbitrate(asker, SESSION).is_some()).count();
     assert_eq!(known, 10, "the rest is for those who are known");
-    assert_eq!(cluster.figure("usher_redirects_total{kind=\"login\"}"), 20);
+    assert_eq!(cluster.figure("usher_redirects_decided_total{kind=\"login\"}"), 20);
 }
 
 #[test]
@@ -346,7 +346,10 @@ fn table_mates_are_sent_to_one_room_of_their_game_with_space_for_all() {
     cluster.say(servers[2], populated([9, 6]));
     let there = Some((Address::from(address_of("room-3")), RoomNo(1)));
     assert_eq!(cluster.arbitrate_party(servers[0], 3), [there.clone(), there.clone(), there]);
-    assert_eq!((cluster.outstanding(), cluster.figure("usher_redirects_total{kind=\"room\"}")), (3, 3));
+    assert_eq!(
+        (cluster.outstanding(), cluster.figure("usher_redirects_decided_total{kind=\"room\"}")),
+        (3, 3)
+    );
     assert_eq!(cluster.arbitrate_party(servers[0], 3), [None, None, None], "one place is left in it");
     let there = cluster.arbitrate_party(servers[0], 1);
     assert!(there[0].is_some());

@@ -75,6 +75,7 @@ impl Door {
     /// The manager knows, or cannot be asked: whoever waits for that is out, and may enter again.
     pub(super) fn say_left(&mut self, now: Time, conn: ConnId, out: &mut Out) {
         let Some(At::Leaving { seq }) = self.guests.get(conn).map(|guest| guest.at) else { return };
+        self.counts.left += 1;
         out.send(conn, Left { seq });
         self.guests.wait(conn, At::Door, now + self.config.door_timeout);
         if self.draining {

@@ -65,6 +65,7 @@ pub struct Door {
 #[derive(Debug, Default)]
 struct Counts {
     entered: u64,
+    left: u64,
     returned: u64,
     denied: u64,
     refused_busy: u64,
@@ -376,6 +377,7 @@ impl Door {
             self.evictions.len() as u64,
         );
         figures.counter("usher_entered_total", "Players let into a room.", counts.entered);
+        figures.counter("usher_left_total", "Players who left a room for the door.", counts.left);
         figures.counter(
             "usher_returned_total",
             "Players back in the room where they had a place.",

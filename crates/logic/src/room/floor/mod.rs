@@ -202,6 +202,7 @@ impl Floor {
         figures.counter("usher_game_faults_total", "Games that panicked.", counts.faults);
         figures.counter("usher_evicted_total", EVICTED, counts.evicted);
         figures.counter("usher_replaced_total", REPLACED, counts.replaced);
+        figures.counter("usher_seats_taken_total", "Players who sat down.", counts.seats_taken);
         figures.counter(
             "usher_seats_given_up_total",
             "Kept seats whose player did not come back.",

@@ -51,6 +51,7 @@ pub(super) struct Counts {
     pub(super) faults: u64,
     pub(super) evicted: u64,
     pub(super) replaced: u64,
+    pub(super) seats_taken: u64,
     pub(super) seats_given_up: u64,
 }
 

@@ -135,6 +135,7 @@ impl Table {
         self.tell(PlayerSat { at, account }, step);
         self.seats[usize::from(seat)] = Some(Sitter { account, conn: Some(conn), score: None, ready: false });
         self.owner.get_or_insert(seat);
+        step.counts.seats_taken += 1;
         step.out.send(conn, Seated { at });
         self.start_if_ready(step);
         self.show(seat, step);

@@ -199,6 +199,7 @@ fn for_who_never_comes_back_the_hand_ends_by_its_rules_and_the_seat_is_free_agai
             table.house.pass(60_000);
             let figures = ["usher_players_absent", "usher_hands_playing"].map(|it| table.house.figure(it));
             assert_eq!((figures, table.house.figure("usher_seats_given_up_total")), ([0, 0], 1));
+            assert_eq!(table.house.figure("usher_seats_taken_total"), table.conns.len() as u64);
             the_next_hand_is_played(&mut table, seat);
         });
     }

@@ -255,6 +255,7 @@ fn who_leaves_is_told_when_the_manager_knows_and_may_enter_again() {
     assert_eq!(house.heard(1), [Left { seq: 1 }.into()]);
     assert!(matches!(house.told_manager()[..], [Message::Release(_)]));
     assert_eq!((house.figure("usher_players"), house.figure("usher_places_held")), (0, 0));
+    assert_eq!(house.figure("usher_left_total"), 1);
     assert_eq!(entered(&house.enter(1, 1)).room, RoomNo(1));
 }
 

@@ -4,11 +4,12 @@
 //! Owns: these tests, which a plain `cargo test` leaves out: not every desk has those programs. `cargo xtask ci` installs them, or
 //! says what to install, and runs all of these.
 //! Invariants: a program that is not there fails the test.
-//! Read next: [`prometheus`], [`dashboard`].
+//! Read next: [`prometheus`], [`systemd`], [`dashboard`].
 
 mod browser;
 mod dashboard;
 mod prometheus;
+mod systemd;
 
 use std::process::{Command, Output, Stdio};
 
