@@ -6,7 +6,7 @@
 //! Limits: values are kept to three digits, up to [`VALUE_US_MAX`].
 //! Read next: `outcome`, from which it is made.
 
-use crate::outcome::{Counted, EveningCounts, Outcome};
+use crate::outcome::{Counted, EveningCounts, Outcome, Second};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -46,6 +46,9 @@ pub struct Report {
     /// What players did of their own accord.
     #[serde(default)]
     pub evening: EveningCounts,
+    /// What happened in each second, from that of the first scheduled arrival to the last in which anything did.
+    #[serde(default)]
+    pub seconds: Vec<Second>,
     /// The latest that an arrival came after its schedule, microseconds.
     pub arrival_late_max_us: u64,
     /// Who the players were: `guests`, or accounts with `cached keys`, which spare a client what a password costs.
@@ -129,6 +132,13 @@ fn percentiles(values: &Counted) -> Percentiles {
     }
 }
 
+/// One after the other, those without anything in between too.
+fn seconds(outcome: &Outcome) -> Vec<Second> {
+    let first = outcome.began_unix_us / 1_000_000;
+    let Some((last, _)) = outcome.seconds.last_key_value() else { return Vec::new() };
+    (first..=*last).map(|at| outcome.seconds.get(&at).copied().unwrap_or_default()).collect()
+}
+
 impl Report {
     /// The report of an outcome.
     pub fn new(outcome: &Outcome, seed: u64, servers: Vec<ServerUsage>) -> Self {
@@ -169,6 +179,7 @@ impl Report {
             drops: outcome.drops.clone(),
             reconnects: outcome.reconnects,
             evening: outcome.evening,
+            seconds: seconds(outcome),
             arrival_late_max_us: outcome.arrival_late_max_us,
             accounts: String::new(),
             seed,
@@ -290,6 +301,10 @@ fn time(us: u64) -> String {
 mod tests {
     use super::*;
 
+    fn second(arrivals: u64, seats: u64) -> Second {
+        Second { arrivals, seats, redirects: 0 }
+    }
+
     fn outcome() -> Outcome {
         Outcome {
             players: 2,
@@ -297,6 +312,7 @@ mod tests {
             began_unix_us: 1_000_000,
             seated_last_unix_us: 3_000_000,
             steps: BTreeMap::from([("journey".into(), vec![(1_000, 1), (3_000_000, 1)])]),
+            seconds: BTreeMap::from([(1, second(2, 1)), (3, second(0, 1))]),
             expected: 4,
             received: 4,
             ..Outcome::default()
@@ -309,6 +325,7 @@ mod tests {
         assert!(report.is_good());
         assert!((report.journeys_per_s - 1.0).abs() < 1e-9 && (report.elapsed_s - 2.0).abs() < 1e-9);
         assert_eq!(report.steps["journey"].count, 2);
+        assert_eq!(report.seconds, [second(2, 1), Second::default(), second(0, 1)]);
         assert!((999..=1001).contains(&report.steps["journey"].p50), "{:?}", report.steps["journey"]);
         assert!(report.steps.contains_key("login") && report.steps["login"].count == 0);
         assert!(
