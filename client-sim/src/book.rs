@@ -147,6 +147,10 @@ impl Ledger for Book {
 
     fn refreshed(&mut self) {}
 
+    fn announced(&mut self) {
+        self.open().outcome.announcements += 1;
+    }
+
     fn did(&mut self, deed: Deed) {
         let evening = &mut self.open().outcome.evening;
         *match deed {

@@ -76,6 +76,8 @@ pub struct Outcome {
     pub drops: BTreeMap<String, u64>,
     /// Players back in a seat after their connection was gone.
     pub reconnects: u64,
+    /// Announcements that players in rooms heard, counted at each of them.
+    pub announcements: u64,
     /// What they did of their own accord.
     pub evening: EveningCounts,
 }
@@ -133,6 +135,7 @@ impl Outcome {
         self.out_of_order += other.out_of_order;
         self.wrong += other.wrong;
         self.reconnects += other.reconnects;
+        self.announcements += other.announcements;
         self.evening.add(other.evening);
         add_counts(&mut self.failures, other.failures);
         add_counts(&mut self.drops, other.drops);

@@ -43,6 +43,9 @@ pub struct Report {
     pub drops: BTreeMap<String, u64>,
     /// Players back in a seat after their connection was gone.
     pub reconnects: u64,
+    /// What the operator announced, counted at each player who heard it.
+    #[serde(default)]
+    pub announcements: u64,
     /// What players did of their own accord.
     #[serde(default)]
     pub evening: EveningCounts,
@@ -178,6 +181,7 @@ impl Report {
             errors,
             drops: outcome.drops.clone(),
             reconnects: outcome.reconnects,
+            announcements: outcome.announcements,
             evening: outcome.evening,
             seconds: seconds(outcome),
             arrival_late_max_us: outcome.arrival_late_max_us,

@@ -94,6 +94,8 @@ pub trait Ledger {
     fn reconnected(&mut self);
     /// A seated player fetched a fresh directory and ticket.
     fn refreshed(&mut self);
+    /// A player in a room was told something by the operator.
+    fn announced(&mut self);
     /// A player did this.
     fn did(&mut self, deed: Deed);
 }
@@ -137,6 +139,8 @@ pub struct Tally {
     pub reconnects: u64,
     /// Fresh directories fetched while seated.
     pub refreshes: u64,
+    /// Announcements heard, by each player.
+    pub announcements: u64,
     /// What players did, and how often.
     pub deeds: BTreeMap<Deed, u64>,
 }
@@ -203,6 +207,10 @@ impl Ledger for Tally {
 
     fn refreshed(&mut self) {
         self.refreshes += 1;
+    }
+
+    fn announced(&mut self) {
+        self.announcements += 1;
     }
 
     fn did(&mut self, deed: Deed) {

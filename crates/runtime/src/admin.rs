@@ -1,5 +1,5 @@
 //! The admin port: `/healthz`, `/readyz`, `/metrics`, and on a manager `/api/cluster` and `POST`
-//! `/api/drain/{server}` and `/api/evict/{account}`.
+//! `/api/drain/{server}`, `/api/evict/{account}` and `/api/announce`.
 //!
 //! Why: operators, load balancers and tests ask a server how it is, on a port that players never see.
 //! Owns: one thread with a single-threaded tokio runtime; the only one in a server.
@@ -9,9 +9,11 @@
 //! Limits: the answers are small and made when asked for.
 //! Read next: [`crate::metrics`].
 
+use crate::announcement;
 use crate::metrics::{Shown, render};
 use crate::process;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::{HeaderValue, StatusCode};
@@ -42,6 +44,8 @@ pub struct AdminState {
     pub drain: Option<Box<dyn Fn(ServerName) -> bool + Send + Sync>>,
     /// Ends every login of an account; false: there is too much to do now. A manager's alone.
     pub revoke: Option<Box<dyn Fn(AccountId) -> bool + Send + Sync>>,
+    /// Says something to every player who is in a room; false: there is too much to do now. A manager's alone.
+    pub announce: Option<Box<dyn Fn(String) -> bool + Send + Sync>>,
     /// What a POST must show, if this port is not loopback's alone.
     pub token: Option<Zeroizing<String>>,
 }
@@ -57,6 +61,7 @@ impl AdminState {
             draining: AtomicBool::new(false),
             drain: None,
             revoke: None,
+            announce: None,
             token: None,
         }
     }
@@ -123,6 +128,7 @@ fn pages(state: Arc<AdminState>, bound: SocketAddr) -> Router {
         let orders = Router::new()
             .route("/api/drain/{server}", post(drain))
             .route("/api/evict/{account}", post(evict))
+            .route("/api/announce", post(announce))
             .layer(middleware::from_fn_with_state((Arc::clone(&state), bound), only_with_token));
         pages = pages.route("/api/cluster", get(cluster)).merge(orders);
     }
@@ -184,6 +190,21 @@ async fn evict(State(state): State<Arc<AdminState>>, Path(account): Path<u64>) -
         Some(true) => {
             tracing::info!(account, "every login of this account is over");
             "evicted\n".into_response()
+        }
+        _ => too_much_to_do(),
+    }
+}
+
+/// The body is the text.
+async fn announce(State(state): State<Arc<AdminState>>, body: Body) -> Response {
+    let text = match announcement::read(body).await {
+        Ok(text) => text,
+        Err(why) => return (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response(),
+    };
+    match state.announce.as_ref().map(|announce| announce(text.clone())) {
+        Some(true) => {
+            tracing::info!(text, "announced to everybody in a room");
+            "announced\n".into_response()
         }
         _ => too_much_to_do(),
     }

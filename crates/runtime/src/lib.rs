@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+mod announcement;
 pub mod answers;
 pub mod app;
 pub mod call;
