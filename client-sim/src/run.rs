@@ -28,7 +28,7 @@ use usher_runtime::call::LoginKeys;
 use usher_runtime::config::{ConfigError, LogSection};
 use usher_runtime::crowd::{CrowdLimits, RunningCrowd};
 use usher_runtime::signals::{self, StopRequested};
-use usher_runtime::{clock, logs, process};
+use usher_runtime::{clock, logs, process, say};
 
 /// How long the last connections may take to close.
 pub const CLOSE_MAX: Duration = Duration::from_secs(2);
@@ -80,9 +80,8 @@ fn play(args: &SimArgs, keys: Option<KeyRing>, mix: Mix) -> anyhow::Result<bool>
     let stops = signals::listen().context("cannot listen for signals")?;
     if let Some(first) = args.part_from {
         let players = config(args, first, mix);
-        let outcome =
-            crowd(args, players, keys, &stops, |now| println!("{}", processes::progress_line(now)))?;
-        println!("{}", serde_json::to_string(&outcome)?);
+        let outcome = crowd(args, players, keys, &stops, |now| say!("{}", processes::progress_line(now)))?;
+        say!("{}", serde_json::to_string(&outcome)?);
         return Ok(true); // the leading process judges
     }
     let mut progress = Progress::new(u64::from(args.players));
@@ -110,7 +109,7 @@ fn finish(args: &SimArgs, report: &Report) -> anyhow::Result<bool> {
         fs::write(path, json + "\n").with_context(|| format!("cannot write {}", path.display()))?;
     }
     if !args.quiet {
-        println!("{}", report.table());
+        say!("{}", report.table());
     }
     if let Some(advice) = report.advice(!args.login_key.is_empty()) {
         eprintln!("  {advice}");

@@ -5,7 +5,7 @@
 //! Read next: [`crate::server`].
 
 use crate::config::{ConfigError, ConfigFile, Kind};
-use crate::process;
+use crate::{process, say};
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -74,8 +74,11 @@ pub fn run<A: App>(args: &ServerArgs) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let ended =
-        if args.print_config { A::effective(&config).map(|text| print!("{text}")) } else { A::run(config) };
+    let ended = if args.print_config {
+        A::effective(&config).map(|text| say!("{}", text.trim_end()))
+    } else {
+        A::run(config)
+    };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -29,6 +29,7 @@ pub mod logs;
 pub mod metrics;
 mod pace;
 pub mod process;
+pub mod say;
 pub mod sealed;
 pub mod server;
 pub mod signals;

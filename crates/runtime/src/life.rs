@@ -10,7 +10,7 @@
 
 use crate::config::{Engine, LogSection, StagesSection};
 use crate::signals::{self, StopRequested};
-use crate::{clock, logs, process};
+use crate::{clock, logs, process, say};
 use anyhow::Context;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -119,7 +119,7 @@ impl Ready<'_> {
             let all = listeners.iter().map(|(name, address)| ((*name).into(), address.to_string().into()));
             ready["listeners"] = serde_json::Value::Object(all.collect());
         }
-        println!("{ready}");
+        say!("{ready}");
     }
 }
 
@@ -150,7 +150,7 @@ pub fn stop<S: Service>(server: Server<S>, name: &str, flush: Duration) -> anyho
             "buffers": { "taken": stats.buffers.taken, "returned": stats.buffers.returned },
         },
     });
-    println!("{stopped}");
+    say!("{stopped}");
     anyhow::ensure!(is_balanced(&report), "pools did not get everything back: {stopped}");
     tracing::info!(%name, "stopped");
     Ok(())

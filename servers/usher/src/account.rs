@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use usher_client_sim::admin;
 use usher_login::Login;
 use usher_runtime::config::ConfigFile;
-use usher_runtime::{App, clock};
+use usher_runtime::{App, clock, say};
 use usher_secure::scram::{ITERATIONS_DEFAULT, Verifier};
 use usher_secure::{os_rng, private_file};
 use usher_store::{Change, Database, Writer, number};
@@ -176,7 +176,7 @@ fn add(args: &NamedArgs, password: &PasswordArgs) -> anyhow::Result<()> {
     let verifier = verifier(&database, password)?;
     let (name, id) = (args.name.clone(), number(&args.name));
     change(database, Change::Add { name, verifier })?;
-    println!("{}: added, number {}", args.name, id.0);
+    say!("{}: added, number {}", args.name, id.0);
     Ok(())
 }
 
@@ -184,7 +184,7 @@ fn passwd(args: &NamedArgs, password: &PasswordArgs) -> anyhow::Result<()> {
     let database = args.database.open()?;
     let verifier = verifier(&database, password)?;
     change(database, Change::SetVerifier { name: args.name.clone(), verifier })?;
-    println!("{}: password changed; who is logged in stays so until its session ends", args.name);
+    say!("{}: password changed; who is logged in stays so until its session ends", args.name);
     Ok(())
 }
 
@@ -197,7 +197,7 @@ fn verifier(database: &Database, password: &PasswordArgs) -> anyhow::Result<Veri
 
 fn set_disabled(args: &NamedArgs, disabled: bool) -> anyhow::Result<()> {
     change(args.database.open()?, Change::SetDisabled { name: args.name.clone(), disabled })?;
-    println!("{}: {}", args.name, if disabled { "disabled" } else { "enabled" });
+    say!("{}: {}", args.name, if disabled { "disabled" } else { "enabled" });
     Ok(())
 }
 
@@ -205,7 +205,7 @@ fn disable(args: &NamedArgs, manager: Option<SocketAddr>, token: Option<&Path>) 
     let token = token.map(private_file::read).transpose()?.map(Zeroizing::new);
     set_disabled(args, true)?;
     let Some(manager) = manager else {
-        println!("who is logged in stays so until its session ends; --manager-admin ADDR ends it now");
+        say!("who is logged in stays so until its session ends; --manager-admin ADDR ends it now");
         return Ok(());
     };
     let id = number(&args.name);
@@ -218,7 +218,7 @@ fn disable(args: &NamedArgs, manager: Option<SocketAddr>, token: Option<&Path>) 
             id.0
         )
     })?;
-    println!("{}: evicted", args.name);
+    say!("{}: evicted", args.name);
     Ok(())
 }
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 use usher_client_sim::{Report, admin};
 use usher_runtime::config::{Kind, LogSection};
 use usher_runtime::signals::{self, StopRequested};
-use usher_runtime::{clock, logs, process};
+use usher_runtime::{clock, logs, process, say};
 
 /// How long a server may take to drain and stop.
 const STOP_MAX: Duration = Duration::from_secs(20);
@@ -66,11 +66,8 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<bool> {
         let json = serde_json::to_string_pretty(&report)? + "\n";
         fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    println!("{}\n{checks}", report.table());
-    println!(
-        "{}",
-        if checks.all_hold() { CLOSING_WORDS } else { "\n  Not everything was as it should be.\n" }
-    );
+    say!("{}\n{checks}", report.table());
+    say!("{}", if checks.all_hold() { CLOSING_WORDS } else { "\n  Not everything was as it should be.\n" });
     Ok(checks.all_hold())
 }
 
@@ -82,14 +79,11 @@ const CLOSING_WORDS: &str = "
 ";
 
 fn introduce(args: &DemoArgs, cluster: &Cluster) {
-    println!(
-        "\n  Usher demo: {} players, {} arriving a second, seed {}\n",
-        args.players, args.rate, args.seed
-    );
+    say!("\n  Usher demo: {} players, {} arriving a second, seed {}\n", args.players, args.rate, args.seed);
     for server in &cluster.servers {
-        println!("  {server}");
+        say!("  {server}");
     }
-    println!();
+    say!();
 }
 
 fn wait_until_linked(cluster: &Cluster, stops: &Receiver<StopRequested>) -> anyhow::Result<()> {

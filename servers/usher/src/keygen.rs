@@ -13,6 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use usher_proto::limits::NAME_BYTES_MAX;
 use usher_runtime::keys::{LINK_SECRET_FILE, link_key_file, public_file};
+use usher_runtime::say;
 use usher_secure::{LinkSecret, LoginKey, TicketKeys};
 
 /// What `keygen` is told.
@@ -76,7 +77,7 @@ fn make(file: &Path, belongs_to: &str, write: impl FnOnce() -> anyhow::Result<()
         write()?;
         "made"
     };
-    println!("{word} {:<40} for {belongs_to}", file.display());
+    say!("{word} {:<40} for {belongs_to}", file.display());
     Ok(())
 }
 
@@ -88,8 +89,8 @@ fn change_tickets(file: &Path, add: bool) -> anyhow::Result<()> {
         bail!("{}: holds no key that was added; run with --next first", file.display());
     }
     keys.replace_file(file)?;
-    println!("{}: {keys:?}, the first one seals", file.display());
-    println!(
+    say!("{}: {keys:?}, the first one seals", file.display());
+    say!(
         "copy it to every server and send each SIGHUP{}",
         if add { ", then run with --use-next" } else { "" }
     );

@@ -28,7 +28,7 @@ use usher_push::Push;
 use usher_room::Room;
 use usher_runtime::app::{self, ServerArgs};
 use usher_runtime::config::{ConfigError, ConfigFile, Kind};
-use usher_runtime::{App, logs};
+use usher_runtime::{App, logs, say};
 
 #[derive(Parser)]
 #[command(
@@ -114,7 +114,7 @@ fn check_config(path: &Path) -> ExitCode {
     logs::init(&usher_runtime::config::LogSection::default());
     match checked(path) {
         Ok(kind) => {
-            println!("{}: a good {} config", path.display(), kind.as_str());
+            say!("{}: a good {} config", path.display(), kind.as_str());
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 use usher_runtime::clock;
 use usher_runtime::signals::{self, StopRequested};
+use usher_runtime::{clock, say};
 use usher_secure::scram::Verifier;
 use usher_secure::{os_rng, private_file};
 use usher_store::{Change, Database, Import};
@@ -47,14 +48,14 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<()> {
         let mut database = args.database.open_or_create()?;
         let progress = Progress::new(u64::from(count), stops);
         test_players::make(&mut database, count, keys, &mut |done| progress.at(done))?;
-        println!("{count} test accounts; their keys are in {}", keys.display());
+        say!("{count} test accounts; their keys are in {}", keys.display());
         return Ok(());
     }
     let file = args.file.as_deref().expect("invariant: clap wants a file or --test-players");
     let accounts = read(file)?;
     let mut database = args.database.open_or_create()?;
     import(&mut database, file, &accounts, &Progress::new(accounts.len() as u64, stops))?;
-    println!("{} accounts added", accounts.len());
+    say!("{} accounts added", accounts.len());
     Ok(())
 }
 
