@@ -50,6 +50,9 @@ pub struct SimArgs {
     /// Write the report to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Write the report to this file, as a page with pictures
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// All chance comes from here
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,

@@ -16,7 +16,7 @@ use std::time::Duration;
 /// The longest time that is told apart: an hour.
 pub const VALUE_US_MAX: u64 = 3_600_000_000;
 /// The steps of the report, in the order of the way.
-const STEPS: [&str; 8] = ["login", "hall", "enter", "sit", "action", "stand", "leave", "journey"];
+pub(crate) const STEPS: [&str; 8] = ["login", "hall", "enter", "sit", "action", "stand", "leave", "journey"];
 
 /// What the players met.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -120,7 +120,8 @@ pub struct ServerUsage {
     pub connections_peak: u64,
 }
 
-fn percentiles(values: &Counted) -> Percentiles {
+/// Of these values.
+pub(crate) fn percentiles(values: &Counted) -> Percentiles {
     let mut histogram =
         Histogram::<u64>::new_with_bounds(1, VALUE_US_MAX, 3).expect("invariant: the bounds are constants");
     for (value, count) in values {
@@ -293,7 +294,7 @@ impl Report {
 }
 
 /// Microseconds as a person reads them.
-fn time(us: u64) -> String {
+pub(crate) fn time(us: u64) -> String {
     match us {
         0..1_000 => format!("{us} us"),
         1_000..1_000_000 => format!("{:.1} ms", us as f64 / 1e3),

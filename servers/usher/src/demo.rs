@@ -12,6 +12,7 @@ use crate::process::{own_command, signal};
 use anyhow::{Context, bail};
 use clap::Args;
 use rustix::process::Signal;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -44,6 +45,9 @@ pub(crate) struct DemoArgs {
     /// Write the report to this file, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the report to this file, as a page with pictures
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// All chance of the players comes from here
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -139,6 +143,7 @@ fn start_players(args: &DemoArgs, cluster: &Cluster, json: &Path) -> anyhow::Res
         .arg(json)
         .arg("--login")
         .args(logins)
+        .args(args.html.iter().flat_map(|path| [OsStr::new("--html"), path.as_os_str()]))
         .arg("--login-key")
         .arg(cluster.folder().join("login.pub"))
         .stdin(Stdio::null())

@@ -26,6 +26,7 @@ mod page;
 mod plan;
 mod play;
 mod replay;
+mod reports;
 mod reservations;
 mod rolling;
 mod secrets;
