@@ -210,7 +210,7 @@ fn disable(args: &NamedArgs, manager: Option<SocketAddr>, token: Option<&Path>) 
     };
     let id = number(&args.name);
     let token = token.as_ref().map(|text| text.trim());
-    admin::post(manager, &format!("/api/evict/{}", id.0), token).with_context(|| {
+    admin::post(manager, &format!("/api/evict/{}", id.0), token, "").with_context(|| {
         format!(
             "the account is disabled, but the manager at {manager} could not be told to evict number {}: \
              who is logged in stays so until its session ends (a manager with server.admin_token_file wants \

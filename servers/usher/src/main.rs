@@ -3,7 +3,7 @@
 //! Why: one file to copy to a machine, one command to see everything work.
 //! Owns: the commands. Does not own: what they do; each is a crate of its own or a module here.
 //! Invariants: exit codes are 0 well, 1 failed, 2 bad usage or config.
-//! Read next: [`demo`], [`up`], [`play`], [`plan`], [`account`], [`replay`].
+//! Read next: [`demo`], [`up`], [`play`], [`status`], [`plan`], [`account`], [`replay`]; docs/commands.md.
 #![forbid(unsafe_code)]
 
 mod account;
@@ -11,10 +11,12 @@ mod checks;
 mod cluster;
 mod demo;
 mod keygen;
+mod order;
 mod plan;
 mod play;
 mod process;
 mod replay;
+mod status;
 mod up;
 
 use clap::{Parser, Subcommand};
@@ -54,6 +56,14 @@ enum Command {
     Play(play::PlayArgs),
     /// Say how many servers so many players need, and try it in the simulator
     Plan(plan::PlanArgs),
+    /// Show how the cluster is: servers, players, rooms
+    Status(status::StatusArgs),
+    /// Say something to every player who is in a room
+    Announce(order::AnnounceArgs),
+    /// Have a server emptied: its players are led elsewhere, then it ends
+    Drain(order::DrainArgs),
+    /// End every login that an account has
+    Evict(order::EvictArgs),
     /// Say whether a config file can be used
     CheckConfig {
         /// The file
@@ -86,6 +96,10 @@ fn main() -> ExitCode {
         Command::Up(args) => up::run(&args),
         Command::Play(args) => play::run(&args),
         Command::Plan(args) => failed_is_1(plan::run(&args)),
+        Command::Status(args) => status::run(&args),
+        Command::Announce(args) => order::announce(&args),
+        Command::Drain(args) => order::drain(&args),
+        Command::Evict(args) => order::evict(&args),
         Command::CheckConfig { file } => check_config(&file),
         Command::Keygen(args) => failed_is_1(keygen::run(&args)),
         Command::Account(args) => account::run(&args),
