@@ -7,10 +7,15 @@ use crate::config::LogSection;
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
+/// Whether the environment has nothing against colours (<https://no-color.org>).
+pub fn wants_colors() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 /// Sets up logging for this process; `RUST_LOG` wins over the config. A second call changes nothing.
 pub fn init(section: &LogSection) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(&section.level));
-    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let colours = std::io::stderr().is_terminal() && wants_colors();
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -29,6 +29,10 @@ use zeroize::Zeroizing;
 
 /// What `account` is told.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  \
+    usher account add ada --accounts accounts.db\n  \
+    usher account list -c deploy/local/login-1.toml\n\n\
+    Exit codes: 0 done, 1 failed, 2 bad usage.")]
 pub(crate) struct AccountArgs {
     #[command(subcommand)]
     command: Command,
@@ -37,6 +41,10 @@ pub(crate) struct AccountArgs {
 #[derive(Subcommand, Clone, Debug)]
 enum Command {
     /// Make an account; its database too, if there is none yet
+    #[command(after_help = "Examples:\n  \
+        usher account add ada --accounts accounts.db       # the password is asked for\n  \
+        printf secret | usher account add ada --accounts accounts.db --password-stdin\n\n\
+        Exit codes: 0 done, 1 failed, 2 bad usage.")]
     Add {
         #[command(flatten)]
         account: NamedArgs,
@@ -44,6 +52,9 @@ enum Command {
         password: PasswordArgs,
     },
     /// Change an account's password
+    #[command(after_help = "Examples:\n  \
+        usher account passwd ada --accounts accounts.db\n\n\
+        Exit codes: 0 done, 1 failed, 2 bad usage.")]
     Passwd {
         #[command(flatten)]
         account: NamedArgs,
@@ -51,6 +62,9 @@ enum Command {
         password: PasswordArgs,
     },
     /// Let an account log in no more
+    #[command(after_help = "Examples:\n  \
+        usher account disable ada --accounts accounts.db --manager-admin 127.0.0.1:7090   # and out now\n\n\
+        Exit codes: 0 done, 1 failed, 2 bad usage.")]
     Disable {
         #[command(flatten)]
         account: NamedArgs,
@@ -62,11 +76,17 @@ enum Command {
         admin_token_file: Option<PathBuf>,
     },
     /// Let a disabled account log in again
+    #[command(after_help = "Examples:\n  \
+        usher account enable ada -c deploy/local/login-1.toml\n\n\
+        Exit codes: 0 done, 1 failed, 2 bad usage.")]
     Enable {
         #[command(flatten)]
         account: NamedArgs,
     },
     /// Show every account: name, number, and whether it is disabled
+    #[command(after_help = "Examples:\n  \
+        usher account list --accounts accounts.db\n\n\
+        Exit codes: 0 done, 1 failed, 2 bad usage.")]
     List {
         #[command(flatten)]
         database: DatabaseArgs,

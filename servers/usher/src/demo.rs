@@ -32,6 +32,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// What the demo is told.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  \
+    usher demo                                       # 5,000 players, 1,000 arriving a second\n  \
+    usher demo --players 500 --rate 100 --seconds 3  # on a small machine\n  \
+    usher demo --json demo.json --html demo.html     # and keep the report\n\n\
+    Exit codes: 0 everything was as it should be, 1 something was not, 2 bad usage.")]
 pub(crate) struct DemoArgs {
     /// How many players
     #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..=200_000))]

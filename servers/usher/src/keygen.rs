@@ -18,7 +18,10 @@ use usher_secure::{LinkSecret, LoginKey, TicketKeys};
 
 /// What `keygen` is told.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Example: usher keygen keys --server login-1 --server hall-1 --server room-1\n\n\
+#[command(after_help = "Examples:\n  \
+    usher keygen keys --server login-1 --server hall-1 --server room-1\n  \
+    usher keygen keys --next         # a new ticket key: copy the file everywhere, SIGHUP, then\n  \
+    usher keygen keys --use-next     # seal with it: copy and SIGHUP again\n\n\
     Exit codes: 0 all files are there, 1 failed, 2 bad usage.")]
 pub(crate) struct KeygenArgs {
     /// The folder; it is made if it is not there

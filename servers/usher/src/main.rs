@@ -19,7 +19,8 @@ mod replay;
 mod status;
 mod up;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use usher_client_sim::SimArgs;
@@ -38,9 +39,12 @@ use usher_runtime::{App, logs, say};
     version,
     about = "A layered game-server stack: login, hall, room, and a manager that leads players to their seats"
 )]
-#[command(
-    after_help = "Start here: usher demo\n\nExit codes: 0 ended well, 1 failed, 2 bad usage or config."
-)]
+#[command(after_help = "Examples:\n  \
+    usher demo                     # start here: a whole cluster and 5,000 players, for half a minute\n  \
+    usher up                       # a cluster that stays\n  \
+    usher status --watch           # how it is, every second\n  \
+    usher help room                # what a command takes\n\n\
+    Exit codes: 0 ended well, 1 failed, 2 bad usage or config.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -65,6 +69,10 @@ enum Command {
     /// End every login that an account has
     Evict(order::EvictArgs),
     /// Say whether a config file can be used
+    #[command(after_help = "Examples:\n  \
+        usher check-config deploy/local/room-1.toml\n  \
+        for file in deploy/local/*.toml; do usher check-config \"$file\" || break; done\n\n\
+        Exit codes: 0 it can, 2 it cannot; file, line and field are named.")]
     CheckConfig {
         /// The file
         #[arg(value_name = "FILE")]
@@ -77,17 +85,33 @@ enum Command {
     /// Play recorded hands back and say which come out otherwise
     Replay(replay::ReplayArgs),
     /// Run a manager
+    #[command(after_help = app::after_help("usher manager", Kind::Manager))]
     Manager(ServerArgs),
     /// Run a login server
+    #[command(after_help = app::after_help("usher login", Kind::Login))]
     Login(ServerArgs),
     /// Run a hall server
+    #[command(after_help = app::after_help("usher hall", Kind::Hall))]
     Hall(ServerArgs),
     /// Run a room server
+    #[command(after_help = app::after_help("usher room", Kind::Room))]
     Room(ServerArgs),
     /// Run a push server
+    #[command(after_help = app::after_help("usher push", Kind::Push))]
     Push(ServerArgs),
     /// Play simulated players through a running cluster
     ClientSim(SimArgs),
+    /// Print a script that completes these commands in a shell
+    #[command(after_help = "Examples:\n  \
+        usher completions bash > ~/.local/share/bash-completion/completions/usher\n  \
+        usher completions zsh > ~/.zfunc/_usher          # with fpath+=~/.zfunc before compinit\n  \
+        usher completions fish > ~/.config/fish/completions/usher.fish\n\n\
+        Exit codes: 0 printed, 2 bad usage.")]
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
 }
 
 fn main() -> ExitCode {
@@ -110,6 +134,7 @@ fn main() -> ExitCode {
         Command::Room(args) => app::run::<Room>(&args),
         Command::Push(args) => app::run::<Push>(&args),
         Command::ClientSim(args) => usher_client_sim::main(&args),
+        Command::Completions { shell } => completions(shell),
     }
 }
 
@@ -122,6 +147,13 @@ fn failed_is_1(ended: anyhow::Result<bool>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn completions(shell: Shell) -> ExitCode {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "usher", &mut script);
+    say!("{}", String::from_utf8_lossy(&script).trim_end());
+    ExitCode::SUCCESS
 }
 
 fn check_config(path: &Path) -> ExitCode {

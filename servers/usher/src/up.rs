@@ -29,6 +29,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What `up` is told.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  \
+    usher up                       # the configs of deploy/local\n  \
+    usher up -c deploy/worlds      # two worlds under one manager\n\n\
+    Exit codes: 0 every server was drained and ended well, 1 one did not, 2 bad usage or config.")]
 pub(crate) struct UpArgs {
     /// The folder of configs, one server each
     #[arg(short = 'c', long = "config", value_name = "DIR", default_value = "deploy/local")]

@@ -14,7 +14,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
-use usher_runtime::clock;
 use usher_runtime::signals::{self, StopRequested};
 use usher_runtime::{clock, say};
 use usher_secure::scram::Verifier;
@@ -27,6 +26,10 @@ const LINE_BYTES_MAX: u64 = 1_024;
 
 /// What `import` is told.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  \
+    usher account import people.csv --accounts accounts.db\n  \
+    usher account import --test-players 5000 --keys players.keys --accounts accounts.db\n\n\
+    Exit codes: 0 all were added, 1 none was, 2 bad usage.")]
 pub(super) struct ImportArgs {
     /// Lines of name,password; only its owner may read it
     #[arg(value_name = "FILE", required_unless_present = "test_players", conflicts_with = "test_players")]

@@ -18,6 +18,7 @@ mod door;
 mod evenings;
 mod figures;
 mod floods;
+mod helps;
 mod killed_players;
 mod links;
 mod logins;
