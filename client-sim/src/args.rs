@@ -14,10 +14,11 @@ use usher_secure::LoginPublicKey;
 
 /// What client-sim is told.
 #[derive(Args, Clone, Debug)]
-#[command(
-    after_help = "Example: client-sim --login 127.0.0.1:7100 --login-key deploy/local/login.pub --players 5000\n\n\
-    Exit codes: 0 nobody failed and every delivery was whole, 1 otherwise, 2 bad usage."
-)]
+#[command(after_help = "Examples:\n  \
+    usher client-sim --login 127.0.0.1:7100 --login-key deploy/local/login.pub --players 5000\n  \
+    usher client-sim --login 127.0.0.1:7100 --login-key deploy/local/login.pub --mix deploy/mixes/evening.toml --html run.html\n\n\
+    The program client-sim takes the same.\n\
+    Exit codes: 0 nobody failed and every delivery was whole, 1 otherwise, 2 bad usage.")]
 pub struct SimArgs {
     /// Login servers, in the order each player tries them
     #[arg(long, value_name = "ADDR", required = true, num_args = 1..)]
@@ -50,6 +51,9 @@ pub struct SimArgs {
     /// Write the report to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Write the report to this file, as a page with pictures
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// All chance comes from here
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,

@@ -2,9 +2,10 @@
 //!
 //! Why: the crowd runs on its own thread; whoever watches it reads here.
 //! Invariants: one lock, held for one entry.
+//! Limits: [`SECONDS_MAX`] seconds are told apart.
 //! Read next: `outcome`, what the book sums up to.
 
-use crate::outcome::{Counted, Outcome};
+use crate::outcome::{Counted, Outcome, Second};
 use crate::report::VALUE_US_MAX;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
@@ -15,6 +16,8 @@ use usher_proto::{Address, RoomNo, ServerKind, Time};
 
 /// The name under which journeys stand among the steps.
 const JOURNEY: &str = "journey";
+/// Seconds that are told apart: a day.
+const SECONDS_MAX: u64 = 24 * 60 * 60;
 
 /// A book that many may hold.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +28,14 @@ struct Pages {
     outcome: Outcome,
     steps: BTreeMap<&'static str, Histogram<u64>>,
     seated_last: Time,
+    seconds: BTreeMap<u64, Second>,
+}
+
+impl Pages {
+    /// What happens in the second of that moment; all that comes after [`SECONDS_MAX`] in the last one.
+    fn second(&mut self, now: Time) -> &mut Second {
+        self.seconds.entry((now.as_millis() / 1000).min(SECONDS_MAX)).or_default()
+    }
 }
 
 impl Book {
@@ -54,6 +65,7 @@ impl Book {
             began_unix_us,
             seated_last_unix_us: began_unix_us + pages.seated_last.0 / 1000,
             ended_unix_us,
+            seconds: pages.seconds.iter().map(|(at, it)| (began_unix_us / 1_000_000 + at, *it)).collect(),
             steps: pages.steps.iter().map(|(name, it)| ((*name).to_string(), values(it))).collect(),
             ..pages.outcome.clone()
         }
@@ -80,10 +92,13 @@ impl Ledger for Book {
         let mut pages = self.open();
         pages.outcome.seated += 1;
         pages.seated_last = now;
+        pages.second(now).seats += 1;
     }
 
-    fn redirected(&mut self, by: ServerKind) {
-        let outcome = &mut self.open().outcome;
+    fn redirected(&mut self, by: ServerKind, now: Time) {
+        let mut pages = self.open();
+        pages.second(now).redirects += 1;
+        let outcome = &mut pages.outcome;
         match by {
             ServerKind::Login => outcome.redirects_login += 1,
             ServerKind::Room => outcome.redirects_room += 1,
@@ -99,9 +114,11 @@ impl Ledger for Book {
         *self.open().outcome.failures.entry(reason.into()).or_default() += 1;
     }
 
-    fn arrival_late(&mut self, late: Duration) {
+    fn arrived(&mut self, late: Duration, now: Time) {
         let us = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
-        let outcome = &mut self.open().outcome;
+        let mut pages = self.open();
+        pages.second(now).arrivals += 1;
+        let outcome = &mut pages.outcome;
         outcome.arrival_late_max_us = outcome.arrival_late_max_us.max(us);
     }
 
@@ -130,6 +147,10 @@ impl Ledger for Book {
 
     fn refreshed(&mut self) {}
 
+    fn announced(&mut self) {
+        self.open().outcome.announcements += 1;
+    }
+
     fn did(&mut self, deed: Deed) {
         let evening = &mut self.open().outcome.evening;
         *match deed {
@@ -140,5 +161,26 @@ impl Ledger for Book {
             Deed::Leave => &mut evening.leaves,
             Deed::Return => &mut evening.returns,
         } += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happens_is_written_down_by_the_second() {
+        let mut book = Book::default();
+        let at = Time::from_millis;
+        book.arrived(Duration::ZERO, at(100));
+        book.arrived(Duration::from_millis(7), at(999));
+        book.redirected(ServerKind::Login, at(1000));
+        book.seated(0, at(1_500));
+        book.seated(1, at(1_000 * (SECONDS_MAX + 9)));
+        let outcome = book.outcome(2, 50_900_000, 60_000_000);
+        let second = |arrivals, seats, redirects| Second { arrivals, seats, redirects };
+        let wanted = [(50, second(2, 0, 0)), (51, second(0, 1, 1)), (50 + SECONDS_MAX, second(0, 1, 0))];
+        assert_eq!(outcome.seconds, BTreeMap::from(wanted));
+        assert_eq!((outcome.arrival_late_max_us, outcome.redirects_login), (7_000, 1));
     }
 }

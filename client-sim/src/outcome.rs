@@ -11,6 +11,26 @@ use std::collections::BTreeMap;
 /// Values and how often each occurred, in microseconds.
 pub type Counted = Vec<(u64, u64)>;
 
+/// What happened in one second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Second {
+    /// Players who set out.
+    pub arrivals: u64,
+    /// Players who got their first seat.
+    pub seats: u64,
+    /// Times a player was sent elsewhere.
+    pub redirects: u64,
+}
+
+impl Second {
+    /// Adds another.
+    pub fn add(&mut self, other: Self) {
+        self.arrivals += other.arrivals;
+        self.seats += other.seats;
+        self.redirects += other.redirects;
+    }
+}
+
 /// The sum of what one or more crowds met.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
@@ -36,6 +56,8 @@ pub struct Outcome {
     pub seated_last_unix_us: u64,
     /// The end, unix microseconds.
     pub ended_unix_us: u64,
+    /// What happened when, by the unix second; in a second that is not here, nothing.
+    pub seconds: BTreeMap<u64, Second>,
     /// The latest arrival after its schedule, microseconds.
     pub arrival_late_max_us: u64,
     /// Deliveries due to those who were there.
@@ -54,6 +76,8 @@ pub struct Outcome {
     pub drops: BTreeMap<String, u64>,
     /// Players back in a seat after their connection was gone.
     pub reconnects: u64,
+    /// Announcements that players in rooms heard, counted at each of them.
+    pub announcements: u64,
     /// What they did of their own accord.
     pub evening: EveningCounts,
 }
@@ -111,9 +135,13 @@ impl Outcome {
         self.out_of_order += other.out_of_order;
         self.wrong += other.wrong;
         self.reconnects += other.reconnects;
+        self.announcements += other.announcements;
         self.evening.add(other.evening);
         add_counts(&mut self.failures, other.failures);
         add_counts(&mut self.drops, other.drops);
+        for (at, second) in other.seconds {
+            self.seconds.entry(at).or_default().add(second);
+        }
         for (step, values) in other.steps {
             self.steps.entry(step).or_default().extend(values);
         }
@@ -149,6 +177,7 @@ mod tests {
             began_unix_us: began,
             seated_last_unix_us: began + 5,
             steps: BTreeMap::from([("login".into(), vec![(100, players)])]),
+            seconds: BTreeMap::from([(began / 100, Second { arrivals: players, seats: 1, redirects: 2 })]),
             failures: BTreeMap::from([("busy".into(), 1)]),
             rooms: BTreeMap::from([("a/0".into(), room)]),
             evening: EveningCounts { hands: players, tables: 1, rooms: 2, drops: 3, leaves: 4, returns: 5 },
@@ -163,11 +192,14 @@ mod tests {
         sum.add(part(3, 900, (2, 4)));
         assert_eq!((sum.players, sum.began_unix_us, sum.seated_last_unix_us), (5, 900, 1005));
         assert_eq!(sum.steps["login"], [(100, 2), (100, 3)]);
+        assert_eq!(sum.seconds[&10], Second { arrivals: 2, seats: 1, redirects: 2 });
+        assert_eq!(sum.seconds[&9].arrivals, 3);
         assert_eq!(sum.failed(), 2);
         let evening = EveningCounts { hands: 5, tables: 2, rooms: 4, drops: 6, leaves: 8, returns: 10 };
         assert_eq!(sum.evening, evening);
         assert_eq!((sum.rooms["a/0"], sum.acknowledged_twice()), ((5, 5), 0));
         sum.add(part(1, 900, (1, 5)));
+        assert_eq!(sum.seconds[&9], Second { arrivals: 4, seats: 2, redirects: 4 });
         assert_eq!(sum.acknowledged_twice(), 1);
         sum.drops.insert("closed".into(), 1);
         assert_eq!(sum.acknowledged_twice(), 0);

@@ -6,7 +6,7 @@
 //! Limits: values are kept to three digits, up to [`VALUE_US_MAX`].
 //! Read next: `outcome`, from which it is made.
 
-use crate::outcome::{Counted, EveningCounts, Outcome};
+use crate::outcome::{Counted, EveningCounts, Outcome, Second};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use std::time::Duration;
 /// The longest time that is told apart: an hour.
 pub const VALUE_US_MAX: u64 = 3_600_000_000;
 /// The steps of the report, in the order of the way.
-const STEPS: [&str; 8] = ["login", "hall", "enter", "sit", "action", "stand", "leave", "journey"];
+pub(crate) const STEPS: [&str; 8] = ["login", "hall", "enter", "sit", "action", "stand", "leave", "journey"];
 
 /// What the players met.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,9 +43,15 @@ pub struct Report {
     pub drops: BTreeMap<String, u64>,
     /// Players back in a seat after their connection was gone.
     pub reconnects: u64,
+    /// What the operator announced, counted at each player who heard it.
+    #[serde(default)]
+    pub announcements: u64,
     /// What players did of their own accord.
     #[serde(default)]
     pub evening: EveningCounts,
+    /// What happened in each second, from that of the first scheduled arrival to the last in which anything did.
+    #[serde(default)]
+    pub seconds: Vec<Second>,
     /// The latest that an arrival came after its schedule, microseconds.
     pub arrival_late_max_us: u64,
     /// Who the players were: `guests`, or accounts with `cached keys`, which spare a client what a password costs.
@@ -114,7 +120,8 @@ pub struct ServerUsage {
     pub connections_peak: u64,
 }
 
-fn percentiles(values: &Counted) -> Percentiles {
+/// Of these values.
+pub(crate) fn percentiles(values: &Counted) -> Percentiles {
     let mut histogram =
         Histogram::<u64>::new_with_bounds(1, VALUE_US_MAX, 3).expect("invariant: the bounds are constants");
     for (value, count) in values {
@@ -127,6 +134,13 @@ fn percentiles(values: &Counted) -> Percentiles {
         p99: histogram.value_at_quantile(0.99),
         max: histogram.max(),
     }
+}
+
+/// One after the other, those without anything in between too.
+fn seconds(outcome: &Outcome) -> Vec<Second> {
+    let first = outcome.began_unix_us / 1_000_000;
+    let Some((last, _)) = outcome.seconds.last_key_value() else { return Vec::new() };
+    (first..=*last).map(|at| outcome.seconds.get(&at).copied().unwrap_or_default()).collect()
 }
 
 impl Report {
@@ -168,7 +182,9 @@ impl Report {
             errors,
             drops: outcome.drops.clone(),
             reconnects: outcome.reconnects,
+            announcements: outcome.announcements,
             evening: outcome.evening,
+            seconds: seconds(outcome),
             arrival_late_max_us: outcome.arrival_late_max_us,
             accounts: String::new(),
             seed,
@@ -278,7 +294,7 @@ impl Report {
 }
 
 /// Microseconds as a person reads them.
-fn time(us: u64) -> String {
+pub(crate) fn time(us: u64) -> String {
     match us {
         0..1_000 => format!("{us} us"),
         1_000..1_000_000 => format!("{:.1} ms", us as f64 / 1e3),
@@ -290,6 +306,10 @@ fn time(us: u64) -> String {
 mod tests {
     use super::*;
 
+    fn second(arrivals: u64, seats: u64) -> Second {
+        Second { arrivals, seats, redirects: 0 }
+    }
+
     fn outcome() -> Outcome {
         Outcome {
             players: 2,
@@ -297,6 +317,7 @@ mod tests {
             began_unix_us: 1_000_000,
             seated_last_unix_us: 3_000_000,
             steps: BTreeMap::from([("journey".into(), vec![(1_000, 1), (3_000_000, 1)])]),
+            seconds: BTreeMap::from([(1, second(2, 1)), (3, second(0, 1))]),
             expected: 4,
             received: 4,
             ..Outcome::default()
@@ -309,6 +330,7 @@ mod tests {
         assert!(report.is_good());
         assert!((report.journeys_per_s - 1.0).abs() < 1e-9 && (report.elapsed_s - 2.0).abs() < 1e-9);
         assert_eq!(report.steps["journey"].count, 2);
+        assert_eq!(report.seconds, [second(2, 1), Second::default(), second(0, 1)]);
         assert!((999..=1001).contains(&report.steps["journey"].p50), "{:?}", report.steps["journey"]);
         assert!(report.steps.contains_key("login") && report.steps["login"].count == 0);
         assert!(

@@ -11,12 +11,13 @@ use crate::args::SimArgs;
 use crate::book::Book;
 use crate::mix;
 use crate::outcome::Outcome;
+use crate::page;
 use crate::processes;
 use crate::progress::{LOOK_EVERY, Now, Progress};
 use crate::report::{Report, ServerUsage};
 use anyhow::Context;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -28,7 +29,7 @@ use usher_runtime::call::LoginKeys;
 use usher_runtime::config::{ConfigError, LogSection};
 use usher_runtime::crowd::{CrowdLimits, RunningCrowd};
 use usher_runtime::signals::{self, StopRequested};
-use usher_runtime::{clock, logs, process};
+use usher_runtime::{clock, logs, process, say};
 
 /// How long the last connections may take to close.
 pub const CLOSE_MAX: Duration = Duration::from_secs(2);
@@ -80,9 +81,8 @@ fn play(args: &SimArgs, keys: Option<KeyRing>, mix: Mix) -> anyhow::Result<bool>
     let stops = signals::listen().context("cannot listen for signals")?;
     if let Some(first) = args.part_from {
         let players = config(args, first, mix);
-        let outcome =
-            crowd(args, players, keys, &stops, |now| println!("{}", processes::progress_line(now)))?;
-        println!("{}", serde_json::to_string(&outcome)?);
+        let outcome = crowd(args, players, keys, &stops, |now| say!("{}", processes::progress_line(now)))?;
+        say!("{}", serde_json::to_string(&outcome)?);
         return Ok(true); // the leading process judges
     }
     let mut progress = Progress::new(u64::from(args.players));
@@ -92,7 +92,8 @@ fn play(args: &SimArgs, keys: Option<KeyRing>, mix: Mix) -> anyhow::Result<bool>
     };
     progress.end();
     let accounts = if args.accounts.is_some() { CACHED_KEYS } else { GUESTS };
-    finish(args, &Report { accounts: accounts.into(), ..Report::new(&outcome, args.seed, servers(args)) })
+    let report = Report { accounts: accounts.into(), ..Report::new(&outcome, args.seed, servers(args)) };
+    finish(args, &outcome, &report)
 }
 
 /// What the servers used, where they can be asked. A manager that is gone does not cost the report.
@@ -104,18 +105,38 @@ fn servers(args: &SimArgs) -> Vec<ServerUsage> {
     })
 }
 
-fn finish(args: &SimArgs, report: &Report) -> anyhow::Result<bool> {
+fn finish(args: &SimArgs, outcome: &Outcome, report: &Report) -> anyhow::Result<bool> {
     if let Some(path) = &args.json {
-        let json = serde_json::to_string_pretty(report)?;
-        fs::write(path, json + "\n").with_context(|| format!("cannot write {}", path.display()))?;
+        write(path, &(serde_json::to_string_pretty(report)? + "\n"))?;
+    }
+    if let Some(path) = &args.html {
+        write(path, &page::html(outcome, report, &command()))?;
     }
     if !args.quiet {
-        println!("{}", report.table());
+        say!("{}", report.table());
     }
     if let Some(advice) = report.advice(!args.login_key.is_empty()) {
         eprintln!("  {advice}");
     }
     Ok(report.is_good())
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The command that began this, as it could be typed again.
+fn command() -> String {
+    let quoted = |word: String| {
+        let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_./:,=@%+".contains(char);
+        if !word.is_empty() && word.chars().all(is_plain) {
+            word
+        } else {
+            format!("'{}'", word.replace('\'', "'\\''"))
+        }
+    };
+    let words = std::env::args_os().map(|word| quoted(word.to_string_lossy().into_owned()));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// How many processes: as told, else as many as the players' sockets need.

@@ -37,7 +37,7 @@ pub enum Action<S: Service> {
     Join(ConnId, GroupId),
     /// `leave`.
     Leave(ConnId, GroupId),
-    /// `publish`, or `publish_latest` with its key; and who is left out.
+    /// `publish` or `publish_shared`, or `publish_latest` with its key; and who is left out.
     Publish(GroupId, Arc<Shared<S::Packet>>, Option<u64>, Option<ConnId>),
     /// `close`.
     Close(ConnId, Option<S::Packet>),
@@ -121,6 +121,11 @@ impl<S: Service> Actions<S> {
     /// published.
     pub fn publish(&mut self, group: GroupId, packet: S::Packet, except: Option<ConnId>) {
         self.list.push(Action::Publish(group, Arc::new(Shared::new(packet)), None, except));
+    }
+
+    /// As `publish`, for a packet that other groups hear too: encoded once a codec, its bytes shared.
+    pub fn publish_shared(&mut self, group: GroupId, packet: Arc<Shared<S::Packet>>) {
+        self.list.push(Action::Publish(group, packet, None, None));
     }
 
     /// As `publish`, for a packet of which only the latest of its `key` matters: see `send_latest`.

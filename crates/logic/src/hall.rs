@@ -282,6 +282,7 @@ impl Machine for Hall {
             | Input::Timeout
             | Input::DrainServer { .. }
             | Input::Revoke { .. }
+            | Input::Announce { .. }
             | Input::Dialed { .. }
             | Input::DialFailed { .. }
             | Input::HandedOver { .. }

@@ -429,6 +429,7 @@ impl Machine for Login {
             Input::Timeout
             | Input::DrainServer { .. }
             | Input::Revoke { .. }
+            | Input::Announce { .. }
             | Input::Dialed { .. }
             | Input::DialFailed { .. }
             | Input::HandedOver { .. }

@@ -224,6 +224,7 @@ impl<L: Ledger> Machine for Crowd<L> {
             | Input::LinkDown
             | Input::DrainServer { .. }
             | Input::Revoke { .. }
+            | Input::Announce { .. }
             | Input::HandedOver { .. }
             | Input::Told { .. } => {}
         }

@@ -105,7 +105,8 @@ impl Player {
     }
 
     fn on_redirect<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, kind: ServerKind, redirect: Redirect) {
-        turn.ledger().redirected(kind);
+        let now = turn.now;
+        turn.ledger().redirected(kind, now);
         if kind == ServerKind::Room {
             return self.on_shown_out(turn, redirect);
         }

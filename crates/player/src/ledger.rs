@@ -76,14 +76,14 @@ pub trait Ledger {
     fn journey(&mut self, took: Duration);
     /// This player (by index in its crowd) has its first seat, now.
     fn seated(&mut self, index: u32, now: Time);
-    /// A server of this kind redirected a player.
-    fn redirected(&mut self, by: ServerKind);
+    /// A server of this kind redirected a player, now.
+    fn redirected(&mut self, by: ServerKind, now: Time);
     /// A server of this kind had no room for a player now.
     fn busy(&mut self, by: ServerKind);
     /// A player gave up, for this reason.
     fn failed(&mut self, reason: &'static str);
-    /// A player set out so long after its scheduled arrival: the load generator was late.
-    fn arrival_late(&mut self, late: Duration);
+    /// A player sets out, now: so long after its scheduled arrival is how late the load generator is.
+    fn arrived(&mut self, late: Duration, now: Time);
     /// A stay in a room is over; this was received in it.
     fn delivery(&mut self, delivery: &Delivery);
     /// A chat of ours was acknowledged as number `seq` of this room.
@@ -94,6 +94,8 @@ pub trait Ledger {
     fn reconnected(&mut self);
     /// A seated player fetched a fresh directory and ticket.
     fn refreshed(&mut self);
+    /// A player in a room was told something by the operator.
+    fn announced(&mut self);
     /// A player did this.
     fn did(&mut self, deed: Deed);
 }
@@ -137,6 +139,8 @@ pub struct Tally {
     pub reconnects: u64,
     /// Fresh directories fetched while seated.
     pub refreshes: u64,
+    /// Announcements heard, by each player.
+    pub announcements: u64,
     /// What players did, and how often.
     pub deeds: BTreeMap<Deed, u64>,
 }
@@ -167,7 +171,7 @@ impl Ledger for Tally {
         self.seated_last = now;
     }
 
-    fn redirected(&mut self, by: ServerKind) {
+    fn redirected(&mut self, by: ServerKind, _now: Time) {
         *self.redirects.entry(by).or_default() += 1;
     }
 
@@ -179,7 +183,7 @@ impl Ledger for Tally {
         *self.failures.entry(reason).or_default() += 1;
     }
 
-    fn arrival_late(&mut self, late: Duration) {
+    fn arrived(&mut self, late: Duration, _now: Time) {
         self.arrival_late_max = self.arrival_late_max.max(late);
     }
 
@@ -203,6 +207,10 @@ impl Ledger for Tally {
 
     fn refreshed(&mut self) {
         self.refreshes += 1;
+    }
+
+    fn announced(&mut self) {
+        self.announcements += 1;
     }
 
     fn did(&mut self, deed: Deed) {

@@ -74,6 +74,7 @@ impl Player {
             Message::HandEnded(ended) => self.on_hand_ended(turn, ended.hand),
             Message::TableRuled(ruled) => self.heed(turn, ruled.owner, ruled.rules),
             Message::Stood(stood) if stood.dismissed => self.on_dismissed(turn),
+            Message::Announced(_) => turn.ledger().announced(),
             Message::Presence(_)
             | Message::TableSaid(_)
             | Message::PlayerSat(_)

@@ -165,8 +165,8 @@ impl Player {
         let scheduled = turn.shared.config.scheduled(turn.index);
         self.step_from = scheduled;
         self.kind = turn.shared.config.mix.draw(&mut turn.shared.dice);
-        let late = turn.now - scheduled;
-        turn.ledger().arrival_late(late);
+        let now = turn.now;
+        turn.ledger().arrived(now - scheduled, now);
         self.visit(turn, ServerKind::Login);
     }
 

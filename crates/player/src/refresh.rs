@@ -88,7 +88,8 @@ impl Player {
     pub(crate) fn on_refresh_message<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, message: Message) {
         match message {
             Message::Redirect(redirect) => {
-                turn.ledger().redirected(ServerKind::Hall);
+                let now = turn.now;
+                turn.ledger().redirected(ServerKind::Hall, now);
                 self.visit.tries += 1;
                 match turn.number(&redirect.address) {
                     Some(hall) if self.visit.tries < REFRESH_TRIES_MAX => {

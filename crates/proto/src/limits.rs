@@ -21,6 +21,8 @@ pub const TICKET_BYTES_MAX: usize = 512;
 pub const RESERVATION_BYTES_MAX: usize = 512;
 /// One chat text, in bytes.
 pub const CHAT_BYTES_MAX: usize = 512;
+/// An operator's words to every player in a room, in bytes.
+pub const ANNOUNCEMENT_BYTES_MAX: usize = 512;
 /// Rooms in one directory answer.
 pub const DIRECTORY_ROOMS_MAX: usize = 200;
 /// Hall addresses in one login answer.

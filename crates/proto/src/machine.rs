@@ -174,6 +174,11 @@ pub enum Input<N> {
         /// The account.
         account: AccountId,
     },
+    /// The operator says something to every player who is in a room. A manager's alone.
+    Announce {
+        /// What; checked by the world.
+        text: String,
+    },
 }
 
 /// Why an outgoing connection did not come about.
@@ -211,6 +216,8 @@ pub enum Output<N> {
         /// Who not.
         except: Option<ConnId>,
     },
+    /// Send a message that many groups get to everyone in this one: encoded once for all of them.
+    PublishShared(GroupId, Arc<Message>),
     /// Say why and close; what was sent before still arrives.
     Close(ConnId, CloseReason),
     /// Give the connection to another shard, with what it must know.

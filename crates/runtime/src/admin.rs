@@ -1,5 +1,5 @@
 //! The admin port: `/healthz`, `/readyz`, `/metrics`, and on a manager the dashboard (`/`), `/api/cluster`, `/api/events`
-//! and `POST` `/api/drain/{server}` and `/api/evict/{account}`.
+//! and `POST` `/api/drain/{server}`, `/api/evict/{account}` and `/api/announce`.
 //!
 //! Why: operators, load balancers and tests ask a server how it is, on a port that players never see.
 //! Owns: one thread with a single-threaded tokio runtime; the only one in a server.
@@ -13,9 +13,11 @@ mod dashboard;
 mod events;
 mod history;
 
+use crate::announcement;
 use crate::metrics::{Format, Shown, render};
 use crate::process;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -46,6 +48,8 @@ pub struct AdminState {
     pub drain: Option<Box<dyn Fn(ServerName) -> bool + Send + Sync>>,
     /// Ends every login of an account; false: there is too much to do now. A manager's alone.
     pub revoke: Option<Box<dyn Fn(AccountId) -> bool + Send + Sync>>,
+    /// Says something to every player who is in a room; false: there is too much to do now. A manager's alone.
+    pub announce: Option<Box<dyn Fn(String) -> bool + Send + Sync>>,
     /// What a POST must show, if this port is not loopback's alone.
     pub token: Option<Zeroizing<String>>,
 }
@@ -61,6 +65,7 @@ impl AdminState {
             draining: AtomicBool::new(false),
             drain: None,
             revoke: None,
+            announce: None,
             token: None,
         }
     }
@@ -136,6 +141,7 @@ fn pages(state: Arc<AdminState>, bound: SocketAddr) -> Router {
         let orders = Router::new()
             .route("/api/drain/{server}", post(drain))
             .route("/api/evict/{account}", post(evict))
+            .route("/api/announce", post(announce))
             .layer(middleware::from_fn_with_state((Arc::clone(&state), bound), only_with_token));
         pages = pages.route("/api/cluster", get(cluster)).merge(orders);
         pages = pages.merge(events::pages(Arc::clone(&state))).merge(dashboard::pages());
@@ -197,6 +203,21 @@ async fn evict(State(state): State<Arc<AdminState>>, Path(account): Path<u64>) -
         Some(true) => {
             tracing::info!(account, "every login of this account is over");
             "evicted\n".into_response()
+        }
+        _ => too_much_to_do(),
+    }
+}
+
+/// The body is the text.
+async fn announce(State(state): State<Arc<AdminState>>, body: Body) -> Response {
+    let text = match announcement::read(body).await {
+        Ok(text) => text,
+        Err(why) => return (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response(),
+    };
+    match state.announce.as_ref().map(|announce| announce(text.clone())) {
+        Some(true) => {
+            tracing::info!(text, "announced to everybody in a room");
+            "announced\n".into_response()
         }
         _ => too_much_to_do(),
     }

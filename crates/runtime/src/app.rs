@@ -5,7 +5,7 @@
 //! Read next: [`crate::server`].
 
 use crate::config::{ConfigError, ConfigFile, Kind};
-use crate::process;
+use crate::{process, say};
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -42,20 +42,31 @@ pub struct ServerArgs {
 }
 
 #[derive(Parser)]
-#[command(
-    version,
-    after_help = "SIGTERM or Ctrl-C drains, a second one stops at once.\n\
-    Exit codes: 0 ended well, 1 failed, 2 bad usage or config."
-)]
+#[command(version)]
 struct Cli {
     #[command(flatten)]
     args: ServerArgs,
 }
 
+/// What stands below a server's `--help`, by the words that start it.
+pub fn after_help(command: &str, kind: Kind) -> String {
+    let config = match kind {
+        Kind::Manager | Kind::Push => kind.as_str().to_owned(),
+        Kind::Login | Kind::Hall | Kind::Room => format!("{}-1", kind.as_str()),
+    };
+    let config = format!("deploy/local/{config}.toml");
+    format!(
+        "Examples:\n  {command} -c {config}\n  {command} -c {config} --print-config\n\n\
+         SIGTERM or Ctrl-C drains, a second one stops at once.\n\
+         Exit codes: 0 ended well, 1 failed, 2 bad usage or config."
+    )
+}
+
 /// The whole `main` of a server's own binary.
 pub fn main<A: App>() -> ExitCode {
     let about = format!("Usher's {} server", A::KIND.as_str());
-    let matches = Cli::command().about(about).get_matches();
+    let after = after_help(&format!("usher-{}", A::KIND.as_str()), A::KIND);
+    let matches = Cli::command().about(about).after_help(after).get_matches();
     match Cli::from_arg_matches(&matches) {
         Ok(cli) => run::<A>(&cli.args),
         Err(error) => error.exit(),
@@ -74,8 +85,11 @@ pub fn run<A: App>(args: &ServerArgs) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let ended =
-        if args.print_config { A::effective(&config).map(|text| print!("{text}")) } else { A::run(config) };
+    let ended = if args.print_config {
+        A::effective(&config).map(|text| say!("{}", text.trim_end()))
+    } else {
+        A::run(config)
+    };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

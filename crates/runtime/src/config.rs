@@ -8,6 +8,7 @@
 
 mod error;
 mod kind;
+mod nearest;
 mod sections;
 
 pub use error::ConfigError;
@@ -105,7 +106,7 @@ impl ConfigFile {
         let table: toml::Table = self.parse()?;
         match table.get("kind").cloned().map(toml::Value::try_into::<Kind>) {
             Some(Ok(kind)) => Ok(kind),
-            Some(Err(error)) => Err(self.wrong("kind", error.message())),
+            Some(Err(error)) => Err(self.wrong("kind", nearest::with_suggestion(error.message()))),
             None => {
                 let kinds = Kind::ALL.map(|kind| format!("\"{}\"", kind.as_str())).join(" or ");
                 Err(self.wrong("kind", format!("is missing: write kind = {kinds}")))
@@ -128,7 +129,8 @@ impl ConfigFile {
         toml::from_str(&self.text).map_err(|error| {
             let line = error.span().map(|span| self.line_at(span.start));
             let field = line.map(|line| self.field_in(line)).unwrap_or_default();
-            ConfigError { file: self.path.clone(), line, field, message: error.message().to_string() }
+            let message = nearest::with_suggestion(error.message());
+            ConfigError { file: self.path.clone(), line, field, message }
         })
     }
 
@@ -161,9 +163,10 @@ impl ConfigFile {
         if let Some(key) =
             table.keys().find(|key| !COMMON_KEYS.contains(&key.as_str()) && *key != kind.as_str())
         {
-            return Err(
-                self.wrong(key, format!("unknown; a {} config has {COMMON_KEYS:?} and [{0}]", kind.as_str()))
-            );
+            let known = COMMON_KEYS.into_iter().chain([kind.as_str()]);
+            let meant = nearest::nearest(key, known).map(|meant| format!("; did you mean [{meant}]?"));
+            let unknown = format!("unknown; a {} config has {COMMON_KEYS:?} and [{0}]", kind.as_str());
+            return Err(self.wrong(key, unknown + &meant.unwrap_or_default()));
         }
         let sections: Sections = self.parse()?;
         let own: Own<S> = self.parse()?;

@@ -4,7 +4,7 @@
 //! Owns: the machine, the questions it asks, the link to the manager (on the first shard).
 //! Invariants: after each input the outbox is drained, in order; an answer is fed back before the next event.
 //! A connection's ticket is kept only where it may be renewed.
-//! Limits: [`SHARED_MAX`] encoded messages are remembered for [`Output::SendShared`].
+//! Limits: [`SHARED_MAX`] encoded messages are remembered for [`Output::SendShared`] and [`Output::PublishShared`].
 //! Read next: [`crate::server`], which starts hosts; `usher_proto::machine`.
 
 use crate::answers::World;
@@ -51,6 +51,8 @@ pub enum HostNote<N> {
     DrainServer(ServerName),
     /// The operator wants an account out.
     Revoke(AccountId),
+    /// The operator says something to every player who is in a room.
+    Announce(String),
     /// What its machine asked is answered.
     Answered(u64, Answer),
     /// The process slept: break the link and present anew.
@@ -173,6 +175,10 @@ impl<M: Machine + Send + 'static> Host<M> {
             Output::Leave(conn, group) => actions.leave(socket(conn), group.0),
             Output::Publish { group, message, except } => {
                 actions.publish(group.0, message, except.map(socket));
+            }
+            Output::PublishShared(group, message) => {
+                let shared = self.shared(message);
+                actions.publish_shared(group.0, shared);
             }
             Output::Close(conn, reason) => {
                 self.parts.shown.closed(reason);
@@ -317,6 +323,7 @@ impl<M: Machine + Send + 'static> Host<M> {
             HostNote::Drain => self.step(Input::Drain, actions),
             HostNote::DrainServer(name) => self.step(Input::DrainServer { name }, actions),
             HostNote::Revoke(account) => self.step(Input::Revoke { account }, actions),
+            HostNote::Announce(text) => self.step(Input::Announce { text }, actions),
             HostNote::Answered(id, answer) => self.step(Input::Answer { id, answer }, actions),
             HostNote::Woke => {
                 if let Some(conn) = self.link.as_ref().and_then(Link::conn) {

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+mod announcement;
 pub mod answers;
 pub mod app;
 pub mod call;
@@ -29,6 +30,7 @@ pub mod metrics;
 pub mod notify;
 mod pace;
 pub mod process;
+pub mod say;
 pub mod sealed;
 pub mod server;
 pub mod signals;

@@ -10,7 +10,7 @@
 
 use crate::config::{Engine, Kind, LogSection, StagesSection};
 use crate::signals::{self, StopRequested};
-use crate::{clock, logs, process};
+use crate::{clock, logs, process, say};
 use anyhow::Context;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -111,12 +111,8 @@ impl Ready<'_> {
     /// Tells whoever started this process.
     pub fn announce(&self) {
         let Self { name, kind, address, admin, listeners } = self;
-<<<<<<< HEAD
         let dashboard = (*kind == Kind::Manager.as_str()).then(|| format!("http://{admin}/"));
-        tracing::info!(%name, %address, %admin, dashboard = dashboard.as_deref(), "{kind} server is ready");
-=======
-        tracing::info!(%name, kind, %address, %admin, "server started");
->>>>>>> metrics
+        tracing::info!(%name, kind, %address, %admin, dashboard = dashboard.as_deref(), "server started");
         let mut ready = serde_json::json!({
             "ready": name, "kind": kind, "address": address, "admin": admin.to_string()
         });
@@ -127,7 +123,7 @@ impl Ready<'_> {
             let all = listeners.iter().map(|(name, address)| ((*name).into(), address.to_string().into()));
             ready["listeners"] = serde_json::Value::Object(all.collect());
         }
-        println!("{ready}");
+        say!("{ready}");
     }
 }
 
@@ -160,7 +156,7 @@ pub fn stop<S: Service>(server: Server<S>, name: &str, flush: Duration) -> anyho
             "buffers": { "taken": stats.buffers.taken, "returned": stats.buffers.returned },
         },
     });
-    println!("{stopped}");
+    say!("{stopped}");
     anyhow::ensure!(is_balanced(&report), "pools did not get everything back: {stopped}");
     tracing::info!(%name, "stopped");
     Ok(())

@@ -30,6 +30,11 @@ const OWN: &str = "usher::logs";
 
 static LIMITER: Mutex<Limiter<Identifier>> = Mutex::new(Limiter::new(LINES_MAX, SPAN));
 
+/// Whether the environment has nothing against colours (<https://no-color.org>).
+pub fn wants_colors() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 /// Sets up logging for a program that somebody sits before; `RUST_LOG` wins over the config. A second call changes
 /// nothing.
 pub fn init(section: &LogSection) {
@@ -51,7 +56,7 @@ pub fn tell_left_out(at_end: bool) {
 
 fn set_up(section: &LogSection, limited: Option<Limited>) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(&section.level));
-    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let colours = std::io::stderr().is_terminal() && wants_colors();
     let lines = fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(colours);
     let registry = tracing_subscriber::registry().with(filter).with(limited);
     let set = if section.json {

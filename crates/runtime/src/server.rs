@@ -143,6 +143,8 @@ impl<M: Machine + Send + 'static> Running<M> {
         if node.kind == ServerKind::Manager {
             let drains = remote.clone();
             admin.drain = Some(Box::new(move |server| drains.tell(0, HostNote::DrainServer(server)).is_ok()));
+            let announces = remote.clone();
+            admin.announce = Some(Box::new(move |text| announces.tell(0, HostNote::Announce(text)).is_ok()));
             let remote = remote.clone();
             admin.revoke = Some(Box::new(move |account| remote.tell(0, HostNote::Revoke(account)).is_ok()));
         }

@@ -97,6 +97,7 @@ fn input_of<N>(input: In) -> Input<N> {
         Input::Drain => Input::Drain,
         Input::DrainServer { name } => Input::DrainServer { name },
         Input::Revoke { account } => Input::Revoke { account },
+        Input::Announce { text } => Input::Announce { text },
         Input::HandedOver { .. } | Input::Told { .. } => {
             unreachable!("a machine of one shard is told nothing")
         }
@@ -112,6 +113,7 @@ fn output_of<N>(output: Output<N>) -> Out {
         Output::Join(conn, group) => Output::Join(conn, group),
         Output::Leave(conn, group) => Output::Leave(conn, group),
         Output::Publish { group, message, except } => Output::Publish { group, message, except },
+        Output::PublishShared(group, message) => Output::PublishShared(group, message),
         Output::Close(conn, reason) => Output::Close(conn, reason),
         Output::Ask { id, question } => Output::Ask { id, question },
         Output::Dial { token, address, hello } => Output::Dial { token, address, hello },

@@ -382,6 +382,7 @@ fn traced(trace: u64, now: Time, at: Place, input: &In) -> u64 {
         Input::Drain => (12, 0),
         Input::Revoke { account } => (13, account.0),
         Input::DrainServer { .. } => (14, 0),
+        Input::Announce { .. } => (15, 0),
     };
     let place = (at.process.0 as u64) << 16 | u64::from(at.shard.0);
     [now.0, place, what, about]

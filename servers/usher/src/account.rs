@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use usher_client_sim::admin;
 use usher_login::Login;
 use usher_runtime::config::ConfigFile;
-use usher_runtime::{App, clock};
+use usher_runtime::{App, clock, say};
 use usher_secure::scram::{ITERATIONS_DEFAULT, Verifier};
 use usher_secure::{os_rng, private_file};
 use usher_store::{Change, Database, Writer, number};
@@ -29,6 +29,10 @@ use zeroize::Zeroizing;
 
 /// What `account` is told.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  \
+    usher account add ada --accounts accounts.db\n  \
+    usher account list -c deploy/local/login-1.toml\n\n\
+    Exit codes: 0 done, 1 failed, 2 bad usage.")]
 pub(crate) struct AccountArgs {
     #[command(subcommand)]
     command: Command,
@@ -37,6 +41,10 @@ pub(crate) struct AccountArgs {
 #[derive(Subcommand, Clone, Debug)]
 enum Command {
     /// Make an account; its database too, if there is none yet
+    #[command(after_help = "Examples:\n  \
+        usher account add ada --accounts accounts.db       # the password is asked for\n  \
+        printf secret | usher account add ada --accounts accounts.db --password-stdin\n\n\
+        Exit codes: 0 done, 1 failed, 2 bad usage.")]
     Add {
         #[command(flatten)]
         account: NamedArgs,
@@ -44,6 +52,9 @@ enum Command {
         password: PasswordArgs,
     },
     /// Change an account's password
+    #[command(after_help = "Examples:\n  \
+        usher account passwd ada --accounts accounts.db\n\n\
+        Exit codes: 0 done, 1 failed, 2 bad usage.")]
     Passwd {
         #[command(flatten)]
         account: NamedArgs,
@@ -51,6 +62,9 @@ enum Command {
         password: PasswordArgs,
     },
     /// Let an account log in no more
+    #[command(after_help = "Examples:\n  \
+        usher account disable ada --accounts accounts.db --manager-admin 127.0.0.1:7090   # and out now\n\n\
+        Exit codes: 0 done, 1 failed, 2 bad usage.")]
     Disable {
         #[command(flatten)]
         account: NamedArgs,
@@ -62,11 +76,17 @@ enum Command {
         admin_token_file: Option<PathBuf>,
     },
     /// Let a disabled account log in again
+    #[command(after_help = "Examples:\n  \
+        usher account enable ada -c deploy/local/login-1.toml\n\n\
+        Exit codes: 0 done, 1 failed, 2 bad usage.")]
     Enable {
         #[command(flatten)]
         account: NamedArgs,
     },
     /// Show every account: name, number, and whether it is disabled
+    #[command(after_help = "Examples:\n  \
+        usher account list --accounts accounts.db\n\n\
+        Exit codes: 0 done, 1 failed, 2 bad usage.")]
     List {
         #[command(flatten)]
         database: DatabaseArgs,
@@ -176,7 +196,7 @@ fn add(args: &NamedArgs, password: &PasswordArgs) -> anyhow::Result<()> {
     let verifier = verifier(&database, password)?;
     let (name, id) = (args.name.clone(), number(&args.name));
     change(database, Change::Add { name, verifier })?;
-    println!("{}: added, number {}", args.name, id.0);
+    say!("{}: added, number {}", args.name, id.0);
     Ok(())
 }
 
@@ -184,7 +204,7 @@ fn passwd(args: &NamedArgs, password: &PasswordArgs) -> anyhow::Result<()> {
     let database = args.database.open()?;
     let verifier = verifier(&database, password)?;
     change(database, Change::SetVerifier { name: args.name.clone(), verifier })?;
-    println!("{}: password changed; who is logged in stays so until its session ends", args.name);
+    say!("{}: password changed; who is logged in stays so until its session ends", args.name);
     Ok(())
 }
 
@@ -197,7 +217,7 @@ fn verifier(database: &Database, password: &PasswordArgs) -> anyhow::Result<Veri
 
 fn set_disabled(args: &NamedArgs, disabled: bool) -> anyhow::Result<()> {
     change(args.database.open()?, Change::SetDisabled { name: args.name.clone(), disabled })?;
-    println!("{}: {}", args.name, if disabled { "disabled" } else { "enabled" });
+    say!("{}: {}", args.name, if disabled { "disabled" } else { "enabled" });
     Ok(())
 }
 
@@ -205,12 +225,12 @@ fn disable(args: &NamedArgs, manager: Option<SocketAddr>, token: Option<&Path>) 
     let token = token.map(private_file::read).transpose()?.map(Zeroizing::new);
     set_disabled(args, true)?;
     let Some(manager) = manager else {
-        println!("who is logged in stays so until its session ends; --manager-admin ADDR ends it now");
+        say!("who is logged in stays so until its session ends; --manager-admin ADDR ends it now");
         return Ok(());
     };
     let id = number(&args.name);
     let token = token.as_ref().map(|text| text.trim());
-    admin::post(manager, &format!("/api/evict/{}", id.0), token).with_context(|| {
+    admin::post(manager, &format!("/api/evict/{}", id.0), token, "").with_context(|| {
         format!(
             "the account is disabled, but the manager at {manager} could not be told to evict number {}: \
              who is logged in stays so until its session ends (a manager with server.admin_token_file wants \
@@ -218,7 +238,7 @@ fn disable(args: &NamedArgs, manager: Option<SocketAddr>, token: Option<&Path>) 
             id.0
         )
     })?;
-    println!("{}: evicted", args.name);
+    say!("{}: evicted", args.name);
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use crate::process::{own_command, signal};
 use anyhow::{Context, bail};
 use clap::Args;
 use rustix::process::Signal;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -20,7 +21,7 @@ use std::time::Duration;
 use usher_client_sim::{Report, admin};
 use usher_runtime::config::{Kind, LogSection};
 use usher_runtime::signals::{self, StopRequested};
-use usher_runtime::{clock, logs, process};
+use usher_runtime::{clock, logs, process, say};
 
 /// How long a server may take to drain and stop.
 const STOP_MAX: Duration = Duration::from_secs(20);
@@ -31,6 +32,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// What the demo is told.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  \
+    usher demo                                       # 5,000 players, 1,000 arriving a second\n  \
+    usher demo --players 500 --rate 100 --seconds 3  # on a small machine\n  \
+    usher demo --json demo.json --html demo.html     # and keep the report\n\n\
+    Exit codes: 0 everything was as it should be, 1 something was not, 2 bad usage.")]
 pub(crate) struct DemoArgs {
     /// How many players
     #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..=200_000))]
@@ -44,6 +50,9 @@ pub(crate) struct DemoArgs {
     /// Write the report to this file, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the report to this file, as a page with pictures
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// All chance of the players comes from here
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -66,11 +75,8 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<bool> {
         let json = serde_json::to_string_pretty(&report)? + "\n";
         fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    println!("{}\n{checks}", report.table());
-    println!(
-        "{}",
-        if checks.all_hold() { CLOSING_WORDS } else { "\n  Not everything was as it should be.\n" }
-    );
+    say!("{}\n{checks}", report.table());
+    say!("{}", if checks.all_hold() { CLOSING_WORDS } else { "\n  Not everything was as it should be.\n" });
     Ok(checks.all_hold())
 }
 
@@ -82,14 +88,11 @@ const CLOSING_WORDS: &str = "
 ";
 
 fn introduce(args: &DemoArgs, cluster: &Cluster) {
-    println!(
-        "\n  Usher demo: {} players, {} arriving a second, seed {}\n",
-        args.players, args.rate, args.seed
-    );
+    say!("\n  Usher demo: {} players, {} arriving a second, seed {}\n", args.players, args.rate, args.seed);
     for server in &cluster.servers {
-        println!("  {server}");
+        say!("  {server}");
     }
-    println!("\n  Dashboard: http://{}/\n", cluster.servers[0].ready.admin);
+    say!("\n  Dashboard: http://{}/\n", cluster.servers[0].ready.admin);
 }
 
 fn wait_until_linked(cluster: &Cluster, stops: &Receiver<StopRequested>) -> anyhow::Result<()> {
@@ -145,6 +148,7 @@ fn start_players(args: &DemoArgs, cluster: &Cluster, json: &Path) -> anyhow::Res
         .arg(json)
         .arg("--login")
         .args(logins)
+        .args(args.html.iter().flat_map(|path| [OsStr::new("--html"), path.as_os_str()]))
         .arg("--login-key")
         .arg(cluster.folder().join("login.pub"))
         .stdin(Stdio::null())

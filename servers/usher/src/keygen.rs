@@ -13,11 +13,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use usher_proto::limits::NAME_BYTES_MAX;
 use usher_runtime::keys::{LINK_SECRET_FILE, link_key_file, public_file};
+use usher_runtime::say;
 use usher_secure::{LinkSecret, LoginKey, TicketKeys};
 
 /// What `keygen` is told.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Example: usher keygen keys --server login-1 --server hall-1 --server room-1\n\n\
+#[command(after_help = "Examples:\n  \
+    usher keygen keys --server login-1 --server hall-1 --server room-1\n  \
+    usher keygen keys --next         # a new ticket key: copy the file everywhere, SIGHUP, then\n  \
+    usher keygen keys --use-next     # seal with it: copy and SIGHUP again\n\n\
     Exit codes: 0 all files are there, 1 failed, 2 bad usage.")]
 pub(crate) struct KeygenArgs {
     /// The folder; it is made if it is not there
@@ -76,7 +80,7 @@ fn make(file: &Path, belongs_to: &str, write: impl FnOnce() -> anyhow::Result<()
         write()?;
         "made"
     };
-    println!("{word} {:<40} for {belongs_to}", file.display());
+    say!("{word} {:<40} for {belongs_to}", file.display());
     Ok(())
 }
 
@@ -88,8 +92,8 @@ fn change_tickets(file: &Path, add: bool) -> anyhow::Result<()> {
         bail!("{}: holds no key that was added; run with --next first", file.display());
     }
     keys.replace_file(file)?;
-    println!("{}: {keys:?}, the first one seals", file.display());
-    println!(
+    say!("{}: {keys:?}, the first one seals", file.display());
+    say!(
         "copy it to every server and send each SIGHUP{}",
         if add { ", then run with --use-next" } else { "" }
     );

@@ -3,7 +3,7 @@
 //! Why: one file to copy to a machine, one command to see everything work.
 //! Owns: the commands. Does not own: what they do; each is a crate of its own or a module here.
 //! Invariants: exit codes are 0 well, 1 failed, 2 bad usage or config.
-//! Read next: [`demo`], [`up`], [`play`], [`plan`], [`account`], [`replay`].
+//! Read next: [`demo`], [`up`], [`play`], [`status`], [`plan`], [`account`], [`replay`]; docs/commands.md.
 #![forbid(unsafe_code)]
 
 mod account;
@@ -11,13 +11,16 @@ mod checks;
 mod cluster;
 mod demo;
 mod keygen;
+mod order;
 mod plan;
 mod play;
 mod process;
 mod replay;
+mod status;
 mod up;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use usher_client_sim::SimArgs;
@@ -28,7 +31,7 @@ use usher_push::Push;
 use usher_room::Room;
 use usher_runtime::app::{self, ServerArgs};
 use usher_runtime::config::{ConfigError, ConfigFile, Kind};
-use usher_runtime::{App, logs};
+use usher_runtime::{App, logs, say};
 
 #[derive(Parser)]
 #[command(
@@ -36,9 +39,12 @@ use usher_runtime::{App, logs};
     version,
     about = "A layered game-server stack: login, hall, room, and a manager that leads players to their seats"
 )]
-#[command(
-    after_help = "Start here: usher demo\n\nExit codes: 0 ended well, 1 failed, 2 bad usage or config."
-)]
+#[command(after_help = "Examples:\n  \
+    usher demo                     # start here: a whole cluster and 5,000 players, for half a minute\n  \
+    usher up                       # a cluster that stays\n  \
+    usher status --watch           # how it is, every second\n  \
+    usher help room                # what a command takes\n\n\
+    Exit codes: 0 ended well, 1 failed, 2 bad usage or config.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -54,7 +60,19 @@ enum Command {
     Play(play::PlayArgs),
     /// Say how many servers so many players need, and try it in the simulator
     Plan(plan::PlanArgs),
+    /// Show how the cluster is: servers, players, rooms
+    Status(status::StatusArgs),
+    /// Say something to every player who is in a room
+    Announce(order::AnnounceArgs),
+    /// Have a server emptied: its players are led elsewhere, then it ends
+    Drain(order::DrainArgs),
+    /// End every login that an account has
+    Evict(order::EvictArgs),
     /// Say whether a config file can be used
+    #[command(after_help = "Examples:\n  \
+        usher check-config deploy/local/room-1.toml\n  \
+        for file in deploy/local/*.toml; do usher check-config \"$file\" || break; done\n\n\
+        Exit codes: 0 it can, 2 it cannot; file, line and field are named.")]
     CheckConfig {
         /// The file
         #[arg(value_name = "FILE")]
@@ -67,17 +85,33 @@ enum Command {
     /// Play recorded hands back and say which come out otherwise
     Replay(replay::ReplayArgs),
     /// Run a manager
+    #[command(after_help = app::after_help("usher manager", Kind::Manager))]
     Manager(ServerArgs),
     /// Run a login server
+    #[command(after_help = app::after_help("usher login", Kind::Login))]
     Login(ServerArgs),
     /// Run a hall server
+    #[command(after_help = app::after_help("usher hall", Kind::Hall))]
     Hall(ServerArgs),
     /// Run a room server
+    #[command(after_help = app::after_help("usher room", Kind::Room))]
     Room(ServerArgs),
     /// Run a push server
+    #[command(after_help = app::after_help("usher push", Kind::Push))]
     Push(ServerArgs),
     /// Play simulated players through a running cluster
     ClientSim(SimArgs),
+    /// Print a script that completes these commands in a shell
+    #[command(after_help = "Examples:\n  \
+        usher completions bash > ~/.local/share/bash-completion/completions/usher\n  \
+        usher completions zsh > ~/.zfunc/_usher          # with fpath+=~/.zfunc before compinit\n  \
+        usher completions fish > ~/.config/fish/completions/usher.fish\n\n\
+        Exit codes: 0 printed, 2 bad usage.")]
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
 }
 
 fn main() -> ExitCode {
@@ -86,6 +120,10 @@ fn main() -> ExitCode {
         Command::Up(args) => up::run(&args),
         Command::Play(args) => play::run(&args),
         Command::Plan(args) => failed_is_1(plan::run(&args)),
+        Command::Status(args) => status::run(&args),
+        Command::Announce(args) => order::announce(&args),
+        Command::Drain(args) => order::drain(&args),
+        Command::Evict(args) => order::evict(&args),
         Command::CheckConfig { file } => check_config(&file),
         Command::Keygen(args) => failed_is_1(keygen::run(&args)),
         Command::Account(args) => account::run(&args),
@@ -96,6 +134,7 @@ fn main() -> ExitCode {
         Command::Room(args) => app::run::<Room>(&args),
         Command::Push(args) => app::run::<Push>(&args),
         Command::ClientSim(args) => usher_client_sim::main(&args),
+        Command::Completions { shell } => completions(shell),
     }
 }
 
@@ -110,11 +149,18 @@ fn failed_is_1(ended: anyhow::Result<bool>) -> ExitCode {
     }
 }
 
+fn completions(shell: Shell) -> ExitCode {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "usher", &mut script);
+    say!("{}", String::from_utf8_lossy(&script).trim_end());
+    ExitCode::SUCCESS
+}
+
 fn check_config(path: &Path) -> ExitCode {
     logs::init(&usher_runtime::config::LogSection::default());
     match checked(path) {
         Ok(kind) => {
-            println!("{}: a good {} config", path.display(), kind.as_str());
+            say!("{}: a good {} config", path.display(), kind.as_str());
             ExitCode::SUCCESS
         }
         Err(error) => {

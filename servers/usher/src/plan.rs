@@ -18,6 +18,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
+use usher_runtime::say;
 
 /// What `plan` is told.
 #[derive(Args, Clone, Debug)]
@@ -109,12 +110,12 @@ pub(crate) fn run(args: &PlanArgs) -> anyhow::Result<bool> {
     }
     let holds = outcomes.iter().all(|outcome| outcome.holds);
     if is_printed && !outcomes.is_empty() {
-        println!("\n{}", if holds { "The plan holds." } else { "The plan does NOT hold." });
+        say!("\n{}", if holds { "The plan holds." } else { "The plan does NOT hold." });
     }
     let report = report(&sizing, factor, &outcomes, holds);
     match &args.json {
         Some(file) if is_printed => write(file, &format!("{report:#}\n"))?,
-        Some(_) => println!("{report:#}"),
+        Some(_) => say!("{report:#}"),
         None => {}
     }
     Ok(holds)
@@ -129,12 +130,12 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 
 fn show(sizing: &Sizing) {
     let (wished, rates) = (sizing.wished, sizing.rates);
-    println!("For {} players, {} a room server:\n", wished.players, wished.room_capacity);
-    println!("  kind     servers  serve_max   a second   cores, all   memory each   out, all     in, all");
+    say!("For {} players, {} a room server:\n", wished.players, wished.room_capacity);
+    say!("  kind     servers  serve_max   a second   cores, all   memory each   out, all     in, all");
     let mut cores = 0.0;
     let mut memory_gib = 0.0;
     for servers in &sizing.servers {
-        println!(
+        say!(
             "  {:<8} {:>7} {:>10} {:>10} {:>12.2} {:>9.0} MiB {:>6.0} Mbit/s {:>5.0} Mbit/s",
             servers.kind,
             servers.count,
@@ -148,32 +149,36 @@ fn show(sizing: &Sizing) {
         cores += servers.cores;
         memory_gib += servers.memory_mib * f64::from(servers.count) / 1024.0;
     }
-    println!(
+    say!(
         "\n  In all {cores:.1} cores busy at the peak and {memory_gib:.1} GiB, the kernel's for connections included."
     );
-    println!(
+    say!(
         "  Ways in a second: ramp {:.0} (busiest third {:.0}), storm {:.0}, spike {:.0}; fresh lists {:.0}.",
-        rates.ramp_mean, rates.ramp_peak, rates.storm, rates.spike, rates.refreshes
+        rates.ramp_mean,
+        rates.ramp_peak,
+        rates.storm,
+        rates.spike,
+        rates.refreshes
     );
-    println!(
+    say!(
         "  One server of each kind is to spare. From what was measured ({} constants):",
         constants::ALL.len()
     );
     for it in constants::ALL {
-        println!("    {} {}  {} ({}; {})", it.value, it.unit, it.what, it.date, it.source);
+        say!("    {} {}  {} ({}; {})", it.value, it.unit, it.what, it.date, it.source);
     }
 }
 
 fn show_head(factor: u32) {
-    println!("\nTried in the simulator, players and limits divided by {factor}:\n");
-    println!(
+    say!("\nTried in the simulator, players and limits divided by {factor}:\n");
+    say!(
         "  evening  players   seated   failed  longest way in  redirects     busy  fullest login, hall, room"
     );
 }
 
 fn show_outcome(outcome: &Outcome) {
     let [login, hall, room] = outcome.peak_percent;
-    println!(
+    say!(
         "  {:<7} {:>8} {:>8} {:>8} {:>13.2} s {:>10} {:>8}  {login} %, {hall} %, {room} %",
         outcome.evening,
         outcome.players,

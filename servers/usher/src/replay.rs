@@ -22,7 +22,9 @@ use usher_store::hands::Records;
 
 /// What `replay` is told.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Example: usher replay hands.jsonl --hand room-1/1767225600000/0/3/17\n\n\
+#[command(after_help = "Examples:\n  \
+    usher replay deploy/local/hands-room-1.jsonl --quiet\n  \
+    usher replay hands.jsonl --hand room-1/1767225600000/0/3/17\n\n\
     Exit codes: 0 every hand came out as recorded, 1 one did not or is not there, 2 bad usage or a broken file.")]
 pub(crate) struct ReplayArgs {
     /// A room server's journal of hands, or - for standard input

@@ -16,7 +16,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use usher_runtime::config::{ConfigFile, Kind, LogSection};
 use usher_runtime::signals::{self, StopRequested};
-use usher_runtime::{clock, logs, process};
+use usher_runtime::{clock, logs, process, say};
 
 /// The pause before a server that ended is started again, at first.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
@@ -29,6 +29,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What `up` is told.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  \
+    usher up                       # the configs of deploy/local\n  \
+    usher up -c deploy/worlds      # two worlds under one manager\n\n\
+    Exit codes: 0 every server was drained and ended well, 1 one did not, 2 bad usage or config.")]
 pub(crate) struct UpArgs {
     /// The folder of configs, one server each
     #[arg(short = 'c', long = "config", value_name = "DIR", default_value = "deploy/local")]
@@ -137,29 +141,30 @@ fn look_after(server: &mut Kept) -> anyhow::Result<()> {
 }
 
 fn show(servers: &[Kept]) {
-    println!();
+    say!();
     for server in servers {
         if let Some(process) = &server.process {
-            println!("  {process}");
+            say!("  {process}");
         }
     }
     let address = |kind| {
         servers.iter().filter(move |it| it.kind == kind).find_map(|it| Some(&it.process.as_ref()?.ready))
     };
     if let (Some(login), Some(manager)) = (address(Kind::Login), address(Kind::Manager)) {
-        println!("\n  Send players:    usher client-sim --login {} --admin {}", login.address, manager.admin);
-        println!("  Dashboard:       http://{}/", manager.admin);
+        say!("\n  Send players:    usher client-sim --login {} --admin {}", login.address, manager.admin);
+        say!("  Dashboard:       http://{}/", manager.admin);
+        say!("  Or as text:      usher status {} --watch", manager.admin);
     }
     let administrators = address(Kind::Push).and_then(|push| push.listeners.get("administrators"));
     if let Some(administrators) = administrators {
-        println!("  Look after push: nc {} {}", administrators.ip(), administrators.port());
+        say!("  Look after push: nc {} {}", administrators.ip(), administrators.port());
     }
-    println!("  Stop:            Ctrl-C\n");
+    say!("  Stop:            Ctrl-C\n");
 }
 
 /// Drains every server, the manager last; a second request ends them at once.
 fn stop(servers: &mut [Kept], stops: &Receiver<StopRequested>) -> ExitCode {
-    println!("  draining; Ctrl-C again stops at once");
+    say!("  draining; Ctrl-C again stops at once");
     let mut all_well = true;
     for is_manager in [false, true] {
         let mut running: Vec<_> = servers

@@ -42,9 +42,9 @@ use registry::{Arrival, Registry, Server, ServerId};
 use usher_proto::limits::{ADDRESS_BYTES_MAX, NAME_BYTES_MAX, PRESENT_PLAYERS_MAX, ROOMS_MAX, SEATS_MAX};
 use usher_proto::machine::{Answer, Peer, Question};
 use usher_proto::message::{
-    Arbitrate, ArbitrateParty, Arbitrated, Claim, Claimed, CloseReason, Closing, Delay, DrainOrder, Evict,
-    Load, Locate, Located, Message, Present, Redeemed, Register, RegisterDenial, RegisterDenied, Registered,
-    Release, Released, Revoked, Verdict,
+    Announce, Arbitrate, ArbitrateParty, Arbitrated, Claim, Claimed, CloseReason, Closing, Delay, DrainOrder,
+    Evict, Load, Locate, Located, Message, Present, Redeemed, Register, RegisterDenial, RegisterDenied,
+    Registered, Release, Released, Revoked, Verdict,
 };
 use usher_proto::{
     AccountId, ConnId, Figures, Generation, Identity, Input, Machine, Outbox, Output, Reservation,
@@ -78,6 +78,7 @@ struct Counts {
     revocations: u64,
     evictions: u64,
     evictions_acknowledged: u64,
+    announcements: u64,
 }
 
 /// The manager as a machine. See the module head.
@@ -458,6 +459,15 @@ impl Manager {
         }
     }
 
+    /// An operator's words. A room server that cannot be reached now does not hear them later.
+    fn announce(&mut self, text: &str, out: &mut Out) {
+        self.counts.announcements += 1;
+        let rooms = self.registry.iter().filter(|(_, server)| server.facts.kind == ServerKind::Room);
+        for conn in rooms.filter_map(|(_, server)| server.conn) {
+            out.send(conn, Announce { text: text.into() });
+        }
+    }
+
     /// A server without a link is told nothing: it is judged by what it presents when it comes back.
     fn evict(&mut self, evictions: &[Eviction], out: &mut Out) {
         for (id, order) in evictions {
@@ -529,6 +539,7 @@ impl Machine for Manager {
             Input::Drain => out.push(Output::Drained),
             Input::DrainServer { name } => self.drain_server(&name, out),
             Input::Revoke { account } => self.revoke(account, out),
+            Input::Announce { text } => self.announce(&text, out),
             // A link is worth nothing before it registers, and the manager itself links, dials and tells nobody.
             _ => {}
         }

@@ -157,4 +157,9 @@ fn counted(counts: &Counts, figures: &mut Figures) {
         "Orders to put out an older login that a room has carried out.",
         counts.evictions_acknowledged,
     );
+    figures.counter(
+        "usher_announcements_total",
+        "Texts of the operator that room servers were given for their players.",
+        counts.announcements,
+    );
 }

@@ -31,8 +31,8 @@ use usher_proto::NodeConfig;
 use usher_proto::limits::ROOMS_MAX;
 use usher_proto::message::Enter;
 use usher_proto::{
-    AccountId, ConnId, Figures, GameId, Generation, Identity, Input, Machine, Outbox, RoomNo, ServerKind,
-    ShardId, Time,
+    AccountId, ConnId, Figures, GameId, Generation, GroupId, Identity, Input, Machine, Outbox, RoomNo,
+    ServerKind, ShardId, Time,
 };
 
 /// The shard every connection begins at.
@@ -142,9 +142,12 @@ impl RoomConfig {
         ShardId(room.0 % self.floors + 1)
     }
 
+    fn numbered(&self) -> impl Iterator<Item = (RoomNo, &RoomSpec)> {
+        self.rooms.iter().enumerate().map(|(no, spec)| (RoomNo(no as u16), spec))
+    }
+
     fn rooms_of(&self, shard: ShardId) -> impl Iterator<Item = (RoomNo, &RoomSpec)> {
-        let numbered = self.rooms.iter().enumerate().map(|(no, spec)| (RoomNo(no as u16), spec));
-        numbered.filter(move |&(no, _)| self.floor_of(no) == shard)
+        self.numbered().filter(move |&(no, _)| self.floor_of(no) == shard)
     }
 
     /// Panics on numbers no machine can work with; whoever reads the config file refuses them by name.
@@ -291,4 +294,9 @@ impl Machine for RoomServer {
 /// A game's number as messages carry it.
 fn game_id(kind: GameKind) -> GameId {
     GameId(kind.id())
+}
+
+/// Everybody who is in a room by a connection.
+fn group_of(room: RoomNo) -> GroupId {
+    GroupId(u64::from(room.0))
 }

@@ -67,6 +67,16 @@ fn a_chat_without_an_answer_is_a_failure() {
     assert_eq!(stage.failure(), Some("chat_unanswered"));
 }
 
+#[test]
+fn the_operators_words_are_counted_and_change_nothing() {
+    let (mut stage, conn) = Stage::seated(one_player(Play::Idle));
+    stage.say(conn, Announced { text: "Closing at ten.".into() });
+    stage.out(conn, 0);
+    let tally = stage.tally();
+    assert_eq!((tally.announcements, tally.failed()), (1, 0));
+    assert_eq!(tally.delivery.expected, 0, "it is no chat");
+}
+
 /// Another login of the account has a seat there already.
 #[test]
 fn a_room_that_has_begun_anew_is_another_stay() {

@@ -118,6 +118,7 @@ fn room() -> Vec<Message> {
         ChatDenied { request, reason: ChatDenial::NotInside }.into(),
         WhoIsHere {}.into(),
         Presence { came: vec![ACCOUNT; PRESENCE_MAX], left: vec![], population: u32::MAX }.into(),
+        Announced { text: text(ANNOUNCEMENT_BYTES_MAX) }.into(),
     ]
 }
 
@@ -242,6 +243,7 @@ fn manager() -> Vec<Message> {
         WorldsUp { worlds: worlds() }.into(),
         DrainOrder {}.into(),
         Revoked { logins: vec![(ACCOUNT, GENERATION); REVOKED_MAX] }.into(),
+        Announce { text: text(ANNOUNCEMENT_BYTES_MAX) }.into(),
     ]
 }
 

@@ -330,3 +330,10 @@ pub struct WorldsUp {
 /// Empty yourself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrainOrder {}
+
+/// Tell this to every player in your rooms.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announce {
+    /// The text; at most [`crate::limits::ANNOUNCEMENT_BYTES_MAX`].
+    pub text: String,
+}

@@ -170,6 +170,7 @@ messages! {
     0x030a ChatDenied        Map   64      Server;
     0x030b WhoIsHere         Map   16      Client;
     0x030c Presence          Map   16_384  Server;
+    0x030d Announced         Map   576     Server;
     // table
     0x0401 Sit               Map   64      Client;
     0x0402 Seated            Map   64      Server;
@@ -223,6 +224,7 @@ messages! {
     0x1017 Delay             Map   32      Node;
     0x1018 WorldsUp          Map   65_536  Manager;
     0x1019 ArbitrateParty    Array 96      Node;
+    0x101a Announce          Map   576     Manager;
     // push: terminals
     0x2001 TerminalHello     Map   128     Terminal;
     0x2002 HelloDenied       Map   64      Push;

@@ -3,7 +3,7 @@
 //! Why: the long connection of a player; the tables of [`super::table`] use the same one.
 //! Invariants: the chats of a room are numbered 1, 2, 3, ... without gaps; a stay that began with
 //! `Entered { seq: a }` and ended with `Left { seq: b }` was sent exactly the chats a+1 ..= b, in order.
-//! Limits: [`crate::limits::CHAT_BYTES_MAX`] a text.
+//! Limits: [`crate::limits::CHAT_BYTES_MAX`] a text, [`crate::limits::ANNOUNCEMENT_BYTES_MAX`] an announcement.
 //! Read next: [`super::table`].
 
 use crate::ids::{AccountId, Address, GameId, RoomNo, TableNo};
@@ -173,4 +173,12 @@ pub struct ChatGap {
     pub first: u64,
     /// The last one missed.
     pub last: u64,
+}
+
+/// The operator says something to everybody who is in a room. It has no number, is not kept, and is not said again to who
+/// comes later.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announced {
+    /// The text; at most [`crate::limits::ANNOUNCEMENT_BYTES_MAX`].
+    pub text: String,
 }

@@ -14,8 +14,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
-use usher_runtime::clock;
 use usher_runtime::signals::{self, StopRequested};
+use usher_runtime::{clock, say};
 use usher_secure::scram::Verifier;
 use usher_secure::{os_rng, private_file};
 use usher_store::{Change, Database, Import};
@@ -26,6 +26,10 @@ const LINE_BYTES_MAX: u64 = 1_024;
 
 /// What `import` is told.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  \
+    usher account import people.csv --accounts accounts.db\n  \
+    usher account import --test-players 5000 --keys players.keys --accounts accounts.db\n\n\
+    Exit codes: 0 all were added, 1 none was, 2 bad usage.")]
 pub(super) struct ImportArgs {
     /// Lines of name,password; only its owner may read it
     #[arg(value_name = "FILE", required_unless_present = "test_players", conflicts_with = "test_players")]
@@ -47,14 +51,14 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<()> {
         let mut database = args.database.open_or_create()?;
         let progress = Progress::new(u64::from(count), stops);
         test_players::make(&mut database, count, keys, &mut |done| progress.at(done))?;
-        println!("{count} test accounts; their keys are in {}", keys.display());
+        say!("{count} test accounts; their keys are in {}", keys.display());
         return Ok(());
     }
     let file = args.file.as_deref().expect("invariant: clap wants a file or --test-players");
     let accounts = read(file)?;
     let mut database = args.database.open_or_create()?;
     import(&mut database, file, &accounts, &Progress::new(accounts.len() as u64, stops))?;
-    println!("{} accounts added", accounts.len());
+    say!("{} accounts added", accounts.len());
     Ok(())
 }
 

@@ -1,11 +1,11 @@
-//! Lines over time, as an SVG that stands by itself.
+//! Load over time: a panel for each kind of server, a line for each server.
 //!
 //! Why: whether load is spread is seen at once in a picture and in no number.
-//! Owns: the drawing. It knows nothing of servers.
+//! Owns: what is where. It knows nothing of servers, and how things are drawn is `usher_client_sim::chart`'s.
 //! Limits: values are drawn from 0 to 1.25 of the limit; what is above is drawn at the edge.
 //! Read next: [`super::trial`], which fills it.
 
-use std::fmt::Write;
+use usher_client_sim::chart::{Drawing, Point};
 
 const WIDTH: f64 = 900.0;
 const HEIGHT: f64 = 260.0;
@@ -27,65 +27,38 @@ pub(super) struct Group {
 /// One picture: a panel for each group, below each other.
 pub(super) fn svg(title: &str, groups: &[Group]) -> String {
     let panel = HEIGHT + TOP + 30.0;
-    let height = 40.0 + panel * groups.len() as f64;
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {w} {height}\" width=\"{w}\" height=\"{height}\" \
-         font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n\
-         <text x=\"{LEFT}\" y=\"24\" font-size=\"15\">{}</text>\n",
-        escaped(title),
-        w = LEFT + WIDTH + 20.0,
-    );
+    let (width, height) = (LEFT + WIDTH + 20.0, 40.0 + panel * groups.len() as f64);
+    let attributes =
+        format!("width=\"{width}\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"12\"");
+    let description =
+        "Load over time in percent of each server's limit, a panel a kind of server and a line a server";
+    let mut drawing = Drawing::new((width, height), &attributes, title, description);
+    drawing.rect((0.0, 0.0), (width, height), "fill=\"white\"");
+    drawing.text((LEFT, 24.0), "start", "font-size=\"15\"", title);
     for (number, group) in groups.iter().enumerate() {
-        draw(&mut out, group, 40.0 + panel * number as f64 + TOP);
+        draw(&mut drawing, group, 40.0 + panel * number as f64 + TOP);
     }
-    out.push_str("</svg>\n");
-    out
+    drawing.finish()
 }
 
-fn draw(out: &mut String, group: &Group, top: f64) {
+fn draw(drawing: &mut Drawing, group: &Group, top: f64) {
     let values = group.lines.iter().map(Vec::len).max().unwrap_or(0).max(2);
     let x = |at: usize| LEFT + WIDTH * at as f64 / (values - 1) as f64;
     let y = |value: f64| top + HEIGHT * (1.0 - value.clamp(0.0, LIMIT_MAX) / LIMIT_MAX);
-    let _ = writeln!(out, "<text x=\"{LEFT}\" y=\"{}\">{}</text>", top - 8.0, escaped(&group.name));
+    drawing.text((LEFT, top - 8.0), "start", "", &group.name);
     for (part, dash) in [(0.0, ""), (0.5, ""), (1.0, " stroke-dasharray=\"4 3\"")] {
-        let _ = writeln!(
-            out,
-            "<line x1=\"{LEFT}\" x2=\"{}\" y1=\"{y1:.1}\" y2=\"{y1:.1}\" stroke=\"#bbb\"{dash}/>\
-             <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{:.0} %</text>",
-            LEFT + WIDTH,
-            LEFT - 6.0,
-            y(part) + 4.0,
-            part * 100.0,
-            y1 = y(part),
-        );
+        drawing.rule((LEFT, y(part)), (LEFT + WIDTH, y(part)), &format!("stroke=\"#bbb\"{dash}"));
+        drawing.text((LEFT - 6.0, y(part) + 4.0), "end", "", &format!("{:.0} %", part * 100.0));
     }
     for (at, anchor) in [(0, "start"), (values - 1, "end")] {
-        let _ = writeln!(
-            out,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{} s</text>",
-            x(at),
-            top + HEIGHT + 16.0,
-            (at + 1) as u64 * u64::from(group.step_s)
-        );
+        let seconds = (at + 1) as u64 * u64::from(group.step_s);
+        drawing.text((x(at), top + HEIGHT + 16.0), anchor, "", &format!("{seconds} s"));
     }
     for line in &group.lines {
-        // Of a level stretch both ends are enough.
-        let heights: Vec<_> = line.iter().map(|value| format!("{:.1}", y(*value))).collect();
-        let is_level =
-            |at: usize| at > 0 && heights.get(at + 1) == Some(&heights[at]) && heights[at - 1] == heights[at];
-        let bends = (0..heights.len()).filter(|at| !is_level(*at));
-        let points: Vec<_> = bends.map(|at| format!("{:.1},{}", x(at), heights[at])).collect();
-        let _ = writeln!(
-            out,
-            "<polyline fill=\"none\" stroke=\"{}\" stroke-width=\"1\" stroke-opacity=\"0.6\" points=\"{}\"/>",
-            group.colour,
-            points.join(" ")
-        );
+        let points: Vec<Point> = line.iter().enumerate().map(|(at, value)| (x(at), y(*value))).collect();
+        let look = format!("stroke=\"{}\" stroke-width=\"1\" stroke-opacity=\"0.6\"", group.colour);
+        drawing.line(&points, &look);
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]

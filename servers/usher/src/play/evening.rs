@@ -53,6 +53,8 @@ pub(super) enum Voice {
     Event,
     /// It went wrong.
     Warning,
+    /// Whoever runs the servers says it.
+    Operator,
 }
 
 /// One line of the messages pane.
@@ -290,6 +292,9 @@ impl Evening {
                 let name = if is_mine { "you".into() } else { who(said.from) };
                 let voice = if is_mine { Voice::Mine } else { Voice::Chat };
                 self.note(voice, format!("{name}: {}", printable(&said.text)));
+            }
+            Message::Announced(announced) => {
+                self.note(Voice::Operator, format!("operator: {}", printable(&announced.text)));
             }
             Message::ChatGap(gap) => {
                 if let Some(back) = self.inside.as_mut().and_then(|inside| inside.back.as_mut()) {

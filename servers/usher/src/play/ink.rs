@@ -5,6 +5,7 @@
 //! Read next: `screen.rs`.
 
 use ratatui::style::{Color, Modifier, Style};
+use usher_runtime::logs;
 
 /// With colours, or without.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +16,7 @@ pub(super) struct Ink {
 impl Ink {
     /// What the environment wants.
     pub(super) fn of_environment() -> Self {
-        Self { has_colors: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) }
+        Self { has_colors: logs::wants_colors() }
     }
 
     fn colored(self, color: Color, modifier: Modifier) -> Style {

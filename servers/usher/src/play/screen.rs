@@ -203,12 +203,12 @@ fn messages(evening: &Evening, ink: Ink, frame: &mut Frame<'_>, area: Rect) {
             Voice::Chat => Style::new(),
             Voice::Mine => ink.mine(),
             Voice::Event => ink.dim(),
-            Voice::Warning => ink.warning(),
+            Voice::Warning | Voice::Operator => ink.warning(),
         };
         let mark = match said.voice {
             Voice::Chat | Voice::Mine => "",
             Voice::Event => "* ",
-            Voice::Warning => "! ",
+            Voice::Warning | Voice::Operator => "! ",
         };
         let wrapped = wrapped(&format!("{mark}{}", said.text), width);
         lines.extend(wrapped.into_iter().rev().map(|text| Line::styled(text, style)));

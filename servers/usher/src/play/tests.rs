@@ -407,3 +407,13 @@ fn what_is_for_the_table_goes_there_alone() {
     hear(&mut evening, TableSaid { from: AccountId(9), text: "thanks\u{7}".into() });
     shows(&evening, &["player 0009 at your table: thanks\u{fffd}"]);
 }
+
+#[test]
+fn the_operators_words_stand_out_and_paint_nothing_themselves() {
+    let mut evening = at_the_list();
+    evening.on_news(News::Entered { place: place(GameKind::Gomoku), entered: entered(None), away: None });
+    hear(&mut evening, Announced { text: "Closing at \u{1b}[2Jten.".into() });
+    let said = evening.said.back().unwrap();
+    assert_eq!(said.text, "operator: Closing at \u{fffd}[2Jten.");
+    shows(&evening, &["! operator: Closing at"]);
+}

@@ -3,7 +3,7 @@
 //! Read next: [`super::super::directory`].
 
 use super::*;
-use usher_proto::message::{Arbitrate, Arbitrated, WorldEntry, WorldsUp};
+use usher_proto::message::{Announce, Arbitrate, Arbitrated, WorldEntry, WorldsUp};
 
 const OTHER: WorldId = WorldId(2);
 
@@ -114,6 +114,25 @@ fn an_account_may_be_in_two_worlds_and_an_operator_ends_both() {
     let worlds = |evictions: Vec<Evict>| evictions.iter().map(|evict| evict.world).collect::<Vec<_>>();
     assert_eq!(worlds(cluster.evictions(here)), [WORLD]);
     assert_eq!(worlds(cluster.evictions(there)), [OTHER]);
+}
+
+#[test]
+fn an_announcement_is_given_to_every_room_server_that_can_be_reached() {
+    let mut cluster = Cluster::new();
+    let here = cluster.server_in(WORLD, ServerKind::Room, "a-room-1", 0);
+    let there = cluster.server_in(OTHER, ServerKind::Room, "b-room-1", 0);
+    let suspect = cluster.server_in(WORLD, ServerKind::Room, "a-room-2", 0);
+    let hall = cluster.server_in(WORLD, ServerKind::Hall, "a-hall-1", 0);
+    cluster.cut(suspect);
+    for conn in [here, there, suspect, hall] {
+        cluster.heard(conn);
+    }
+    cluster.step(Input::Announce { text: "Closing at ten.".into() });
+    for conn in [here, there] {
+        assert_eq!(cluster.heard(conn), [Announce { text: "Closing at ten.".into() }.into()]);
+    }
+    assert_eq!((cluster.heard(suspect), cluster.heard(hall)), (vec![], vec![]));
+    assert_eq!(cluster.figure("usher_announcements_total"), 1);
 }
 
 #[test]

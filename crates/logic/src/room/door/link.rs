@@ -11,10 +11,13 @@ use super::guests::At;
 use super::places::Resident;
 use super::requests::{Request, What};
 use super::{Door, Out};
+use crate::room::group_of;
+use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use usher_proto::limits::PRESENT_PLAYERS_MAX;
-use usher_proto::message::{CloseReason, EnterDenial, Evict, Evicted, Present, Verdict};
-use usher_proto::{ConnId, Message, Time};
+use usher_proto::message::{Announce, Announced, CloseReason, EnterDenial, Evict, Evicted, Present, Verdict};
+use usher_proto::{ConnId, Message, Output, Time};
 
 impl Door {
     pub(super) fn link_up(&mut self, now: Time, conn: ConnId, out: &mut Out) {
@@ -61,11 +64,20 @@ impl Door {
             }
             Message::DrainOrder(_) => self.drain(out),
             Message::Revoked(said) => self.uplink.revoked(now, &said),
+            Message::Announce(Announce { text }) => self.announce(text, out),
             _ => {
                 if let Some(conn) = self.uplink.conn() {
                     out.close(conn, CloseReason::Unexpected);
                 }
             }
+        }
+    }
+
+    /// To everybody who is in a room. Who stands at the door has nowhere to see it, and is soon gone or inside.
+    fn announce(&self, text: String, out: &mut Out) {
+        let announced = Arc::new(Announced { text }.into());
+        for (room, _) in self.config.numbered() {
+            out.push(Output::PublishShared(group_of(room), Arc::clone(&announced)));
         }
     }
 

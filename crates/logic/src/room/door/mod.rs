@@ -124,7 +124,8 @@ impl Door {
             | Input::Dialed { .. }
             | Input::DialFailed { .. }
             | Input::DrainServer { .. }
-            | Input::Revoke { .. } => {}
+            | Input::Revoke { .. }
+            | Input::Announce { .. } => {}
         }
         self.give_up_claims(now, out);
         self.show_idle_out(now, out);

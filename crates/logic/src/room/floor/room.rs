@@ -23,7 +23,7 @@ use super::cost::Cost;
 use super::step::{Rules, Step};
 use super::table::Sitter;
 use super::tables::Tables;
-use crate::room::{DOOR, RoomNote, RoomSpec, Seen, game_id};
+use crate::room::{DOOR, RoomNote, RoomSpec, Seen, game_id, group_of};
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -364,7 +364,7 @@ impl Room {
     }
 
     fn group(&self) -> GroupId {
-        GroupId(u64::from(self.rules.room.0))
+        group_of(self.rules.room)
     }
 
     /// How many connections hear what is published to a group of this room.

@@ -395,6 +395,11 @@ impl House {
                     }
                 }
             }
+            Output::PublishShared(group, message) => {
+                for conn in self.groups.get(&group).cloned().unwrap_or_default() {
+                    self.hear_any(conn, (*message).clone());
+                }
+            }
             Output::Close(LINK, reason) => {
                 self.closed.insert(LINK, reason);
             }

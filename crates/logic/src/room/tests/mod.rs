@@ -2,6 +2,7 @@
 //!
 //! Read next: `house.rs`, then any of the stories.
 
+mod announcing;
 mod churn;
 mod coming;
 mod coming_back;
