@@ -8,7 +8,7 @@ const TESTS: &str = "#[cfg(test)]\nmod tests;\n";
 
 #[test]
 fn it_shows_every_line_of_nim_once_and_in_order() {
-    let mut rest = NIM.strip_suffix(TESTS).expect("nim.rs ends with the line that names its tests");
+    let mut rest = NIM;
     let blocks = PAGE.split("```rust,ignore\n").skip(1).filter_map(|block| block.split("```").next());
     for block in blocks {
         rest = rest.strip_prefix(block).unwrap_or(rest).trim_start_matches('\n');

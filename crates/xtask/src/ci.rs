@@ -6,9 +6,11 @@
 //!   failure names its step.
 //! - Limit: the demo has a deadline, as it alone could wait for ever.
 //!
-//! Read next: `ci/demo.rs`, `ci/tools.rs`.
+//! Read next: `ci/demo.rs`, `ci/follow.rs`, `ci/tools.rs`.
 
+mod book;
 mod demo;
+mod follow;
 mod tools;
 
 use std::time::Duration;
@@ -42,6 +44,12 @@ const STEPS: &[Step] = &[
     Step { name: "test", what: "all tests, those in the documentation too", run: test },
     Step { name: "doc", what: "the documentation builds without a warning", run: doc },
     Step { name: "tidy", what: "the rules of the tree", run: |workspace| tidy::run(&workspace.root) },
+    Step {
+        name: "follow",
+        what: "the pages that teach, copied into empty projects, do as they say",
+        run: follow::run,
+    },
+    Step { name: "book", what: "the book builds, where mdBook is here", run: book::run },
     Step { name: "tools", what: "what the checks need and Cargo cannot bring", run: |_| tools::provide() },
     Step { name: "outside", what: "a browser, Prometheus and systemd take what we give them", run: outside },
     Step { name: "build", what: "the binaries, as they are released", run: build },
@@ -137,8 +145,8 @@ mod tests {
 
     #[test]
     fn a_partial_run_does_not_look_whole() {
-        assert_eq!(verdict(STEPS.len()), "ci: all 10 steps passed");
-        assert_eq!(verdict(1), "ci: 1 of 10 steps were run and passed; the others were not run");
+        assert_eq!(verdict(STEPS.len()), "ci: all 12 steps passed");
+        assert_eq!(verdict(1), "ci: 1 of 12 steps were run and passed; the others were not run");
     }
 
     #[test]

@@ -8,12 +8,14 @@
 //! - Invariant: rules read a [`Tree`] and nothing else, so that each is tested on a tree of two files.
 //! - Limit: rules read text and manifests; they expand no macro and resolve no name.
 //!
-//! Read next: `tidy/tree.rs`, then any rule: `arrows`, `pure`, `rust`, `links`, `shown`.
+//! Read next: `tidy/tree.rs`, then any rule: `arrows`, `pure`, `rust`, `links`, `shown`, `named`, `chapters`.
 
 mod arrows;
+mod chapters;
 mod lexer;
 mod links;
 mod manifest;
+mod named;
 mod pure;
 mod rust;
 mod shown;
@@ -63,6 +65,8 @@ const RULES: &[Rule] = &[
     rust::lengths,
     links::links,
     shown::code_is_ours,
+    named::names_are_somebodys,
+    chapters::pages_are_chapters,
 ];
 
 pub(crate) fn run(root: &Path) -> Result<()> {

@@ -43,7 +43,7 @@ fn missing(is_there: impl Fn(&str) -> bool) -> BTreeSet<&'static str> {
     TOOLS.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect()
 }
 
-fn is_there(program: &str) -> bool {
+pub(super) fn is_there(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }

@@ -4,7 +4,8 @@
 //! So what a page shows is what is built and tested, and a reader finds the rest of it.
 //!
 //! - Owns: blocks of Rust in `docs/`.
-//! - Does not own: the order of blocks, or whether a file is shown whole; a page that promises that has a test of its own.
+//! - Does not own: the order of blocks, or whether a file is shown whole; a page that promises that has a test of its own, or is
+//!   followed by `cargo xtask ci --only follow`.
 //! - Limit: indentation is not compared, as pieces of a file are indented more than those of a page.
 //!
 //! Read next: `links.rs`, which says what a link is.

@@ -10,8 +10,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Folders that are no part of the tree, wherever they are.
-const SKIPPED: &[&str] = &[".git", "target"];
+/// Folders that are no part of the tree, wherever they are; the last is the built book.
+const SKIPPED: &[&str] = &[".git", "target", "book"];
 
 #[derive(Clone, Debug)]
 pub(super) struct File {

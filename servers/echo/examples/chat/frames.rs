@@ -1,4 +1,4 @@
-//! The same packets for programs: in frames, with pings. Step 6 of `docs/tutorial.md`.
+//! The same packets for programs: in frames, with pings. Step 5 of `docs/tutorial.md`.
 //!
 //! Invariant: what one codec lets in, the other can carry: both take `text` and nothing else.
 

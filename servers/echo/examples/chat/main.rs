@@ -1,4 +1,4 @@
-//! A chat: people on `nc`, programs in frames, and everybody hears everybody. Steps 4 to 7 of `docs/tutorial.md`.
+//! A chat: people on `nc`, programs in frames, and everybody hears everybody. Steps 4 to 6 of `docs/tutorial.md`.
 //!
 //! Read next: `chat.rs`, the rules; `frames.rs`, how programs speak.
 #![forbid(unsafe_code)]
