@@ -13,6 +13,7 @@ use crate::ids::{
     AccountId, Address, GameId, Generation, Identity, ReservationId, RoomNo, ServerKind, ServerName,
     SessionId, WorldId,
 };
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
