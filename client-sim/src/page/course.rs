@@ -37,7 +37,9 @@ impl Columns {
         let seconds_each = seconds.len().div_ceil(COLUMNS_MAX).max(1);
         let sum = |part: &[Second]| {
             let mut sum = Second::default();
-            part.iter().for_each(|second| sum.add(*second));
+            for second in part {
+                sum.add(*second);
+            }
             (sum, part.len())
         };
         Self { seconds_each, sums: seconds.chunks(seconds_each).map(sum).collect() }

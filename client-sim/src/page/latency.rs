@@ -28,7 +28,7 @@ struct Axis {
 
 impl Axis {
     fn over<'a>(steps: impl Iterator<Item = &'a Counted>) -> Self {
-        let decades = steps.flatten().map(|(us, _)| us.max(&1).ilog10() as i32);
+        let decades = steps.flatten().map(|(us, _)| us.max(&1).ilog10().cast_signed());
         let (from, to) = decades.fold((i32::MAX, 0), |(from, to), it| (from.min(it), to.max(it + 1)));
         Self { from: from.min(to), to: to.max(from.min(to) + 1) }
     }

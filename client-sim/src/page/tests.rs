@@ -44,7 +44,7 @@ fn elements(page: &str) -> BTreeMap<String, usize> {
         rest = after;
         let name = tag.split_whitespace().next().unwrap_or_default();
         if let Some(name) = name.strip_prefix('/') {
-            assert_eq!(open.pop().as_deref(), Some(name), "before {:.60}", rest);
+            assert_eq!(open.pop().as_deref(), Some(name), "before {rest:.60}");
         } else {
             *counts.entry(name.to_owned()).or_default() += 1;
             assert_eq!(tag.matches('"').count() % 2, 0, "{tag}");

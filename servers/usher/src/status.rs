@@ -186,7 +186,7 @@ fn redraw(
         let text = look.text(manager, before.as_ref(), false);
         while clock::instant() < next_at {
             terminal.draw(|frame| {
-                frame.render_widget(screen::fitted(&text, frame.area().height), frame.area())
+                frame.render_widget(screen::fitted(&text, frame.area().height), frame.area());
             })?;
             if is_over(stops)? {
                 return Ok(look.is_well());

@@ -71,11 +71,11 @@ mod tests {
             text.split(before).skip(1).filter_map(|rest| rest.split('"').next()).map(String::from)
         };
         for (path, _, text) in FILES {
-            let named = names(text, "href=\"/")
+            let wanted = names(text, "href=\"/")
                 .chain(names(text, "src=\"/"))
                 .map(|name| format!("/{name}"))
                 .chain(names(text, "from \"./").map(|name| format!("/dashboard/{name}")));
-            for name in named {
+            for name in wanted {
                 assert!(FILES.iter().any(|(served, ..)| *served == name), "{path} names {name}");
             }
         }

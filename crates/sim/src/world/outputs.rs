@@ -34,8 +34,8 @@ impl World {
             Output::SendShared(conn, message) => self.say(by, conn, message),
             Output::Join(conn, group) => self.join(by, conn, group),
             Output::Leave(conn, group) => self.leave(by, conn, group),
-            Output::Publish { group, message, except } => self.publish(by, group, Arc::new(message), except),
-            Output::PublishShared(group, message) => self.publish(by, group, message, None),
+            Output::Publish { group, message, except } => self.publish(by, group, &Arc::new(message), except),
+            Output::PublishShared(group, message) => self.publish(by, group, &message, None),
             Output::Close(conn, reason) => self.close(conn, reason),
             Output::HandOver { conn, to, note } => self.hand_over(by, conn, to, note),
             Output::Tell(to, note) => {
@@ -107,10 +107,10 @@ impl World {
         self.processes[by.process.0].groups.leave(conn, group);
     }
 
-    fn publish(&mut self, by: Place, group: GroupId, message: Arc<Message>, except: Option<ConnId>) {
+    fn publish(&mut self, by: Place, group: GroupId, message: &Arc<Message>, except: Option<ConnId>) {
         let members: Vec<ConnId> = self.processes[by.process.0].groups.members(group).collect();
         for conn in members.into_iter().filter(|conn| Some(*conn) != except) {
-            self.say(by, conn, Arc::clone(&message));
+            self.say(by, conn, Arc::clone(message));
         }
     }
 

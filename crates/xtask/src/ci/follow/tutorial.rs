@@ -119,11 +119,8 @@ fn connect(address: &str) -> Result<TcpStream> {
 
 /// A line of what `xxd` prints.
 fn xxd(offset: usize, bytes: &[u8]) -> String {
-    let mut pairs = String::new();
-    for (at, byte) in bytes.iter().enumerate() {
-        let gap = if at > 0 && at % 2 == 0 { " " } else { "" };
-        pairs += &format!("{gap}{byte:02x}");
-    }
+    let pair = |pair: &[u8]| pair.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+    let pairs = bytes.chunks(2).map(pair).collect::<Vec<_>>().join(" ");
     let printable = |byte: &u8| if (b' '..=b'~').contains(byte) { char::from(*byte) } else { '.' };
     let text: String = bytes.iter().map(printable).collect();
     format!("{offset:08x}: {pairs:39}  {text}")
