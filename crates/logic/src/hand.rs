@@ -10,6 +10,7 @@
 //! After a [`Fault`] the hand is in an unknown state: it is dropped.
 //! Read next: `room/floor/table.rs`.
 
+use crate::moves::Moves;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -58,7 +59,7 @@ pub struct Hand {
     to_act: Seats,
     left: Seats,
     outcome: Option<Outcome>,
-    moves: Vec<Move>,
+    moves: Moves,
 }
 
 impl Hand {
@@ -72,7 +73,7 @@ impl Hand {
             to_act: Seats::NONE,
             left: Seats::NONE,
             outcome: None,
-            moves: Vec::new(),
+            moves: Moves::default(),
         };
         hand.change(|_| ())?;
         Ok(hand)
@@ -85,7 +86,7 @@ impl Hand {
         }
         let made = self.change(|game| make(game, &done));
         if !matches!(made, Ok(Err(_))) {
-            self.moves.push(done);
+            self.moves.push(&done);
         }
         made
     }
@@ -104,7 +105,7 @@ impl Hand {
 
     /// All that was done; after a fault, the last of it is what the game failed at.
     pub(crate) fn into_moves(self) -> Vec<Move> {
-        self.moves
+        self.moves.to_vec()
     }
 
     /// Actions, timeouts and abandonments so far.

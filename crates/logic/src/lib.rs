@@ -26,6 +26,7 @@ pub mod hall;
 pub mod hand;
 pub mod login;
 pub mod manager;
+mod moves;
 mod pending;
 pub mod playback;
 mod recent;

@@ -4,7 +4,7 @@
 //! Owns: the schema and the look-up. Does not own how hands are counted (`tally.rs`).
 //! Invariants: all of it is made from the journal; removed, it is made again. The names of the hands that were counted
 //! and the place in the journal up to which they were are changed together with the sums.
-//! Limits: as the journal's. What a power cut takes back (`synchronous = NORMAL`) is counted again from the journal.
+//! Limits: as the journal's; [`CACHE_KIB`]. What a power cut takes back (`synchronous = NORMAL`) is counted again from the journal.
 //! Read next: `tally.rs`.
 
 use crate::database::{connect, marks};
@@ -16,6 +16,8 @@ use usher_secure::private_file;
 
 /// What this program writes.
 const SCHEMA: i64 = 1;
+/// Of pages, which the system keeps as well. By itself SQLite takes eight times as much, hours later: as the names become many.
+const CACHE_KIB: i64 = 256;
 /// "USHs": whose file it is.
 const APPLICATION: i64 = 0x5553_4873;
 
@@ -82,7 +84,10 @@ impl Scores {
             return Err(StoreError::Newer { file: path, found, known: SCHEMA });
         }
         let scores = Self { path, connection };
-        scores.run(|connection| connection.pragma_update(None, "synchronous", "NORMAL"))?;
+        scores.run(|connection| {
+            connection.pragma_update(None, "synchronous", "NORMAL")?;
+            connection.pragma_update(None, "cache_size", -CACHE_KIB)
+        })?;
         Ok(scores)
     }
 
