@@ -90,7 +90,10 @@ fn half_of_the_players_killed_in_their_hands_hold_nobody_up() {
     let gone = ["usher_players", "usher_players_seated", "usher_hands_playing", "usher_places_held"];
     until_figures(room, &gone.map(|name| (name, 0)));
     until_in_rooms(manager, 0);
-    assert!(view(manager).unwrap()["rooms"].as_array().unwrap().iter().all(|room| room["population"] == 0));
+    let is_empty = |room: &Value| room["population"] == 0;
+    until("rooms report that they are empty", || {
+        view(manager)?["rooms"].as_array()?.iter().all(is_empty).then_some(())
+    });
     let [begun, over] =
         ["started", "ended"].map(|it| metric(room, &format!("usher_hands_{it}_total")).unwrap());
     assert_eq!(begun, over);
