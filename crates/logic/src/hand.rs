@@ -80,27 +80,27 @@ impl Hand {
     }
 
     /// Does a move: what came of it, or why the game refuses it, and then nothing was done.
-    pub fn apply(&mut self, done: Move) -> Result<Result<Vec<Event>, Illegal>, Fault> {
+    pub fn apply(&mut self, done: &Move) -> Result<Result<Vec<Event>, Illegal>, Fault> {
         if let Move::Abandon { seat } = done {
-            self.left = self.left.union(Seats::one(Seat(seat)));
+            self.left = self.left.union(Seats::one(Seat(*seat)));
         }
-        let made = self.change(|game| make(game, &done));
+        let made = self.change(|game| make(game, done));
         if !matches!(made, Ok(Err(_))) {
-            self.moves.push(&done);
+            self.moves.push(done);
         }
         made
     }
 
     pub(crate) fn act(&mut self, seat: Seat, action: &[u8]) -> Result<Result<Vec<Event>, Illegal>, Fault> {
-        self.apply(Move::Act { seat: seat.0, action: action.to_vec() })
+        self.apply(&Move::Act { seat: seat.0, action: action.to_vec() })
     }
 
     pub(crate) fn timeout(&mut self) -> Result<Vec<Event>, Fault> {
-        self.apply(Move::Timeout).map(Result::unwrap_or_default) // only an action is refused
+        self.apply(&Move::Timeout).map(Result::unwrap_or_default) // only an action is refused
     }
 
     pub(crate) fn abandon(&mut self, seat: Seat) -> Result<Vec<Event>, Fault> {
-        self.apply(Move::Abandon { seat: seat.0 }).map(Result::unwrap_or_default)
+        self.apply(&Move::Abandon { seat: seat.0 }).map(Result::unwrap_or_default)
     }
 
     /// All that was done; after a fault, the last of it is what the game failed at.

@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn what_comes_out_is_what_was_put_in() {
-        let all = vec![
+        let all = [
             Move::Act { seat: 0, action: vec![] },
             Move::Timeout,
             Move::Act { seat: u8::MAX, action: vec![TIMEOUT; 64] },

@@ -64,7 +64,7 @@ fn play_moves(
         if hand.outcome().is_some() {
             return Ok((End::OverBefore, hand));
         }
-        if let Err(refused) = hand.apply(done.clone())? {
+        if let Err(refused) = hand.apply(done)? {
             return Ok((End::Refused(refused), hand));
         }
     }

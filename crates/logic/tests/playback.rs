@@ -131,7 +131,7 @@ fn a_game_that_fails_when_a_seat_that_was_left_is_shown_fails_again() {
         HandRecord { moves: vec![Move::Timeout, Move::Abandon { seat: 1 }], ..record(2, [0, 0], FAULT) };
     let mut hand = Hand::new(guarded, brittle).unwrap();
     for done in &record.moves {
-        hand.apply(done.clone()).unwrap().unwrap();
+        hand.apply(done).unwrap().unwrap();
     }
     assert_eq!((hand.view(0), hand.view(1)), (Ok(vec![]), Err(Fault("brittle from outside".into()))));
     let playback = play(&record, guarded, brittle);

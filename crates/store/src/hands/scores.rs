@@ -16,7 +16,7 @@ use usher_secure::private_file;
 
 /// What this program writes.
 const SCHEMA: i64 = 1;
-/// Of pages, which the system keeps as well. By itself SQLite takes eight times as much, hours later: as the names become many.
+/// Of pages, which the system keeps as well. By itself `SQLite` takes eight times as much, hours later: as the names become many.
 const CACHE_KIB: i64 = 256;
 /// "USHs": whose file it is.
 const APPLICATION: i64 = 0x5553_4873;
