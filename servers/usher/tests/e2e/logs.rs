@@ -17,7 +17,7 @@ const JSON: &str = "[log]\njson = true\n";
 /// The lines that a server has written so far.
 fn lines(cluster: &Cluster, name: &str) -> Vec<Value> {
     let text = fs::read_to_string(cluster.folder.0.join(format!("{name}.log"))).unwrap();
-    let whole = text.lines().map(|line| serde_json::from_str(line));
+    let whole = text.lines().map(serde_json::from_str);
     whole.map_while(Result::ok).collect() // the last may be half there
 }
 
