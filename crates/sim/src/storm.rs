@@ -34,7 +34,7 @@ const STEPS: [f64; 5] = [0.36, 0.43, 0.5, 0.57, 0.64];
 /// Before the first arrives, everybody has registered and reported.
 const CALM: Duration = Duration::from_secs(3);
 /// How far clients are away, one way, at most.
-const CLIENT_DELAY_MAX: Duration = Duration::from_millis(300);
+const CLIENT_DELAY_MAX: Duration = Duration::from_millis(350);
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// A storm, before it breaks.
