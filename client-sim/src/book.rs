@@ -2,7 +2,7 @@
 //!
 //! Why: the crowd runs on its own thread; whoever watches it reads here.
 //! Invariants: one lock, held for one entry.
-//! Limits: [`SECONDS_MAX`] seconds are told apart.
+//! Limits: `SECONDS_MAX` seconds are told apart.
 //! Read next: `outcome`, what the book sums up to.
 
 use crate::outcome::{Counted, Outcome, Second};

@@ -67,15 +67,15 @@ mod tests {
 
     #[test]
     fn every_file_that_a_file_names_is_served() {
-        let names = |text: &'static str, before: &'static str| {
+        let after = |text: &'static str, before: &'static str| {
             text.split(before).skip(1).filter_map(|rest| rest.split('"').next()).map(String::from)
         };
         for (path, _, text) in FILES {
-            let wanted = names(text, "href=\"/")
-                .chain(names(text, "src=\"/"))
+            let files = after(text, "href=\"/")
+                .chain(after(text, "src=\"/"))
                 .map(|name| format!("/{name}"))
-                .chain(names(text, "from \"./").map(|name| format!("/dashboard/{name}")));
-            for name in wanted {
+                .chain(after(text, "from \"./").map(|name| format!("/dashboard/{name}")));
+            for name in files {
                 assert!(FILES.iter().any(|(served, ..)| *served == name), "{path} names {name}");
             }
         }

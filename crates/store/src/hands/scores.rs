@@ -4,7 +4,7 @@
 //! Owns: the schema and the look-up. Does not own how hands are counted (`tally.rs`).
 //! Invariants: all of it is made from the journal; removed, it is made again. The names of the hands that were counted
 //! and the place in the journal up to which they were are changed together with the sums.
-//! Limits: as the journal's; [`CACHE_KIB`]. What a power cut takes back (`synchronous = NORMAL`) is counted again from the journal.
+//! Limits: as the journal's; `CACHE_KIB`. What a power cut takes back (`synchronous = NORMAL`) is counted again from the journal.
 //! Read next: `tally.rs`.
 
 use crate::database::{connect, marks};

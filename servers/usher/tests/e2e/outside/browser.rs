@@ -1,4 +1,4 @@
-//! A browser: Chromium without a window, told what to do through chromedriver as W3C `WebDriver` says it.
+//! A browser: Chromium without a window, told what to do through chromedriver in the protocol that W3C gives drivers.
 //!
 //! Owns: the driver, the session, a profile of its own. Invariants: all of them are gone with their test; the browser asks
 //! nobody outside this machine.
