@@ -22,14 +22,14 @@ const BINS_A_DECADE: f64 = 10.0;
 
 /// Decades, of microseconds.
 struct Axis {
-    from: i32,
-    to: i32,
+    from: u32,
+    to: u32,
 }
 
 impl Axis {
     fn over<'a>(steps: impl Iterator<Item = &'a Counted>) -> Self {
-        let decades = steps.flatten().map(|(us, _)| us.max(&1).ilog10().cast_signed());
-        let (from, to) = decades.fold((i32::MAX, 0), |(from, to), it| (from.min(it), to.max(it + 1)));
+        let decades = steps.flatten().map(|(us, _)| us.max(&1).ilog10());
+        let (from, to) = decades.fold((u32::MAX, 0), |(from, to), it| (from.min(it), to.max(it + 1)));
         Self { from: from.min(to), to: to.max(from.min(to) + 1) }
     }
 
@@ -70,7 +70,7 @@ pub(super) fn svg(outcome: &Outcome) -> String {
     let mut drawing =
         Drawing::new((WIDTH, foot + 24.0), "class=\"chart\"", "How long each step took", &description);
     for decade in axis.from..=axis.to {
-        let us = 10_u64.pow(decade.unsigned_abs());
+        let us = 10_u64.pow(decade);
         drawing.rule((axis.x(us), TOP), (axis.x(us), foot), "class=\"grid\"");
         drawing.text((axis.x(us), foot + 16.0), "middle", "class=\"dim\"", &round(us));
     }
