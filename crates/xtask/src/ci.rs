@@ -116,7 +116,7 @@ fn test(workspace: &Workspace) -> Result<()> {
 
 /// In the binary of the end-to-end tests, where a plain `cargo test` leaves them out.
 fn outside(workspace: &Workspace) -> Result<()> {
-    let arguments = ["test", "--package", "usher", "--test", "e2e", "outside::", "--", "--ignored"];
+    let arguments = ["test", "--workspace", "--test", "e2e", "outside::", "--", "--ignored"];
     succeed(&mut workspace.cargo(&arguments))
 }
 
