@@ -11,7 +11,6 @@
 //! Read next: `send`.
 
 use bytes::Bytes;
-
 use usher_steady::SteadyMap;
 
 /// So many struck-out parts are not worth a sweep.
@@ -66,9 +65,9 @@ impl Backlog {
         self.dead = 0;
         let keyed = self.parts.iter().enumerate().filter_map(|(at, part)| Some((part.key?, at)));
         self.keys.clear();
-        keyed.for_each(|(key, at)| {
+        for (key, at) in keyed {
             self.keys.insert(key, at);
-        });
+        }
     }
 }
 

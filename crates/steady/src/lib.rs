@@ -47,9 +47,7 @@ impl<K, V> Default for SteadyMap<K, V> {
 impl<K: Eq + Hash, V> SteadyMap<K, V> {
     /// What was there before.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        if self.map.len() == self.map.capacity() {
-            self.make_room();
-        }
+        self.make_room();
         self.map.insert(key, value)
     }
 
@@ -58,9 +56,7 @@ impl<K: Eq + Hash, V> SteadyMap<K, V> {
     where
         V: Default,
     {
-        if self.map.len() == self.map.capacity() {
-            self.make_room();
-        }
+        self.make_room();
         self.map.entry(key).or_default()
     }
 
@@ -79,7 +75,11 @@ impl<K: Eq + Hash, V> SteadyMap<K, V> {
         self.map.remove(key)
     }
 
+    /// For one entry more.
     fn make_room(&mut self) {
+        if self.map.len() < self.map.capacity() {
+            return;
+        }
         let has_graves = self.map.len() < self.size / 8 * 7;
         let size = if has_graves { self.size } else { 2 * self.size.max(SIZE_MIN / 2) };
         let mut map = HashMap::with_capacity_and_hasher(size, self.map.hasher().clone());
