@@ -13,6 +13,7 @@ mod screen;
 
 use self::cluster::Cluster;
 use self::screen::Seen;
+use crate::failed_is_1;
 use anyhow::Context;
 use clap::Args;
 use ratatui::DefaultTerminal;
@@ -124,14 +125,7 @@ pub(crate) fn run(args: &StatusArgs) -> ExitCode {
         true if is_screen => on_terminal(args.manager, first),
         true => block_by_block(args, first),
     };
-    match ended {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    failed_is_1(ended)
 }
 
 fn once(args: &StatusArgs, look: &Look) -> anyhow::Result<bool> {

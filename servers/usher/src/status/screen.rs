@@ -100,15 +100,13 @@ fn players(out: &mut String, seen: &Seen<'_>, before: Option<&Seen<'_>>) -> fmt:
         let count = of(seen.cluster);
         let rate = before.and_then(|before| {
             let more = count.checked_sub(of(before.cluster))?;
-            Some(format!("  {:+.0}/s", more as f64 / (seen.at - before.at).as_secs_f64()))
+            Some(rate(more as f64, seen, before))
         });
         format!("{what} {count}{}", rate.unwrap_or_default())
     };
     let Cluster { players_online, players_in_rooms, reservations_outstanding, .. } = seen.cluster;
-    let change = before.map(|before| {
-        let more = *players_online as f64 - before.cluster.players_online as f64;
-        format!("  {:+.0}/s", more / (seen.at - before.at).as_secs_f64())
-    });
+    let change = before
+        .map(|before| rate(*players_online as f64 - before.cluster.players_online as f64, seen, before));
     writeln!(
         out,
         "  players    {players_online} online{}, {players_in_rooms} places in rooms",
@@ -126,6 +124,11 @@ fn players(out: &mut String, seen: &Seen<'_>, before: Option<&Seen<'_>>) -> fmt:
         counted("evictions", |it| it.evictions),
         counted("claims denied", |it| it.claims_denied)
     )
+}
+
+/// So many more, a second.
+fn rate(more: f64, seen: &Seen<'_>, before: &Seen<'_>) -> String {
+    format!("  {:+.0}/s", more / (seen.at - before.at).as_secs_f64())
 }
 
 fn rooms(out: &mut String, rooms: &[Room]) -> fmt::Result {
