@@ -5,8 +5,8 @@
 use crate::cluster::{Cluster, Folder, GUESTS, ROOMS};
 use crate::page::{get, state, until};
 use crate::wire::{log_in, seat_guest, visit_hall};
+use usher_proto::ServerKind;
 use usher_proto::message::{CloseReason, Credentials, Leave};
-use usher_proto::{Message, ServerKind};
 
 #[test]
 fn who_is_ready_was_taken_by_the_manager_and_is_not_being_emptied() {
@@ -36,10 +36,7 @@ fn who_is_ready_was_taken_by_the_manager_and_is_not_being_emptied() {
     });
     let mut players = [(); 2].map(|()| seat_guest(cluster.address("login")));
     for wire in &mut players {
-        wire.await_said("a hand", |said| match said {
-            Message::TableState(table) => table.playing.then_some(()),
-            _ => None,
-        });
+        wire.await_hand();
     }
     cluster.server("room").terminate();
     until("it drains", || (get(room, "/readyz")? == (503, "draining\n".into())).then_some(()));

@@ -36,10 +36,7 @@ fn a_hand_is_waited_for_and_a_second_signal_is_not() {
     let mut cluster = Cluster::one_of_each();
     let mut players = [(); 2].map(|()| seat_guest(cluster.address("login")));
     for wire in &mut players {
-        wire.await_said("a hand", |message| match message {
-            Message::TableState(table) => table.playing.then_some(()),
-            _ => None,
-        });
+        wire.await_hand();
     }
     cluster.server("room").terminate();
     let admin = cluster.admin("room");

@@ -185,6 +185,14 @@ impl Wire {
         }
     }
 
+    /// Waits until a hand is played at its table.
+    pub(crate) fn await_hand(&mut self) {
+        self.await_said("a hand", |said| match said {
+            Message::TableState(table) => table.playing.then_some(()),
+            _ => None,
+        });
+    }
+
     /// Hears on until `pick` takes something; everything else is let by.
     pub(crate) fn await_said<T>(&mut self, what: &str, mut pick: impl FnMut(&Message) -> Option<T>) -> T {
         loop {
