@@ -18,9 +18,9 @@ export function show(view) {
   const order = Object.keys(KINDS);
   const present = [...byKind.keys()].sort((one, other) => order.indexOf(one) - order.indexOf(other));
   if (present.length) root.querySelector(":scope > .note")?.remove();
-  const severalWorlds = new Set(view.servers.filter(isAsked).map(({ world }) => world)).size > 1;
-  kinds.show(present.map((kind) => ({ kind, servers: byKind.get(kind), view, severalWorlds })));
   const asked = view.servers.filter(isAsked);
+  const severalWorlds = new Set(asked.map(({ world }) => world)).size > 1;
+  kinds.show(present.map((kind) => ({ kind, servers: byKind.get(kind), view, severalWorlds })));
   putFigure("servers_up", number(asked.filter(({ state }) => state === "up").length));
   putFigure("servers_all", number(asked.length));
   for (const name of spent.keys())
