@@ -1,6 +1,6 @@
 //! The moves of a hand, kept as bytes while it is played.
 //!
-//! Why: a room server keeps those of thousands of hands at once. As values, with a heap block for each action, they were a third
+//! Why: a room server keeps those of thousands of hands at once. As values, with a heap block for each action, they were a fifth
 //! of its memory; as bytes a move of Gomoku takes eight.
 //! Layout: [`ACT`], seat, length (`u32`, little-endian), action; or [`TIMEOUT`]; or [`ABANDON`], seat.
 //! Invariant: what comes out is what was put in, in order.
