@@ -11,8 +11,8 @@ mod course;
 mod latency;
 
 use crate::chart::escaped;
-use crate::outcome::{EveningCounts, Outcome};
-use crate::report::{Delivered, Redirects, Report, STEPS, time};
+use crate::outcome::Outcome;
+use crate::report::{Report, STEPS, Sum, time};
 use std::fmt::{self, Write};
 
 /// How it looks. A colour says nothing that is not said otherwise.
@@ -89,39 +89,15 @@ fn table(out: &mut String, caption: &str, heads: &[&str], rows: &[Vec<String>]) 
 }
 
 fn summary(out: &mut String, report: &Report) -> fmt::Result {
-    let Redirects { login, hall, room, refused_busy } = report.redirects;
-    let Delivered { expected, received, duplicated, out_of_order } = report.delivered;
-    let EveningCounts { hands, tables, rooms, drops, leaves, returns } = report.evening;
     let row = |name: &str, value: String| vec![name.to_owned(), value];
-    let mut rows = vec![
-        row(
-            "players",
-            format!("{} scheduled, {} seated, {} failed", report.players, report.seated, report.failed),
-        ),
-        row("journeys", format!("{:.0} a second, over {:.1} s", report.journeys_per_s, report.elapsed_s)),
-        row(
-            "redirects",
-            format!("{login} by login, {hall} by hall, {room} by rooms, {refused_busy} told to come back"),
-        ),
-        row(
-            "chat",
-            format!("{received} of {expected} delivered, {duplicated} twice, {out_of_order} out of order"),
-        ),
-        row("returned", format!("{} came back to their seats after a lost connection", report.reconnects)),
-        row("latest arrival", format!("{} after its schedule", time(report.arrival_late_max_us))),
-    ];
-    if !report.accounts.is_empty() {
-        rows.insert(1, row("accounts", report.accounts.clone()));
-    }
+    let sum = |Sum { name, number, rest }: Sum| match number {
+        Some(number) => row(name, format!("{number} {rest}")),
+        None => row(name, rest),
+    };
+    let mut rows: Vec<_> = report.sums().into_iter().map(sum).collect();
+    rows.push(row("latest arrival", format!("{} after its schedule", time(report.arrival_late_max_us))));
     if report.announcements > 0 {
         rows.push(row("announcements", format!("{} heard", report.announcements)));
-    }
-    if report.evening != EveningCounts::default() {
-        let evening = format!(
-            "{hands} hands at seats, {tables} changes of table and {rooms} of room, {drops} drops, {leaves} left, \
-             {returns} came again"
-        );
-        rows.push(row("evening", evening));
     }
     table(out, "The run in numbers", &["what", "how many"], &rows)
 }

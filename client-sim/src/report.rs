@@ -120,6 +120,19 @@ pub struct ServerUsage {
     pub connections_peak: u64,
 }
 
+/// A line of what a run came to: most begin with a number.
+pub(crate) struct Sum {
+    pub(crate) name: &'static str,
+    pub(crate) number: Option<String>,
+    pub(crate) rest: String,
+}
+
+impl Sum {
+    fn of(name: &'static str, number: &impl ToString, rest: impl Into<String>) -> Self {
+        Self { name, number: Some(number.to_string()), rest: rest.into() }
+    }
+}
+
 /// Of these values.
 pub(crate) fn percentiles(values: &Counted) -> Percentiles {
     let mut histogram =
@@ -218,6 +231,42 @@ impl Report {
         }
     }
 
+    /// What the run came to, line by line.
+    pub(crate) fn sums(&self) -> Vec<Sum> {
+        let Redirects { login, hall, room, refused_busy } = self.redirects;
+        let Delivered { expected, received, duplicated, out_of_order } = self.delivered;
+        let EveningCounts { hands, tables, rooms, drops, leaves, returns } = self.evening;
+        let (seated, failed) = (self.seated, self.failed);
+        let mut sums =
+            vec![Sum::of("players", &self.players, format!("scheduled, {seated} seated, {failed} failed"))];
+        if !self.accounts.is_empty() {
+            sums.push(Sum { name: "accounts", number: None, rest: self.accounts.clone() });
+        }
+        let journeys = format!("{:.0}", self.journeys_per_s);
+        sums.extend([
+            Sum::of("journeys", &journeys, format!("a second, over {:.1} s", self.elapsed_s)),
+            Sum::of(
+                "redirects",
+                &login,
+                format!("by login, {hall} by hall, {room} by rooms, {refused_busy} told to come back"),
+            ),
+            Sum::of(
+                "chat",
+                &received,
+                format!("of {expected} delivered, {duplicated} twice, {out_of_order} out of order"),
+            ),
+            Sum::of("returned", &self.reconnects, "came back to their seats after a lost connection"),
+        ]);
+        if self.evening != EveningCounts::default() {
+            let rest = format!(
+                "hands at seats, {tables} changes of table and {rooms} of room, {drops} drops, {leaves} left, \
+                 {returns} came again"
+            );
+            sums.push(Sum::of("evening", &hands, rest));
+        }
+        sums
+    }
+
     /// The report for people.
     pub fn table(&self) -> String {
         let mut text = String::new();
@@ -227,33 +276,12 @@ impl Report {
     }
 
     fn write_table(&self, out: &mut String) -> std::fmt::Result {
-        writeln!(
-            out,
-            "\n  players   {:>8} scheduled, {} seated, {} failed",
-            self.players, self.seated, self.failed
-        )?;
-        if !self.accounts.is_empty() {
-            writeln!(out, "  accounts  {}", self.accounts)?;
-        }
-        writeln!(out, "  journeys  {:>8.0} a second, over {:.1} s", self.journeys_per_s, self.elapsed_s)?;
-        let Redirects { login, hall, room, refused_busy } = self.redirects;
-        writeln!(
-            out,
-            "  redirects {login:>8} by login, {hall} by hall, {room} by rooms, {refused_busy} told to come back"
-        )?;
-        let Delivered { expected, received, duplicated, out_of_order } = self.delivered;
-        writeln!(
-            out,
-            "  chat      {received:>8} of {expected} delivered, {duplicated} twice, {out_of_order} out of order"
-        )?;
-        writeln!(out, "  returned  {:>8} came back to their seats after a lost connection", self.reconnects)?;
-        let EveningCounts { hands, tables, rooms, drops, leaves, returns } = self.evening;
-        if self.evening != EveningCounts::default() {
-            writeln!(
-                out,
-                "  evening   {hands:>8} hands at seats, {tables} changes of table and {rooms} of room, {drops} drops, \
-                 {leaves} left, {returns} came again"
-            )?;
+        writeln!(out)?;
+        for Sum { name, number, rest } in self.sums() {
+            match number {
+                Some(number) => writeln!(out, "  {name:<10}{number:>8} {rest}")?,
+                None => writeln!(out, "  {name:<10}{rest}")?,
+            }
         }
         writeln!(
             out,
