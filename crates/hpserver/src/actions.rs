@@ -43,6 +43,8 @@ pub enum Action<S: Service> {
     Close(ConnId, Option<S::Packet>),
     /// `abort`.
     Abort(ConnId),
+    /// `pause` or `resume`.
+    Rest(ConnId, bool),
     /// `hand_over`.
     HandOver(ConnId, ShardId, S::Note),
     /// `tell`.
@@ -141,6 +143,16 @@ impl<S: Service> Actions<S> {
     /// Resets a connection at once.
     pub fn abort(&mut self, conn: ConnId) {
         self.list.push(Action::Abort(conn));
+    }
+
+    /// Wants no more packets of a connection for now: it is read no further than what is on its way, until `resume`.
+    pub fn pause(&mut self, conn: ConnId) {
+        self.list.push(Action::Rest(conn, true));
+    }
+
+    /// Wants packets of a connection again.
+    pub fn resume(&mut self, conn: ConnId) {
+        self.list.push(Action::Rest(conn, false));
     }
 
     /// Gives a connection of this shard to another, which sees `HandedOver` and then every packet that

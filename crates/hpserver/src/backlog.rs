@@ -10,6 +10,8 @@
 //! others by more than `DEAD_MIN`.
 //! Read next: `send`.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use usher_steady::SteadyMap;
 
@@ -20,8 +22,10 @@ const PART_OVERHEAD_BYTES: usize = 64;
 
 #[derive(Default)]
 pub(crate) struct Backlog {
-    parts: Vec<Part>,
-    /// Where the packet of a key waits.
+    parts: VecDeque<Part>,
+    /// Parts that have left.
+    left: usize,
+    /// Where the packet of a key waits, in all parts there ever were.
     keys: SteadyMap<u64, usize>,
     bytes: usize,
     dead: usize,
@@ -36,11 +40,12 @@ struct Part {
 impl Backlog {
     /// Adds whole frames; true: they took the place of older ones under the same key.
     pub(crate) fn push(&mut self, bytes: Bytes, key: Option<u64>) -> bool {
-        let older = key.and_then(|key| self.keys.insert(key, self.parts.len()));
+        let older = key.and_then(|key| self.keys.insert(key, self.left + self.parts.len()));
         self.bytes += bytes.len() + PART_OVERHEAD_BYTES;
-        self.parts.push(Part { bytes, key });
+        self.parts.push_back(Part { bytes, key });
         if let Some(older) = older {
-            self.bytes -= std::mem::take(&mut self.parts[older].bytes).len() + PART_OVERHEAD_BYTES;
+            let older = &mut self.parts[older - self.left];
+            self.bytes -= std::mem::take(&mut older.bytes).len() + PART_OVERHEAD_BYTES;
             self.dead += 1;
             self.sweep();
         }
@@ -50,6 +55,23 @@ impl Backlog {
     /// What waits, in bytes, each part with its overhead.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// What waits longest.
+    pub(crate) fn pop(&mut self) -> Option<Bytes> {
+        loop {
+            let Part { bytes, key } = self.parts.pop_front()?;
+            self.left += 1;
+            if bytes.is_empty() {
+                self.dead -= 1;
+                continue;
+            }
+            if let Some(key) = key {
+                self.keys.remove(&key);
+            }
+            self.bytes -= bytes.len() + PART_OVERHEAD_BYTES;
+            return Some(bytes);
+        }
     }
 
     /// Everything, in order.
@@ -62,7 +84,7 @@ impl Backlog {
             return;
         }
         self.parts.retain(|part| !part.bytes.is_empty());
-        self.dead = 0;
+        (self.dead, self.left) = (0, 0);
         let keyed = self.parts.iter().enumerate().filter_map(|(at, part)| Some((part.key?, at)));
         self.keys.clear();
         for (key, at) in keyed {
@@ -100,6 +122,20 @@ mod tests {
         }
         assert_eq!(backlog.bytes(), 6 + 4 * PART_OVERHEAD_BYTES);
         assert_eq!(left(backlog), "x y b2 a3");
+    }
+
+    #[test]
+    fn what_is_popped_is_in_order_and_a_key_that_left_strikes_nothing_out() {
+        let mut backlog = Backlog::default();
+        backlog.push(part("a1"), Some(1));
+        backlog.push(part("b1"), Some(2));
+        backlog.push(part("x"), None);
+        backlog.push(part("a2"), Some(1));
+        assert_eq!(backlog.pop(), Some(part("b1")), "a1 was struck out");
+        assert!(!backlog.push(part("b2"), Some(2)), "the older one has left");
+        assert!(backlog.push(part("a3"), Some(1)));
+        assert_eq!(backlog.bytes(), 5 + 3 * PART_OVERHEAD_BYTES);
+        assert_eq!(left(backlog), "x b2 a3");
     }
 
     #[test]

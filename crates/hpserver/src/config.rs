@@ -8,7 +8,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use crate::{AddressLimits, Channel, Codec, NoChannel, Rates, Service, ShardId};
+use crate::{AddressLimits, Channel, Codec, ListenerId, NoChannel, Rates, Service, ShardId};
 
 /// The process's own side: layer 1, threads, shards, queues.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ impl Default for Config {
 pub struct ListenerConfig<S: Service> {
     /// For metrics and logs.
     pub name: String,
-    /// Where it listens; none: it is only dialled from.
+    /// Where it listens; none: it is only dialled from, or what it has is carried by trunks.
     pub address: Option<SocketAddr>,
     /// How packets lie in the stream. Listeners may share one.
     pub codec: Arc<dyn Codec<S::Packet>>,
@@ -61,8 +61,31 @@ pub struct ListenerConfig<S: Service> {
     pub limits: Limits,
     /// Whether its connections are links between servers: theirs is the first lane at every stage.
     pub link: bool,
+    /// What is accepted here are trunks (see `trunk`), and what they carry are connections of that listener, which may
+    /// have no address of its own.
+    pub carries: Option<ListenerId>,
+    /// Whether the service hears of it when a connection's socket takes no more bytes for now (`Event::Blocked`).
+    pub tells_blocked: bool,
     /// The shard new connections go to.
     pub door: ShardId,
+}
+
+impl<S: Service> Clone for ListenerConfig<S> {
+    /// Another listener with the same codec and channel.
+    fn clone(&self) -> Self {
+        let Self { name, address, codec, channel, limits, link, carries, tells_blocked, door } = self;
+        Self {
+            name: name.clone(),
+            address: *address,
+            codec: Arc::clone(codec),
+            channel: Arc::clone(channel),
+            limits: limits.clone(),
+            link: *link,
+            carries: *carries,
+            tells_blocked: *tells_blocked,
+            door: *door,
+        }
+    }
 }
 
 impl<S: Service> ListenerConfig<S> {
@@ -75,6 +98,8 @@ impl<S: Service> ListenerConfig<S> {
             channel: Arc::new(NoChannel),
             limits: Limits::default(),
             link: false,
+            carries: None,
+            tells_blocked: false,
             door: 0,
         }
     }

@@ -86,6 +86,8 @@ pub(crate) struct Fabric<S: Service> {
     pub(crate) send: Vec<Lane<SendItem<S>, Sender<S>>>,
     pub(crate) receive_spread: Spread,
     pub(crate) send_spread: Spread,
+    /// See `slots`.
+    pub(crate) slot_stride: u32,
     pub(crate) batch_items_max: usize,
     pub(crate) handshakes_per_turn_max: usize,
     pub(crate) timer: Timer,
@@ -288,8 +290,10 @@ impl<S: Service> Fabric<S> {
 
     /// Asks a connection's worker not to read it, or to go on. (Not layer 1: only the hook knows whether it
     /// has reasons of its own not to read it.)
+    /// A virtual connection is on no worker: its window holds it.
     pub(crate) fn hold(&self, conn: ConnId, held: bool) {
-        lock(&self.workers[conn.worker()].holds).push((conn, held));
+        let Some(worker) = self.workers.get(conn.worker()) else { return };
+        lock(&worker.holds).push((conn, held));
         self.handle().wake(conn.worker());
     }
 
@@ -388,7 +392,7 @@ impl<S: Service> Fabric<S> {
 
     /// The send lane of a connection, if there can be such a connection.
     pub(crate) fn send_lane(&self, conn: ConnId) -> Option<usize> {
-        (conn.worker() < self.workers.len()).then(|| self.send_spread.lane(conn))
+        (conn.worker() < 2 * self.workers.len()).then(|| self.send_spread.lane(conn))
     }
 
     pub(crate) fn handoffs(&self, stage: Stage) -> (u64, u64) {

@@ -63,8 +63,10 @@ pub(crate) fn admit<S: Service>(desk: &mut Desk<S>, stream: &mut Stream, fabric:
     if begin.handshake.is_none() {
         let config = &fabric.listeners[stream.listener.index()];
         open_outlet(desk, stream, config.channel.welcome(), None, fabric);
-        stream.enter(Phase::Open, &config.counters);
-        stream.unopened = true;
+        // Whoever is behind a gateway has keys with that one: what it forwards first is the proof.
+        let is_open = stream.rider.is_none();
+        stream.enter(if is_open { Phase::Open } else { Phase::Proving }, &config.counters);
+        stream.unopened = is_open;
         return desk.resume(stream, fabric);
     }
     if stream.class == Class::Rest && desk.handshakes_left == 0 {

@@ -115,19 +115,17 @@ impl<S: Service> Hook<S> {
     /// Lets a connection in; the reason if its listener has no place for it, or its address none left.
     fn let_in(
         &mut self,
-        guest: (ConnId, ListenerId),
+        (conn, listener): (ConnId, ListenerId),
         opened: &Opened,
         dialled: bool,
     ) -> Result<(), CloseReason> {
-        let (conn, listener) = guest;
-        let config = &self.fabric.listeners[listener.index()];
-        let since = now();
-        let counted = if dialled { Counted::Not } else { config.addresses.enter(opened.peer.ip(), since)? };
-        let places = if dialled { usize::MAX } else { config.limits.connections_max };
-        if !config.counters.enter(places as u64) {
-            config.addresses.exit(counted, since);
-            return Err(CloseReason::ConnectionsFull);
-        }
+        let (config, since) = (&self.fabric.listeners[listener.index()], now());
+        let counted = if dialled {
+            config.counters.enter(u64::MAX);
+            Counted::Not
+        } else {
+            config.let_in(opened.peer.ip(), since)?
+        };
         config.online.enter(Online { conn, peer: opened.peer, since });
         self.take_slot(Guest { conn, listener, counted });
         Ok(())
@@ -160,6 +158,13 @@ impl<S: Service> Hook<S> {
         let Some(listener) = self.listener(conn) else { return };
         let class = self.fabric.class(listener);
         self.to_send[self.fabric.send_spread.lane(conn)].push(class, item);
+    }
+
+    /// To its shard, where that listens.
+    fn tell_blocked(&mut self, conn: ConnId, blocked: bool) {
+        if self.listener(conn).is_some_and(|listener| self.fabric.listeners[listener.index()].tells_blocked) {
+            self.gather(conn, ReceiveItem::Blocked { conn, blocked });
+        }
     }
 
     fn dial_failed(&mut self, dial: &Dial, why: DialError<S::Packet>) {
@@ -260,7 +265,7 @@ impl<S: Service> Hooks for Hook<S> {
         if let Err(reason) = self.let_in((conn, listener), &opened, dial.is_some()) {
             return self.shed(io, conn, listener, reason);
         }
-        self.announce(conn, SendItem::Connected { conn, listener, open: !begins });
+        self.announce(conn, SendItem::Connected { conn, listener, open: !begins, rides: None });
         let arrival = Arrival { conn, listener, peer: opened.peer, dial };
         self.gather(conn, ReceiveItem::Connected(Box::new(arrival)));
     }
@@ -275,9 +280,11 @@ impl<S: Service> Hooks for Hook<S> {
         if sent.waiting > 0 {
             if self.listener(conn).is_some() && self.blocked.insert(conn) {
                 self.announce(conn, SendItem::Blocked { conn });
+                self.tell_blocked(conn, true);
             }
         } else if !self.blocked.is_empty() && self.blocked.remove(&conn) {
             self.announce(conn, SendItem::Drained { conn });
+            self.tell_blocked(conn, false);
         }
     }
 

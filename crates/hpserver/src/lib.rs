@@ -22,6 +22,8 @@ mod actions;
 mod addresses;
 mod alarm;
 mod backlog;
+mod carriage;
+mod carry;
 mod channel;
 mod codec;
 mod config;
@@ -49,9 +51,11 @@ mod seats;
 mod send;
 mod server;
 mod service;
+mod slots;
 mod stream;
 mod table;
 mod timer;
+pub mod trunk;
 
 // `alarm`, `lane` and `places` take their locks and atomics from the crate they are built in: `tests/orders` has
 // shuttle's.

@@ -13,7 +13,7 @@ use std::{
     array,
     collections::BTreeMap,
     fmt,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -26,7 +26,10 @@ use usher_completion::ConnId;
 
 use crate::{
     Channel, CloseReason, Codec, Limits, ListenerConfig, ListenerMetrics, Rates, Service, ShardId,
-    addresses::Addresses, fabric::lock, stream::Phase, timer::now,
+    addresses::{Addresses, Counted},
+    fabric::lock,
+    stream::Phase,
+    timer::now,
 };
 
 /// A listener: its place in the list that `Server::start` was given.
@@ -88,6 +91,8 @@ pub(crate) struct Listener<S: Service> {
     pub(crate) rates: Rates,
     pub(crate) addresses: Addresses,
     pub(crate) link: bool,
+    pub(crate) carries: Option<ListenerId>,
+    pub(crate) tells_blocked: bool,
     pub(crate) door: ShardId,
     pub(crate) counters: Counters,
     pub(crate) online: OnlineList,
@@ -162,12 +167,24 @@ impl<S: Service> Listener<S> {
                 addresses: Addresses::new(config.limits.addresses.clone(), now()),
                 limits: config.limits,
                 link: config.link,
+                carries: config.carries,
+                tells_blocked: config.tells_blocked,
                 door: config.door,
                 counters: Counters::default(),
                 online: OnlineList::default(),
             });
         }
         listeners
+    }
+
+    /// Lets one more in from there, if this listener has a place for it, and its address one left.
+    pub(crate) fn let_in(&self, address: IpAddr, since: Instant) -> Result<Counted, CloseReason> {
+        let counted = self.addresses.enter(address, since)?;
+        if !self.counters.enter(self.limits.connections_max as u64) {
+            self.addresses.exit(counted, since);
+            return Err(CloseReason::ConnectionsFull);
+        }
+        Ok(counted)
     }
 
     /// What is said before this layer closes a connection; nothing to a peer that has finished itself.
@@ -186,6 +203,7 @@ impl<S: Service> Listener<S> {
             .collect();
         ListenerMetrics {
             name: self.name.clone(),
+            link: self.link,
             connections: counters.connections.load(Relaxed),
             connections_peak: counters.connections_peak.load(Relaxed),
             connections_total: counters.connections_total.load(Relaxed),

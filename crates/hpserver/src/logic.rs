@@ -55,6 +55,11 @@ pub(crate) enum LogicItem<S: Service> {
         packet: S::Packet,
         relayed: bool,
     },
+    Blocked {
+        conn: ConnId,
+        epoch: u32,
+        blocked: bool,
+    },
     /// `finish`: the connection is still to be closed, behind what the service sent; else this is the last of it.
     Closed {
         conn: ConnId,
@@ -169,6 +174,7 @@ impl<S: Service> Shard<S> {
             }
             LogicItem::DialFailed { token, why } => self.event(Event::DialFailed { token, why }, fabric),
             LogicItem::Packet { conn, epoch, packet, .. } => self.packet(conn, epoch, packet, fabric),
+            LogicItem::Blocked { conn, epoch, blocked } => self.blocked(conn, epoch, blocked, fabric),
             LogicItem::Closed { conn, listener, epoch, reason, finish } => {
                 self.closed(conn, listener, (epoch, reason, finish), fabric);
             }
@@ -234,6 +240,19 @@ impl<S: Service> Shard<S> {
         }
     }
 
+    fn blocked(&mut self, conn: ConnId, epoch: u32, blocked: bool, fabric: &Fabric<S>) {
+        match self.seats.place(conn, epoch) {
+            Place::Here(seat) if !seat.closing => {
+                self.event(if blocked { Event::Blocked { conn } } else { Event::Drained { conn } }, fabric);
+            }
+            Place::Elsewhere(to, class) => {
+                let item = LogicItem::Blocked { conn, epoch: epoch + 1, blocked };
+                self.outputs.logic(to, class, item, fabric);
+            }
+            Place::Here(_) | Place::Nowhere => {}
+        }
+    }
+
     fn closed(
         &mut self,
         conn: ConnId,
@@ -288,6 +307,7 @@ impl<S: Service> Shard<S> {
             }
             Action::Close(conn, packet) => self.last(conn, SendItem::Close { conn, packet }, fabric),
             Action::Abort(conn) => self.last(conn, SendItem::Abort { conn }, fabric),
+            Action::Rest(conn, rests) => self.rest(conn, rests, fabric),
             Action::HandOver(conn, to, note) => self.hand_over(conn, to, note, fabric),
             Action::Tell(to, note) => self.tell(to, note, fabric),
             Action::Dial(dial) => {
@@ -303,6 +323,14 @@ impl<S: Service> Shard<S> {
         };
         let lane = fabric.receive_spread.lane(conn);
         self.outputs.receive(lane, class, ReceiveItem::Admit { conn }, fabric);
+    }
+
+    fn rest(&mut self, conn: ConnId, rests: bool, fabric: &Fabric<S>) {
+        let Some(Seat { class, closing: false, .. }) = self.seats.get(conn) else {
+            return fabric.stale();
+        };
+        let lane = fabric.receive_spread.lane(conn);
+        self.outputs.receive(lane, class, ReceiveItem::Rest { conn, rests }, fabric);
     }
 
     /// An output for a connection that, as far as this shard knows, still takes it.

@@ -63,6 +63,8 @@ pub struct StageMetrics {
 pub struct ListenerMetrics {
     /// Its name.
     pub name: String,
+    /// Whether its connections are links between servers.
+    pub link: bool,
     /// Let in, and open now.
     pub connections: u64,
     /// The most at once.

@@ -18,11 +18,13 @@ use usher_completion::{ConnId, Io, Refused};
 
 use crate::{
     CloseReason, Service,
+    carriage::Trunks,
     fabric::Fabric,
     lane::{Bundle, Class},
     ready::Ready,
     receive::ReceiveItem,
     send::Outlet,
+    trunk::{Ended, TrunkFrame},
 };
 
 /// Frames are written side by side into memory of this size, shared by the payloads cut from it.
@@ -40,8 +42,9 @@ pub(crate) struct Outbox {
     /// Who is aborted here and why, to be reported before layer 1 says that they ended.
     doomed: Vec<(ConnId, CloseReason)>,
     /// By listener: packets that the stage took, and bytes that it handed on.
-    tallies: Vec<(u64, u64)>,
+    pub(crate) tallies: Vec<(u64, u64)>,
     conflated: u64,
+    pub(crate) trunks: Trunks,
 }
 
 #[derive(Clone, Copy)]
@@ -61,6 +64,7 @@ impl Outbox {
             doomed: Vec::new(),
             tallies: vec![(0, 0); listeners],
             conflated: 0,
+            trunks: Trunks::default(),
         }
     }
 
@@ -86,7 +90,12 @@ impl Outbox {
             return;
         }
         self.tallies[outlet.listener.index()].0 += 1;
-        if outlet.backlog.is_some() {
+        if outlet.carriage.is_some() && outlet.backlog.is_none() {
+            let frames = std::mem::take(&mut self.frames);
+            self.ship(outlet, &frames);
+            self.frames = frames;
+            self.frames.clear();
+        } else if outlet.backlog.is_some() {
             // A copy: these bytes may wait for long, and memory shared with others' would wait with them.
             let bytes = Bytes::copy_from_slice(&self.frames);
             self.frames.clear();
@@ -154,13 +163,17 @@ impl Outbox {
             self.out(outlet, last_words);
         }
         outlet.closing = true;
-        self.ends.push((outlet.id, End::Close));
+        if !self.alight(outlet, TrunkFrame::Close(Ended::Finished)) {
+            self.ends.push((outlet.id, End::Close));
+        }
     }
 
-    pub(crate) fn abort(&mut self, outlet: &mut Outlet) {
+    pub(crate) fn abort(&mut self, outlet: &mut Outlet, why: Ended) {
         outlet.closing = true;
         outlet.backlog = None;
-        self.ends.push((outlet.id, End::Abort));
+        if !self.alight(outlet, TrunkFrame::Reset(why)) {
+            self.ends.push((outlet.id, End::Abort));
+        }
     }
 
     /// What was kept goes to layer 1.
@@ -243,7 +256,7 @@ impl Outbox {
 
     fn doom(&mut self, outlet: &mut Outlet, reason: CloseReason) {
         self.doomed.push((outlet.id, reason));
-        self.abort(outlet);
+        self.abort(outlet, reason.into());
     }
 
     /// Seals the gathered frames from `before` on, if the connection has a key; false, and nothing, if that is spent.
@@ -264,6 +277,9 @@ impl Outbox {
     fn out(&mut self, outlet: &mut Outlet, mut bytes: Bytes) {
         if outlet.closing {
             return;
+        }
+        if outlet.carriage.is_some() {
+            return self.ship(outlet, &bytes);
         }
         if let Some(seal) = &mut outlet.seal {
             self.scratch.clear();

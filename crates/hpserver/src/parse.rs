@@ -62,6 +62,7 @@ impl<S: Service> Desk<S> {
         }
         self.parse_tail(stream, fabric);
         self.keep(stream, fabric);
+        self.credit(stream, fabric);
         if !stream.is_reading() {
             return;
         }
@@ -114,6 +115,10 @@ impl<S: Service> Desk<S> {
 
     /// One frame of an admitted connection; false: its shard has no place, it stays where it is.
     fn packet(&mut self, stream: &mut Stream, body: &[u8], pinged: &mut bool, fabric: &Fabric<S>) -> bool {
+        if stream.trunk.is_some() {
+            self.load(stream, body, fabric);
+            return true;
+        }
         if !self.reserve(stream, fabric) {
             return false;
         }

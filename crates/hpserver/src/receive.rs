@@ -23,6 +23,7 @@ use crate::{
     logic::LogicItem,
     ready::{LaneRef, Ready, Stage},
     send::SendItem,
+    slots::Slots,
     stream::{Begin, Phase, Stream},
     table::Table,
     timer::{Timeline, now},
@@ -51,6 +52,16 @@ pub(crate) enum ReceiveItem {
     Switch {
         conn: ConnId,
         to: ShardId,
+    },
+    /// Its shard wants nothing more of it for now, or does again.
+    Rest {
+        conn: ConnId,
+        rests: bool,
+    },
+    /// Its socket takes no more bytes for now, or has taken all.
+    Blocked {
+        conn: ConnId,
+        blocked: bool,
     },
     /// Its barrier came out of the shard it leaves: everything before was forwarded.
     Lifted {
@@ -87,9 +98,9 @@ impl Item for ReceiveItem {
 
 /// A receive lane's own.
 pub(crate) struct Receiver<S: Service> {
-    streams: Table<Stream>,
+    pub(crate) streams: Table<Stream>,
     batch: VecDeque<ReceiveItem>,
-    desk: Desk<S>,
+    pub(crate) desk: Desk<S>,
 }
 
 /// What handling one stream needs of its lane: the ways out, the lists of who waits, the counts.
@@ -104,6 +115,9 @@ pub(crate) struct Desk<S: Service> {
     pub(crate) shaking: VecDeque<ConnId>,
     /// What a sealed frame said.
     pub(crate) clear: Vec<u8>,
+    /// What records of a trunk brought, until it is unloaded.
+    pub(crate) cargo: Vec<u8>,
+    pub(crate) slots: Slots,
     to_logic: Vec<Bundle<LogicItem<S>>>,
     to_send: Vec<Bundle<SendItem<S>>>,
     /// Places in the shards.
@@ -139,6 +153,8 @@ impl<S: Service> Receiver<S> {
             handshakes_left: 0,
             shaking: VecDeque::new(),
             clear: Vec::new(),
+            cargo: Vec::new(),
+            slots: Slots::default(),
             to_logic: repeat(shards),
             to_send: repeat(senders),
             credit: repeat(shards),
@@ -191,8 +207,10 @@ impl<S: Service> Receiver<S> {
     }
 
     fn chunk(&mut self, conn: ConnId, chunk: &[u8], fabric: &Fabric<S>) {
-        if let Some(stream) = self.streams.get(conn) {
-            self.desk.feed(stream, chunk, fabric);
+        let Some(stream) = self.streams.get(conn) else { return };
+        self.desk.feed(stream, chunk, fabric);
+        if !self.desk.cargo.is_empty() {
+            self.unload(conn, fabric);
         }
     }
 
@@ -210,6 +228,8 @@ impl<S: Service> Receiver<S> {
             | ReceiveItem::Disconnected { conn, .. }
             | ReceiveItem::Admit { conn }
             | ReceiveItem::Switch { conn, .. }
+            | ReceiveItem::Rest { conn, .. }
+            | ReceiveItem::Blocked { conn, .. }
             | ReceiveItem::Lifted { conn }
             | ReceiveItem::Doomed { conn, .. } => (conn, &mut self.desk),
         };
@@ -221,11 +241,25 @@ impl<S: Service> Receiver<S> {
             }
             ReceiveItem::Admit { .. } if !stream.is_ending() => handshake::admit(desk, stream, fabric),
             ReceiveItem::Switch { to, .. } => desk.switch(stream, to),
+            ReceiveItem::Rest { rests, .. } => desk.rest(stream, rests, fabric),
+            ReceiveItem::Blocked { blocked, .. } => desk.blocked(stream, blocked),
             ReceiveItem::Lifted { .. } => desk.lifted(stream, fabric),
             ReceiveItem::Doomed { reason, .. } => _ = stream.ending.get_or_insert(reason),
-            ReceiveItem::Disconnected { reason, .. } => desk.disconnected(stream, reason, fabric),
+            ReceiveItem::Disconnected { reason, .. } => desk.disconnected(stream, reason.into(), fabric),
             _ => {}
         }
+        if stream.gone && stream.trunk.is_some() {
+            self.strand(conn, fabric);
+        }
+        if !self.desk.cargo.is_empty() {
+            self.unload(conn, fabric);
+        }
+        self.sweep(conn, fabric);
+    }
+
+    /// Forgets a connection once it is gone and its end was reported.
+    pub(crate) fn sweep(&mut self, conn: ConnId, fabric: &Fabric<S>) {
+        let Some(stream) = self.streams.get(conn) else { return };
         if stream.gone && stream.phase == Phase::Over {
             fabric.listeners[stream.listener.index()].counters.went(stream.phase);
             self.streams.remove(conn);
@@ -287,8 +321,11 @@ impl<S: Service> Desk<S> {
         let hello = begin.offer.as_mut().map(|offer| offer.hello());
         let mut stream = Stream::new(conn, listener, Class::of(config.link), route, begin);
         config.counters.came(stream.phase);
+        if config.carries.is_some() && !is_dialled {
+            stream.trunk = Some(Box::default());
+        }
         if hello.is_some() || !is_dialled {
-            self.openings[listener.index()].push(self.now, config.limits.first_message_deadline, conn);
+            self.await_first_message(&stream, fabric);
         }
         match hello {
             Some(hello) => {
@@ -302,6 +339,11 @@ impl<S: Service> Desk<S> {
             self.end(&mut stream, CloseReason::Shutdown, fabric);
         }
         stream
+    }
+
+    pub(crate) fn await_first_message(&mut self, stream: &Stream, fabric: &Fabric<S>) {
+        let after = fabric.listeners[stream.listener.index()].limits.first_message_deadline;
+        self.openings[stream.listener.index()].push(self.now, after, stream.id);
     }
 
     /// Packets may come from now on; says so to the shard.
@@ -325,8 +367,7 @@ impl<S: Service> Desk<S> {
         if stream.is_ending() || !(stream.is_held() || stream.paused) {
             return self.end(stream, CloseReason::FirstMessageDeadline, fabric);
         }
-        let after = fabric.listeners[stream.listener.index()].limits.first_message_deadline;
-        self.openings[stream.listener.index()].push(self.now, after, stream.id);
+        self.await_first_message(stream, fabric);
     }
 
     fn check_life(&mut self, stream: &mut Stream, fabric: &Fabric<S>) {
@@ -353,6 +394,18 @@ impl<S: Service> Desk<S> {
         }
     }
 
+    fn rest(&mut self, stream: &mut Stream, rests: bool, fabric: &Fabric<S>) {
+        stream.rests = rests;
+        self.resume(stream, fabric);
+    }
+
+    fn blocked(&mut self, stream: &Stream, blocked: bool) {
+        let (conn, epoch) = (stream.id, stream.epoch);
+        if stream.phase == Phase::Open {
+            self.tell_shard(stream, LogicItem::Blocked { conn, epoch, blocked });
+        }
+    }
+
     fn barrier(&mut self, stream: &Stream) {
         self.tell_shard(
             stream,
@@ -375,8 +428,8 @@ impl<S: Service> Desk<S> {
         }
     }
 
-    fn disconnected(&mut self, stream: &mut Stream, reason: Reason, fabric: &Fabric<S>) {
-        let reason = *stream.ending.get_or_insert(CloseReason::from(reason));
+    pub(crate) fn disconnected(&mut self, stream: &mut Stream, reason: CloseReason, fabric: &Fabric<S>) {
+        let reason = *stream.ending.get_or_insert(reason);
         let counters = &fabric.listeners[stream.listener.index()].counters;
         counters.closed(reason);
         stream.gone = true;
@@ -445,6 +498,11 @@ impl<S: Service> Desk<S> {
 
     pub(crate) fn tell_sender(&mut self, stream: &Stream, item: SendItem<S>, fabric: &Fabric<S>) {
         self.to_send[fabric.send_spread.lane(stream.id)].push(stream.class, item);
+    }
+
+    /// To the send lane of a connection, with what links say.
+    pub(crate) fn tell_lane(&mut self, conn: ConnId, item: SendItem<S>, fabric: &Fabric<S>) {
+        self.to_send[fabric.send_spread.lane(conn)].push(Class::Link, item);
     }
 
     pub(crate) fn tell_shard(&mut self, stream: &Stream, item: LogicItem<S>) {

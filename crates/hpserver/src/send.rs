@@ -20,21 +20,24 @@ use usher_completion::{ConnId, Io};
 use crate::{
     GroupId, ListenerId, Seal, Service, Shared,
     backlog::Backlog,
+    carriage::{Carriage, Cast},
     fabric::{Fabric, Outcome},
     groups::Groups,
     lane::Item,
     outbox::Outbox,
     ready::Ready,
     table::{Table, Tenant},
+    trunk::{Ended, VirtualId},
 };
 
 /// What a send lane is given.
 pub(crate) enum SendItem<S: Service> {
-    /// `open`: it has no beginning of its own, packets may be sent at once.
+    /// `open`: it has no beginning of its own, packets may be sent at once. `rides`: on that trunk, under that id.
     Connected {
         conn: ConnId,
         listener: ListenerId,
         open: bool,
+        rides: Option<(ConnId, VirtualId)>,
     },
     /// It is open from now on: what is said to that in clear, and the key for everything after it, if it has one.
     Open {
@@ -51,6 +54,11 @@ pub(crate) enum SendItem<S: Service> {
     },
     Drained {
         conn: ConnId,
+    },
+    /// So many bytes of one that rides were taken at the gateway.
+    Credit {
+        conn: ConnId,
+        bytes: u32,
     },
     /// Whole frames of this layer's own.
     Raw {
@@ -110,19 +118,22 @@ pub(crate) struct Outlet {
     pub(crate) id: ConnId,
     pub(crate) listener: ListenerId,
     /// Packets may be sent.
-    open: bool,
+    pub(crate) open: bool,
     /// Its last word was said.
     pub(crate) closing: bool,
     /// Its key, if what it is sent is sealed.
     pub(crate) seal: Option<Box<dyn Seal>>,
     /// Its socket refused bytes and has not taken them all; what has come since.
     pub(crate) backlog: Option<Box<Backlog>>,
-    groups: Vec<GroupId>,
+    pub(crate) groups: Vec<GroupId>,
+    /// It has no socket, but travels on a trunk.
+    pub(crate) carriage: Option<Box<Carriage>>,
 }
 
 impl Outlet {
-    fn new(id: ConnId, listener: ListenerId, open: bool) -> Self {
-        Self { id, listener, open, closing: false, seal: None, backlog: None, groups: Vec::new() }
+    fn new(id: ConnId, listener: ListenerId, open: bool, rides: Option<(ConnId, VirtualId)>) -> Self {
+        let carriage = rides.map(|rides| Box::new(Carriage::new(rides)));
+        Self { id, listener, open, closing: false, seal: None, backlog: None, groups: Vec::new(), carriage }
     }
 
     /// Whether packets may be sent now.
@@ -147,6 +158,7 @@ pub(crate) struct Sender<S: Service> {
     /// What is published together; and by codec its bytes, and of how many packets they are.
     together: Vec<Arc<Shared<S::Packet>>>,
     joined: Vec<Option<(Bytes, u64)>>,
+    cast: Cast,
 }
 
 impl<S: Service> Sender<S> {
@@ -159,6 +171,7 @@ impl<S: Service> Sender<S> {
             outbox,
             together: Vec::new(),
             joined: Vec::new(),
+            cast: Cast::default(),
         }
     }
 
@@ -188,8 +201,23 @@ impl<S: Service> Sender<S> {
             }
         }
         self.outbox.wrap();
+        self.load_trunks(fabric);
         self.outbox.report(fabric, ready);
         self.outbox.post(fabric, io).map_or(Outcome::Done, Outcome::WaitWorker)
+    }
+
+    /// What was gathered for those who ride goes to their trunks.
+    fn load_trunks(&mut self, fabric: &Fabric<S>) {
+        while let Some((trunk, records)) = self.outbox.trunks.take() {
+            if let Some(outlet) = self.outlets.get(trunk) {
+                self.outbox.send(outlet, records, None, fabric);
+            }
+        }
+        while let Some((trunk, last_words)) = self.outbox.trunks.take_ended() {
+            if let Some(outlet) = self.outlets.get(trunk).filter(|outlet| !outlet.closing) {
+                self.outbox.end(outlet, last_words);
+            }
+        }
     }
 
     fn send(&mut self, conn: ConnId, packet: &S::Packet, key: Option<u64>, fabric: &Fabric<S>) {
@@ -201,8 +229,13 @@ impl<S: Service> Sender<S> {
 
     fn handle(&mut self, item: SendItem<S>, fabric: &Fabric<S>) {
         match item {
-            SendItem::Connected { conn, listener, open } => {
-                self.outlets.insert(Outlet::new(conn, listener, open));
+            SendItem::Connected { conn, listener, open, rides } => {
+                let outlet = Outlet::new(conn, listener, open, rides);
+                self.outbox.boarded(&outlet);
+                if open {
+                    self.outbox.admit(&outlet);
+                }
+                self.outlets.insert(outlet);
             }
             SendItem::Disconnected { conn } => self.disconnected(conn),
             SendItem::Publish { group, packet, key, except } => {
@@ -212,6 +245,8 @@ impl<S: Service> Sender<S> {
                 }
                 self.publish(group, key, except, fabric);
             }
+            SendItem::Finish { conn, ref last_words }
+                if fabric.is_draining() && self.outbox.trunks.ends_with_the_last(conn, last_words) => {}
             SendItem::Open { conn, .. }
             | SendItem::Send { conn, .. }
             | SendItem::Shared { conn, .. }
@@ -219,6 +254,7 @@ impl<S: Service> Sender<S> {
             | SendItem::Join { conn, .. }
             | SendItem::Leave { conn, .. }
             | SendItem::Refuse { conn, .. }
+            | SendItem::Credit { conn, .. }
             | SendItem::Close { conn, .. }
             | SendItem::Finish { conn, .. }
             | SendItem::Abort { conn }
@@ -235,6 +271,7 @@ impl<S: Service> Sender<S> {
                 SendItem::Finish { .. }
                     | SendItem::Blocked { .. }
                     | SendItem::Drained { .. }
+                    | SendItem::Credit { .. }
                     | SendItem::Raw { .. }
                     | SendItem::Open { .. }
             );
@@ -245,6 +282,10 @@ impl<S: Service> Sender<S> {
         };
         let outbox = &mut self.outbox;
         match item {
+            SendItem::Open { .. } if outlet.carriage.is_some() => {
+                outbox.admit(outlet);
+                outlet.open = true;
+            }
             SendItem::Open { bytes, seal, .. } => {
                 outbox.send(outlet, bytes, None, fabric);
                 (outlet.open, outlet.seal) = (true, seal);
@@ -258,11 +299,16 @@ impl<S: Service> Sender<S> {
                 }
             }
             SendItem::Raw { bytes, .. } => outbox.send(outlet, bytes, None, fabric),
-            SendItem::Join { group, .. } if self.groups.join(group, conn) => outlet.groups.push(group),
+            SendItem::Join { group, .. } if self.groups.join(group, conn) => {
+                outlet.groups.push(group);
+                outbox.joined(outlet, group);
+            }
             SendItem::Leave { group, .. } => {
                 outlet.groups.retain(|joined| *joined != group);
                 self.groups.leave(group, conn);
+                outbox.left(outlet, group);
             }
+            SendItem::Credit { bytes, .. } => outbox.credit(outlet, bytes),
             SendItem::Refuse { packet, .. } => {
                 let bytes = fabric.listeners[outlet.listener.index()].channel.refusal(&packet);
                 outbox.end(outlet, bytes);
@@ -272,7 +318,7 @@ impl<S: Service> Sender<S> {
                 outbox.end(outlet, bytes.unwrap_or_default());
             }
             SendItem::Finish { last_words, .. } => outbox.end(outlet, last_words),
-            SendItem::Abort { .. } => outbox.abort(outlet),
+            SendItem::Abort { .. } => outbox.abort(outlet, Ended::Broken),
             SendItem::Blocked { .. } => _ = outlet.backlog.get_or_insert_default(),
             SendItem::Drained { .. } => outbox.release(outlet),
             _ => {}
@@ -291,10 +337,14 @@ impl<S: Service> Sender<S> {
 
     fn publish(&mut self, group: GroupId, key: Option<u64>, except: Option<ConnId>, fabric: &Fabric<S>) {
         self.joined.resize(fabric.codecs, None);
-        let mut deliveries = 0;
+        let (mut deliveries, mut riders) = (0, None);
         for conn in self.groups.members(group) {
             let Some(outlet) = self.outlets.get(*conn) else { continue };
-            if Some(*conn) == except || !outlet.takes_packets() {
+            if Some(*conn) == except {
+                self.cast.leave_out(outlet);
+                continue;
+            }
+            if !outlet.takes_packets() {
                 continue;
             }
             let listener = &fabric.listeners[outlet.listener.index()];
@@ -304,16 +354,34 @@ impl<S: Service> Sender<S> {
                 fabric.totals.too_large.fetch_add(self.together.len() as u64 - joined.1, Relaxed);
                 joined
             });
-            self.outbox.send_shared(outlet, bytes.clone(), *packets, key, fabric);
             deliveries += *packets;
+            if self.cast.add(outlet, bytes) {
+                self.outbox.tallies[outlet.listener.index()].0 += *packets;
+                riders = Some(bytes.clone());
+            } else {
+                self.outbox.send_shared(outlet, bytes.clone(), *packets, key, fabric);
+            }
         }
+        self.cast(group, riders.as_ref());
         self.together.clear();
         self.joined.clear();
         fabric.totals.deliveries.fetch_add(deliveries, Relaxed);
     }
 
+    /// Once to each trunk that members ride on.
+    fn cast(&mut self, group: GroupId, bytes: Option<&Bytes>) {
+        let spent = self.cast.send(group, bytes, &mut self.outbox.trunks);
+        for conn in spent {
+            if let Some(outlet) = self.outlets.get(conn) {
+                self.outbox.stop(outlet);
+            }
+        }
+    }
+
     fn disconnected(&mut self, conn: ConnId) {
         let Some(outlet) = self.outlets.remove(conn) else { return };
+        self.outbox.answer_close(&outlet);
+        self.outbox.trunks.forget(conn);
         for group in outlet.groups {
             self.groups.leave(group, conn);
         }

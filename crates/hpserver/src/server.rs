@@ -44,6 +44,7 @@ use crate::{
     ready::Stage,
     receive::{ReceiveItem, Receiver},
     send::{SendItem, Sender},
+    slots::stride,
     table::{Spread, Table},
     timer::{Timer, now},
 };
@@ -293,6 +294,10 @@ fn check<S: Service>(config: &Config, listeners: &[ListenerConfig<S>]) -> io::Re
         "at most 65535 listeners"
     } else if listeners.iter().any(|listener| listener.door >= config.shards) {
         "a listener's door must be a shard"
+    } else if listeners.iter().any(|listener| !carries_well(listener, listeners)) {
+        "what a listener carries must be another listener, which carries nothing"
+    } else if listeners.iter().any(|listener| listener.carries.is_some()) && config.completion.workers > 128 {
+        "a server with trunks has at most 128 workers"
     } else if listeners.iter().any(|listener| listener.limits.first_message_deadline.is_zero()) {
         "first_message_deadline must not be 0"
     } else if listeners.iter().any(|listener| listener.limits.ping_interval.is_zero()) {
@@ -308,6 +313,12 @@ fn check<S: Service>(config: &Config, listeners: &[ListenerConfig<S>]) -> io::Re
         return Ok(());
     };
     Err(io::Error::new(io::ErrorKind::InvalidInput, wrong))
+}
+
+fn carries_well<S: Service>(trunks: &ListenerConfig<S>, listeners: &[ListenerConfig<S>]) -> bool {
+    trunks
+        .carries
+        .is_none_or(|carried| listeners.get(carried.index()).is_some_and(|carried| carried.carries.is_none()))
 }
 
 fn wrong_rate(config: &Config, limits: &Limits) -> Option<&'static str> {
@@ -344,6 +355,7 @@ fn fabric<S: Service>(
         send: (0..senders).map(|index| Lane::new(items_max, sender(index))).collect(),
         receive_spread,
         send_spread,
+        slot_stride: stride(config.receive_threads, config.send_threads),
         batch_items_max: config.batch_items_max,
         handshakes_per_turn_max: config.handshakes_per_turn_max,
         timer: Timer::new(receivers + shards),

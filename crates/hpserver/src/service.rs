@@ -90,6 +90,17 @@ pub enum Event<S: Service> {
         /// The message.
         packet: S::Packet,
     },
+    /// The connection's socket takes no more bytes for now: what is sent waits. Of a listener that
+    /// `tells_blocked`.
+    Blocked {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// Its socket has taken all that waited.
+    Drained {
+        /// The connection.
+        conn: ConnId,
+    },
     /// The last word about a connection.
     Closed {
         /// The connection.
@@ -161,11 +172,13 @@ pub enum CloseReason {
     Failed(io::ErrorKind),
     /// The server is shutting down.
     Shutdown,
+    /// The trunk that carried it ended.
+    TrunkDown,
 }
 
 impl CloseReason {
     /// Every name, in the order of `index`.
-    pub(crate) const NAMES: [&'static str; 16] = [
+    pub(crate) const NAMES: [&'static str; 17] = [
         "peer_closed",
         "peer_reset",
         "local",
@@ -182,6 +195,7 @@ impl CloseReason {
         "address_full",
         "address_rate",
         "rate_limited",
+        "trunk_down",
     ];
 
     /// The reason's name in metrics.
@@ -207,6 +221,7 @@ impl CloseReason {
             Self::AddressFull => 13,
             Self::AddressRate => 14,
             Self::RateLimited => 15,
+            Self::TrunkDown => 16,
         }
     }
 }

@@ -14,8 +14,12 @@ use std::net::SocketAddr;
 use usher_completion::ConnId;
 
 use crate::{
-    BadFrame, CloseReason, Codec, Handshake, ListenerId, Offer, Open, Partial, ShardId, lane::Class,
-    listener::Counters, rate::Meter, table::Tenant,
+    BadFrame, CloseReason, Codec, Handshake, ListenerId, Offer, Open, Partial, ShardId,
+    carry::{Rider, Trunk},
+    lane::Class,
+    listener::Counters,
+    rate::Meter,
+    table::Tenant,
 };
 
 /// Where a connection stands.
@@ -56,6 +60,8 @@ pub(crate) struct Stream {
     pub(crate) switches: Vec<ShardId>,
     /// Its shard has no place.
     pub(crate) full: bool,
+    /// Its shard asked for nothing more for now.
+    pub(crate) rests: bool,
     /// Its worker was asked not to read it.
     pub(crate) paused: bool,
     /// The peer has finished sending.
@@ -77,6 +83,10 @@ pub(crate) struct Stream {
     /// Its key, if what it says is sealed.
     pub(crate) open: Option<Box<dyn Open>>,
     pub(crate) begin: Option<Box<Begin>>,
+    /// It is a trunk.
+    pub(crate) trunk: Option<Box<Trunk>>,
+    /// It has no socket, but travels on a trunk.
+    pub(crate) rider: Option<Box<Rider>>,
 }
 
 /// What is only needed until a connection is open.
@@ -113,6 +123,7 @@ impl Stream {
             epoch: 0,
             switches: Vec::new(),
             full: false,
+            rests: false,
             paused: false,
             finished: false,
             gone: false,
@@ -126,6 +137,8 @@ impl Stream {
             partial: Partial::default(),
             open: None,
             begin: Some(Box::new(begin)),
+            trunk: None,
+            rider: None,
         }
     }
 
@@ -150,9 +163,9 @@ impl Stream {
         matches!(self.phase, Phase::Greeting | Phase::Proving | Phase::Answering)
     }
 
-    /// It waits for the service's answer, for a hand-over or for a place.
+    /// It waits for the service's answer, for a hand-over or for a place, or was asked to.
     pub(crate) fn is_held(&self) -> bool {
-        self.full || self.is_switching() || self.phase == Phase::Knocked
+        self.full || self.rests || self.is_switching() || self.phase == Phase::Knocked
     }
 
     pub(crate) fn is_reading(&self) -> bool {
@@ -214,6 +227,6 @@ mod tests {
 
     #[test]
     fn an_idle_stream_is_small() {
-        assert!(size_of::<Stream>() <= 208, "{}", size_of::<Stream>());
+        assert!(size_of::<Stream>() <= 224, "{}", size_of::<Stream>());
     }
 }

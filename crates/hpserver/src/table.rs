@@ -4,7 +4,7 @@
 //!
 //! Invariants: an entry answers only to its whole id, generation included. A slot's older tenant may still
 //! be here when the next comes (links overtake the rest): it is put aside and answers as before.
-//! Limit: as many slots as layer 1 has connections.
+//! Limit: as many slots as layer 1 has connections, and as trunks carry.
 //! Read next: `receive` and `send`, which keep one table a lane.
 
 use usher_completion::ConnId;
@@ -52,7 +52,8 @@ pub(crate) struct Table<T> {
 
 impl<T: Tenant> Table<T> {
     pub(crate) fn new(spread: Spread) -> Self {
-        let workers = std::iter::repeat_with(Vec::new).take(spread.workers).collect();
+        // Virtual connections are on workers of their own.
+        let workers = std::iter::repeat_with(Vec::new).take(2 * spread.workers).collect();
         Self { spread, workers, aside: SteadyMap::default() }
     }
 

@@ -181,7 +181,8 @@ impl Player {
             | CloseReason::PingTimeout
             | CloseReason::SlowConsumer
             | CloseReason::Draining
-            | CloseReason::ServerStopping => self.turned_away(turn, kind, reason),
+            | CloseReason::ServerStopping
+            | CloseReason::Unreachable => self.turned_away(turn, kind, reason),
             // Before it is in, by somebody who only repeats its first frame and will not get further.
             CloseReason::Replaced if matches!(self.phase, Phase::Dialing(_) | Phase::Entering) => {
                 self.turned_away(turn, kind, reason);

@@ -28,12 +28,16 @@ pub enum Role {
     Room = 3,
     /// The manager's link listener; the ticket field holds the calling server's name.
     Link = 4,
+    /// A server's inner listener; the ticket field holds the calling gateway's name.
+    Trunk = 5,
 }
 
 impl Role {
     /// The role of that number.
     pub fn from_u8(number: u8) -> Option<Self> {
-        [Self::Login, Self::Hall, Self::Room, Self::Link].into_iter().find(|role| *role as u8 == number)
+        [Self::Login, Self::Hall, Self::Room, Self::Link, Self::Trunk]
+            .into_iter()
+            .find(|role| *role as u8 == number)
     }
 }
 

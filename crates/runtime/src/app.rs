@@ -51,7 +51,7 @@ struct Cli {
 /// What stands below a server's `--help`, by the words that start it.
 pub fn after_help(command: &str, kind: Kind) -> String {
     let config = match kind {
-        Kind::Manager | Kind::Push => kind.as_str().to_owned(),
+        Kind::Manager | Kind::Push | Kind::Gateway => kind.as_str().to_owned(),
         Kind::Login | Kind::Hall | Kind::Room => format!("{}-1", kind.as_str()),
     };
     let config = format!("deploy/local/{config}.toml");

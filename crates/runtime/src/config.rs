@@ -14,7 +14,7 @@ mod sections;
 pub use error::ConfigError;
 pub use kind::Kind;
 pub use sections::{
-    AddressesSection, ChannelKind, ClusterSection, Engine, LimitsSection, LogSection, Sections,
+    AddressesSection, ChannelKind, ClusterSection, Engine, InnerSection, LimitsSection, LogSection, Sections,
     ServerSection, StagesSection,
 };
 
@@ -33,7 +33,7 @@ use usher_proto::{ServerKind, ServerName, WorldId};
 /// A kind's own section, named after the kind.
 #[derive(Deserialize)]
 struct Own<S> {
-    #[serde(default, alias = "manager", alias = "login", alias = "hall", alias = "room")]
+    #[serde(default, alias = "manager", alias = "login", alias = "hall", alias = "room", alias = "gateway")]
     own: S,
 }
 
@@ -51,8 +51,10 @@ const TURNS_PER_SECOND_MIN: u32 = 50;
 const RECEIVE_BUFFER_BYTES: RangeInclusive<u64> = 64..=1 << 20;
 /// Four renewals in less are more than a busy machine can promise.
 const LEASE_MS_MIN: u64 = 200;
+/// What `[inner]` may ask for.
+const TRUNKS_MAX: u64 = 4_096;
 /// The keys a file may have beside its kind's own section.
-const COMMON_KEYS: [&str; 7] = ["kind", "server", "cluster", "limits", "addresses", "stages", "log"];
+const COMMON_KEYS: [&str; 8] = ["kind", "server", "cluster", "inner", "limits", "addresses", "stages", "log"];
 
 /// What is common to all servers, checked.
 #[derive(Clone, Debug)]
@@ -67,6 +69,8 @@ pub struct Common {
     pub key_file: PathBuf,
     /// Where the key of its link is; a manager's: the secret of all links.
     pub link_file: PathBuf,
+    /// Where what gateways prove themselves by is, of a server that lets them in.
+    pub inner_secret_file: Option<PathBuf>,
     /// The manager's link listener, looked up.
     pub manager: Option<SocketAddr>,
     /// Where the token of the admin port is.
@@ -178,11 +182,13 @@ impl ConfigFile {
         let name = self.name(&sections.server.name)?;
         let manager = self.manager(&sections)?;
         let exempt = self.check_addresses(&sections.addresses)?;
+        self.check_inner(&sections)?;
         Ok(Common {
             name,
             world: WorldId(sections.cluster.world),
             key_file: self.relative(&sections.cluster.key_file),
             link_file: self.relative(&link_file(&sections)),
+            inner_secret_file: sections.inner.as_ref().map(|inner| self.relative(&inner.secret_file)),
             admin_token_file: sections.server.admin_token_file.as_ref().map(|path| self.relative(path)),
             manager,
             exempt,
@@ -200,7 +206,8 @@ impl ConfigFile {
 
     fn manager(&self, sections: &Sections) -> Result<Option<SocketAddr>, ConfigError> {
         match (&sections.cluster.manager, sections.kind) {
-            (None, ServerKind::Manager) => Ok(None),
+            // A gateway may stand before those of its config alone.
+            (None, ServerKind::Manager | ServerKind::Gateway) => Ok(None),
             (Some(_), ServerKind::Manager) => {
                 Err(self.wrong("cluster.manager", "a manager has no manager: remove it"))
             }
@@ -322,6 +329,22 @@ impl ConfigFile {
         }
         if limits.connections_max() < limits.serve_max {
             return Err(self.wrong("limits.connections_max", "must not be less than limits.serve_max"));
+        }
+        Ok(())
+    }
+
+    /// Checks `[inner]`.
+    fn check_inner(&self, sections: &Sections) -> Result<(), ConfigError> {
+        let Some(inner) = &sections.inner else { return Ok(()) };
+        if !matches!(sections.kind, ServerKind::Hall | ServerKind::Room) {
+            return Err(
+                self.wrong("inner", "is for halls and room servers: gateways stand before those alone")
+            );
+        }
+        self.check_ranges(&[("inner.trunks_max", inner.trunks_max as u64, 1..=TRUNKS_MAX)])?;
+        if inner.listen.ip().is_unspecified() && inner.advertise.is_none() {
+            let message = "is missing: gateways cannot connect to a wildcard such as inner.listen";
+            return Err(self.wrong("inner.advertise", message));
         }
         Ok(())
     }
@@ -464,6 +487,14 @@ mod tests {
             ),
             ("[limits]\n", "[addresses]\nexmpt = []\n[limits]\n", Some(13), "addresses.exmpt"),
             ("[limits]\nserve_max", "[room]\nfloor", Some(13), "room.floor"),
+            ("[limits]\n", "[inner]\nlisten = \"here\"\n[limits]\n", Some(13), "inner.listen"),
+            ("[limits]\n", "[inner]\nlisten = \"[::]:7\"\n[limits]\n", None, "inner.advertise"),
+            (
+                "[limits]\n",
+                "[inner]\nlisten = \"[::1]:7\"\ntrunks_max = 0\n[limits]\n",
+                Some(14),
+                "inner.trunks_max",
+            ),
         ];
         for (from, to, line, field) in cases {
             let error = check(&GOOD.replace(from, to)).unwrap_err();

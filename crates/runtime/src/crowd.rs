@@ -69,6 +69,8 @@ impl<M: Machine + Send + 'static> RunningCrowd<M> {
                 ..Limits::default()
             },
             link: false,
+            carries: None,
+            tells_blocked: false,
             door: 0,
         };
         let (mut machine, mut answers) = (Some(machine), answers);
@@ -85,6 +87,7 @@ impl<M: Machine + Send + 'static> RunningCrowd<M> {
                 login_keys: Arc::clone(login_keys),
                 says_why: false,
                 keeps_tickets: false,
+                trunks: None,
                 exempt: Vec::new(),
                 shown: Arc::clone(&shown),
                 steps: Arc::default(),

@@ -51,10 +51,10 @@ pub enum Lock {
 
 /// The accepting side's door.
 pub struct Door {
-    /// What this listener is; a first frame for anything else is refused.
-    pub role: Role,
-    /// This server's name: a reservation must be for it.
-    pub name: ServerName,
+    /// What this listener is; a first frame for anything else is refused. Before a gateway's servers it is several.
+    pub roles: &'static [Role],
+    /// This server's name: a reservation must be for it. None: reservations are for somebody behind this door.
+    pub name: Option<ServerName>,
     /// What opens tickets and reservations.
     pub seals: Arc<Seals>,
     /// What proves who is who.
@@ -69,12 +69,12 @@ impl Door {
             Malformed::Role(_) => closing(CloseReason::WrongRole),
             Malformed::Length => closing(CloseReason::BadFrame),
         })?;
-        if frame.role != self.role {
+        if !self.roles.contains(&frame.role) {
             return Err(closing(CloseReason::WrongRole));
         }
-        let greeting = match self.role {
+        let greeting = match frame.role {
             Role::Login => self.greeting(&frame, Peer::Stranger, None),
-            Role::Link => {
+            Role::Link | Role::Trunk => {
                 self.greeting(&frame, Peer::Server(link_name(frame.ticket).map_err(closing)?), None)
             }
             Role::Hall | Role::Room => {
@@ -122,10 +122,8 @@ impl Door {
     }
 
     fn reservation(&self, sealed: &[u8], session: Option<SessionId>) -> Option<Reservation> {
-        if sealed.is_empty() {
-            return None;
-        }
-        let here = SealedFor { server: &self.name, session };
+        let server = self.name.as_ref().filter(|_| !sealed.is_empty())?;
+        let here = SealedFor { server, session };
         match reservation::open(sealed, &self.seals.keys.load(), here, clock::unix_ms()) {
             Ok(reservation) => Some(reservation),
             Err(error) => {

@@ -11,10 +11,10 @@ use crate::answers::World;
 use crate::call::{Call, Knowing, LoginKeys};
 use crate::clock::{self, Clock};
 use crate::door::Greeting;
-use crate::link::Link;
+use crate::link::{Link, LinkParts};
 use crate::metrics::Shown;
 use crate::steps::Steps;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use std::collections::VecDeque;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use usher_proto::message::Closing;
 use usher_proto::{
     AccountId, Address, ConnId, Figures, Input, Machine, Message, Outbox, Output, ServerName, ShardId,
 };
-use usher_secure::{LinkKey, Ticket};
+use usher_secure::Ticket;
 
 /// Encoded messages remembered, so that a directory is encoded once and not for each visitor.
 pub const SHARED_MAX: usize = 8;
@@ -61,17 +61,6 @@ pub enum HostNote<N> {
     Beat,
 }
 
-/// What a link to the manager begins with.
-#[derive(Clone, Debug)]
-pub struct LinkParts {
-    /// This server's name, as the first frame says it.
-    pub name: String,
-    /// Where the manager is.
-    pub manager: SocketAddr,
-    /// What proves this server; nothing on a plain channel.
-    pub key: Option<LinkKey>,
-}
-
 /// What a host is made of.
 pub struct HostParts<M: Machine> {
     /// The machine.
@@ -92,6 +81,8 @@ pub struct HostParts<M: Machine> {
     pub says_why: bool,
     /// Whether tickets are kept for [`Question::RenewTicket`].
     pub keeps_tickets: bool,
+    /// The listener of gateways, if there is one: who proves to be one is let in, and the machine does not hear of it.
+    pub trunks: Option<ListenerId>,
     /// Networks for which limits by address do not hold.
     pub exempt: Vec<Network>,
     /// Where figures and views go.
@@ -104,6 +95,7 @@ pub struct HostParts<M: Machine> {
 pub struct Host<M: Machine> {
     parts: HostParts<M>,
     link: Option<Link>,
+    trunks: HashSet<ConnId, foldhash::fast::RandomState>,
     outbox: Outbox<M::Note>,
     knocking: HashMap<ConnId, Peer, foldhash::fast::RandomState>,
     tickets: HashMap<ConnId, Box<Ticket>, foldhash::fast::RandomState>,
@@ -126,6 +118,7 @@ impl<M: Machine + Send + 'static> Host<M> {
         Self {
             parts,
             link,
+            trunks: HashSet::default(),
             outbox: Outbox::default(),
             knocking: HashMap::default(),
             tickets: HashMap::default(),
@@ -248,7 +241,23 @@ impl<M: Machine + Send + 'static> Host<M> {
         self.step(Input::Knock { conn: id, peer, reservation, address }, actions);
     }
 
+    /// A gateway has proven that it knows the key; who travels on its trunk comes by himself.
+    fn trunk(&mut self, id: ConnId, from: SocketAddr, greeting: &Greeting, actions: &mut Actions<Self>) {
+        tracing::info!(%from, gateway = ?greeting.peer, "a gateway's trunk");
+        self.trunks.insert(id);
+        actions.admit(socket(id));
+    }
+
     fn closed(&mut self, id: ConnId, reason: CloseReason, actions: &mut Actions<Self>) {
+        if self.trunks.remove(&id) {
+            // Of a gateway, or of ours, that stops in good order it is no news.
+            if matches!(reason, CloseReason::Shutdown | CloseReason::PeerClosed) {
+                tracing::info!(reason = reason.name(), "a gateway's trunk is down");
+            } else {
+                tracing::warn!(reason = reason.name(), "a gateway's trunk is down");
+            }
+            return;
+        }
         self.knocking.remove(&id);
         self.tickets.remove(&id);
         self.parts.steps.gone(id, reason.name());
@@ -287,25 +296,6 @@ impl<M: Machine + Send + 'static> Host<M> {
         self.step(Input::DialFailed { token, why }, actions);
     }
 
-    /// Whether the manager takes this server, or wants it empty, is the machine's to act on, and the process's to know.
-    fn overhear(&mut self, id: ConnId, message: &Message) {
-        let Some(link) = self.link.as_mut().filter(|link| link.conn() == Some(id)) else { return };
-        match message {
-            Message::Registered(_) => {
-                link.registered();
-                self.parts.shown.link_is(Some(id));
-            }
-            Message::DrainOrder(_) => {
-                tracing::info!("the manager wants this server empty");
-                self.parts.shown.ordered_to_drain.store(true, Ordering::Release);
-            }
-            Message::RegisterDenied(denied) => {
-                tracing::error!(reason = ?denied.reason, "the manager does not take this server");
-            }
-            _ => {}
-        }
-    }
-
     fn link_down(&mut self) {
         self.parts.shown.link_is(None);
         if let Some(link) = &mut self.link {
@@ -336,14 +326,11 @@ impl<M: Machine + Send + 'static> Host<M> {
 
     fn deadline(&mut self, actions: &mut Actions<Self>) {
         let now = clock::instant();
-        if let (Some(link), Some(LinkParts { name, key, .. })) = (&mut self.link, &self.parts.link)
+        if let (Some(link), Some(parts)) = (&mut self.link, &self.parts.link)
             && link.dial_at().is_some_and(|at| at <= now)
         {
             link.dialling();
-            let frame =
-                FirstFrame { role: Role::Link, ticket: name.as_bytes(), reservation: b"", noise: b"" };
-            let call = Call::new(&frame, key.clone().map_or(Knowing::Nothing, Knowing::Link));
-            actions.dial(self.parts.dials, link.manager, LINK_TOKEN, Some(Box::new(call)));
+            actions.dial(self.parts.dials, link.address, LINK_TOKEN, Some(Box::new(parts.call())));
         }
         if self.parts.machine.next_timeout().is_some_and(|at| at <= self.parts.clock.now()) {
             self.step(Input::Timeout, actions);
@@ -368,6 +355,10 @@ impl<M: Machine + Send + 'static> Service for Host<M> {
 
     fn handle(&mut self, event: Event<Self>, actions: &mut Actions<Self>) {
         match event {
+            Event::Knock { conn: id, listener, peer, greeting } if Some(listener) == self.parts.trunks => {
+                self.trunk(conn(id), peer, &greeting, actions);
+            }
+            Event::Opened { conn: id, .. } if self.trunks.contains(&conn(id)) => {}
             Event::Knock { conn: id, peer, greeting, .. } => self.knock(conn(id), peer, greeting, actions),
             Event::Opened { conn: id, .. } => {
                 let peer = self.knocking.remove(&conn(id)).unwrap_or(Peer::Stranger);
@@ -377,14 +368,17 @@ impl<M: Machine + Send + 'static> Service for Host<M> {
             Event::Dialed { token, conn: id } => self.dialed(token, conn(id), actions),
             Event::DialFailed { token, why } => self.dial_failed(token, why, actions),
             Event::Packet { conn: id, packet } => {
-                self.overhear(conn(id), &packet);
+                if let Some(link) = &mut self.link {
+                    link.overhear(conn(id), &packet, &self.parts.shown);
+                }
                 self.step(Input::Message { conn: conn(id), message: packet }, actions);
             }
             Event::Closed { conn: id, reason } => self.closed(conn(id), reason, actions),
             Event::HandedOver { conn: id, note: HostNote::Machine(note) } => {
                 self.step(Input::HandedOver { conn: conn(id), note }, actions);
             }
-            Event::HandedOver { .. } => {}
+            // No listener of a host tells that one is blocked.
+            Event::HandedOver { .. } | Event::Blocked { .. } | Event::Drained { .. } => {}
             Event::Told { from, note } => self.note(from, note, actions),
             Event::Deadline => self.deadline(actions),
         }

@@ -18,6 +18,9 @@ use usher_secure::{KeyFileError, LinkKey, LinkSecret, LoginKey, TicketKeys};
 /// What the manager holds, beside the ticket keys, when a cluster's keys are made where it runs.
 pub const LINK_SECRET_FILE: &str = "link.secret";
 
+/// What servers with gateways before them hold, and where the keys of those are made.
+pub const INNER_SECRET_FILE: &str = "inner.secret";
+
 /// What its links and its listener prove themselves by.
 pub(crate) struct ServerKeys {
     pub(crate) lock: Lock,
@@ -33,9 +36,9 @@ pub(crate) fn load(common: &Common, role: Role, login_key_file: Option<&Path>) -
         );
         return Ok(ServerKeys { lock: Lock::Plain, link: None });
     }
-    let link = if role == Role::Link { None } else { Some(link_key(common)?) };
+    let link = if role == Role::Link { None } else { link(common)? };
     let lock = match role {
-        Role::Link => Lock::Links(link_secret(common, &common.link_file)?),
+        Role::Link | Role::Trunk => Lock::Links(link_secret(common, &common.link_file)?),
         Role::Hall | Role::Room => Lock::Session,
         Role::Login => {
             let path = login_key_file.context("invariant: a login server has a key file")?;
@@ -43,6 +46,12 @@ pub(crate) fn load(common: &Common, role: Role, login_key_file: Option<&Path>) -
         }
     };
     Ok(ServerKeys { lock, link })
+}
+
+/// What this server's link to the manager proves itself by; nothing on a plain channel.
+pub fn link(common: &Common) -> anyhow::Result<Option<LinkKey>> {
+    let is_plain = common.sections.cluster.channel == ChannelKind::Plain;
+    if is_plain { Ok(None) } else { link_key(common).map(Some) }
 }
 
 /// The cluster's ticket keys.
@@ -55,6 +64,35 @@ pub(crate) fn tickets(common: &Common) -> anyhow::Result<TicketKeys> {
 /// Where a login key's public half is written: what clients are told.
 pub fn public_file(login_key_file: &Path) -> PathBuf {
     login_key_file.with_extension("pub")
+}
+
+/// What a server's inner listener proves itself by.
+pub(crate) fn inner(common: &Common) -> anyhow::Result<Lock> {
+    let path = match &common.inner_secret_file {
+        Some(path) if common.sections.cluster.channel == ChannelKind::Noise => path,
+        _ => return Ok(Lock::Plain),
+    };
+    made(common, path, || LinkSecret::generate().write_file(path))?;
+    Ok(Lock::Links(LinkSecret::load(path).context("inner.secret_file")?))
+}
+
+/// What a gateway's trunks prove themselves by; nothing on a plain channel. `field`: what the config calls the file.
+pub fn trunk_key(common: &Common, path: &Path, field: &'static str) -> anyhow::Result<Option<LinkKey>> {
+    if common.sections.cluster.channel == ChannelKind::Plain {
+        return Ok(None);
+    }
+    if common.sections.cluster.create_key && !path.exists() {
+        let secret = &path.with_file_name(INNER_SECRET_FILE);
+        made(common, secret, || LinkSecret::generate().write_file(secret))?;
+        let secret = LinkSecret::load(secret).context(field)?;
+        made(common, path, || secret.key_of(&common.name.0).write_file(path))?;
+    }
+    Ok(Some(LinkKey::load(path).context(field)?))
+}
+
+/// Where the key of that gateway's trunks is, if its config does not say.
+pub fn trunk_key_file(gateway: &str) -> String {
+    format!("inner-{gateway}.key")
 }
 
 /// Where the key of that server's link is, if its config does not say.

@@ -1,4 +1,4 @@
-//! The link to the manager, from the server's side: dialled, kept, dialled again.
+//! A link to the manager, or to a server behind a gateway, from the side that dials: made, kept, made again.
 //!
 //! Why: no server needs its manager to serve, and every server must find it again within seconds when it is
 //! back, without all of them coming at once.
@@ -6,20 +6,49 @@
 //! Limits: a pause of [`PAUSE_MIN`] that doubles up to [`PAUSE_MAX`], each with up to half of it as jitter.
 //! Read next: [`crate::host`].
 
+use crate::call::{Call, Knowing};
+use crate::metrics::Shown;
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use usher_proto::ConnId;
+use usher_proto::first_frame::{FirstFrame, Role};
+use usher_proto::{ConnId, Message};
+use usher_secure::LinkKey;
 
 /// The first pause after a broken link.
 pub const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The longest pause.
 pub const PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// Where the manager is, and how the link to it stands.
+/// What a link to the manager begins with.
+#[derive(Clone, Debug)]
+pub struct LinkParts {
+    /// This server's name, as the first frame says it.
+    pub name: String,
+    /// Where the manager is.
+    pub manager: SocketAddr,
+    /// What proves this server; nothing on a plain channel.
+    pub key: Option<LinkKey>,
+}
+
+impl LinkParts {
+    /// This side of the beginning of one link.
+    pub fn call(&self) -> Call {
+        call(Role::Link, &self.name, self.key.as_ref())
+    }
+}
+
+/// This side of the beginning of a connection between servers: a link to a manager, or a trunk of a gateway's.
+pub fn call(role: Role, name: &str, key: Option<&LinkKey>) -> Call {
+    let frame = FirstFrame { role, ticket: name.as_bytes(), reservation: b"", noise: b"" };
+    Call::new(&frame, key.cloned().map_or(Knowing::Nothing, Knowing::Link))
+}
+
+/// Where the other end is, and how the link to it stands.
 #[derive(Debug)]
 pub struct Link {
-    /// The manager's link listener.
-    pub manager: SocketAddr,
+    /// Where it is dialled next.
+    pub address: SocketAddr,
     state: State,
     pause: Duration,
 }
@@ -33,8 +62,8 @@ enum State {
 
 impl Link {
     /// A link that is to be dialled at once.
-    pub fn new(manager: SocketAddr, now: Instant) -> Self {
-        Self { manager, state: State::Waiting { until: now }, pause: PAUSE_MIN }
+    pub fn new(address: SocketAddr, now: Instant) -> Self {
+        Self { address, state: State::Waiting { until: now }, pause: PAUSE_MIN }
     }
 
     /// When to dial, if it is to be dialled.
@@ -50,12 +79,33 @@ impl Link {
         self.state = State::Dialling;
     }
 
-    /// The manager took the link; whether it takes the server is not said yet.
+    /// The other end took the link; whether it takes the server is not said yet.
     pub fn up(&mut self, conn: ConnId) {
         self.state = State::Up(conn);
     }
 
-    /// The manager took the server: the next pause is a short one again.
+    /// Whether the manager takes this server, or wants it empty, is the machine's to act on, and the process's to know.
+    pub fn overhear(&mut self, conn: ConnId, message: &Message, shown: &Shown) {
+        if self.conn() != Some(conn) {
+            return;
+        }
+        match message {
+            Message::Registered(_) => {
+                self.registered();
+                shown.link_is(Some(conn));
+            }
+            Message::DrainOrder(_) => {
+                tracing::info!("the manager wants this server empty");
+                shown.ordered_to_drain.store(true, Ordering::Release);
+            }
+            Message::RegisterDenied(denied) => {
+                tracing::error!(reason = ?denied.reason, "the manager does not take this server");
+            }
+            _ => {}
+        }
+    }
+
+    /// The other end took this server: the next pause is a short one again.
     pub fn registered(&mut self) {
         self.pause = PAUSE_MIN;
     }

@@ -47,12 +47,12 @@ impl Shown {
     }
 
     /// A shard has answered that it is alive.
-    pub(crate) fn beat(&self) {
+    pub fn beat(&self) {
         self.beats.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How often shards have answered so far.
-    pub(crate) fn beats(&self) -> u64 {
+    pub fn beats(&self) -> u64 {
         self.beats.load(Ordering::Relaxed)
     }
 
@@ -67,7 +67,7 @@ impl Shown {
     }
 
     /// Notes the connection on which the manager has registered this server, or that there is none.
-    pub(crate) fn link_is(&self, conn: Option<ConnId>) {
+    pub fn link_is(&self, conn: Option<ConnId>) {
         self.link.store(conn.map_or(0, |conn| conn.0.wrapping_add(1)), Ordering::Release);
         self.was_registered.fetch_or(conn.is_some(), Ordering::AcqRel);
     }

@@ -11,16 +11,15 @@ use crate::admin::{self, AdminState};
 use crate::answers::{Accounts, Answers, Later, Records, Seals};
 use crate::call::LoginKeys;
 use crate::clock::{self, Clock};
-use crate::codec::{Native, Side};
 use crate::config::{Common, Sections, millis};
-use crate::door::{Door, Lock};
-use crate::host::{Host, HostNote, HostParts, LinkParts};
+use crate::host::{Host, HostNote, HostParts};
 use crate::keys;
-use crate::life::{self, DRAIN_LOOK_EVERY, FLUSH_MAX, Needs, Ready};
+use crate::lease::Lease;
+use crate::life::{self, DRAIN_LOOK_EVERY, FLUSH_MAX, Ready};
+use crate::link::LinkParts;
+use crate::listeners::{DIALS, DOOR, InnerDoor, TRUNKS, layer_2, listeners};
 use crate::metrics::Shown;
 use crate::notify::Notify;
-use crate::pace::Pace;
-use crate::process;
 use crate::signals::{self, StopRequested};
 use crate::steps::Steps;
 use anyhow::Context;
@@ -31,29 +30,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::thread;
-use std::time::{Duration, Instant};
-use usher_hpserver::{
-    Config, ConnId, Limits, ListenerConfig, ListenerId, NoChannel, Remote, Server, completion,
-};
+use std::time::Duration;
+use usher_hpserver::{Remote, Server, completion};
 use usher_proto::first_frame::Role;
-use usher_proto::message::{Delay, Renew};
 use usher_proto::{Address, Machine, NodeConfig, ServerKind, ShardId};
 use usher_secure::{LinkKey, TicketPolicy, private_file};
 use zeroize::Zeroizing;
 
-/// How often the lease is renewed while it runs.
-const RENEWALS_PER_LEASE: u32 = 4;
-/// Links to the manager: the one, and the one before it that is still closing.
-const LINKS_MAX: usize = 4;
 /// How often an answer that took its time is offered to a shard whose queue is full, and how long after each time.
 const ANSWER_TRIES: u32 = 1_000;
 const ANSWER_PAUSE: Duration = Duration::from_millis(2);
-/// A player's way in may take tens of milliseconds; with a third less processor at 1,000 a second it takes them.
-const TURNS_PER_SECOND_MAX: u32 = 500;
-/// The listener of players (a manager's: of servers) and the one that dials.
-const DOOR: ListenerId = ListenerId(0);
-const DIALS: ListenerId = ListenerId(1);
-
 /// Makes the machine of a shard, from what the process knows of itself and a seed.
 pub type MakeMachine<M> = Box<dyn FnMut(ShardId, &NodeConfig, u64) -> M>;
 
@@ -117,18 +103,24 @@ impl<M: Machine + Send + 'static> Running<M> {
         let bound = listener.local_addr()?;
         let clock = Clock::start();
         let address = sections.server.advertise.clone().unwrap_or_else(|| bound.to_string());
-        let node = node(&common, Address::from(address), clock.started_unix_ms);
+        let inner = sections.inner.as_ref().map(InnerDoor::bind).transpose()?;
+        let node = NodeConfig {
+            address: Address::from(address),
+            inner: inner.as_ref().map(|inner| inner.address.clone()).unwrap_or_default(),
+            ..node(&common, clock.started_unix_ms)
+        };
         let seed = rand::random();
         let seals = Arc::new(seals(&common)?);
         let keys = keys::load(&common, plan.role, plan.login_key_file.as_deref())?;
         let begins = Begins { node: &node, seed, clock, link: keys.link };
+        let trunks = if inner.is_some() { Some(keys::inner(&common)?) } else { None };
         let shown = Arc::new(Shown::default());
         let steps = Arc::new(Steps::as_logged());
         let shards = plan.shards;
         let asked = Arc::new(Asked::empty());
         let mut server = Server::start(
             layer_2(&common, shards),
-            listeners(&common, plan.role, &seals, keys.lock),
+            listeners(&common, plan.role, &seals, (keys.lock, trunks)),
             |shard| {
                 let later = later(Arc::clone(&asked), shard);
                 Host::new(host_parts(&mut plan, shard, &begins, &seals, (&shown, &steps), later))
@@ -136,6 +128,8 @@ impl<M: Machine + Send + 'static> Running<M> {
         )
         .context("cannot start layer 2")?;
         server.listen_on(DOOR, listener)?;
+        let inner = inner.map(|inner| server.listen_on(TRUNKS, inner.socket)).transpose();
+        inner.context("cannot let gateways in (inner.listen)")?;
         let remote = server.remote();
         asked.store(Some(Arc::new(remote.clone())));
         let mut admin = AdminState::of(&remote, &shown, Some(node.clone()));
@@ -171,13 +165,13 @@ impl<M: Machine + Send + 'static> Running<M> {
     /// Renews the lease until somebody, or the manager, wants an end; then drains until it is empty or takes too long. Whether
     /// nobody asked a second time.
     fn work(&self, stops: &Receiver<StopRequested>) -> bool {
-        let mut renewals = Renewals::new(self.node.lease);
+        let mut lease = Lease::new(self.node.lease);
         let mut pulse = Pulse::default();
         if self.common.manager.is_some() {
             self.notify.waiting("waiting for the manager");
         }
-        let was_ordered = life::wait(stops, renewals.every, None, || {
-            self.keep_lease(&mut renewals);
+        let was_ordered = life::wait(stops, lease.every(), None, || {
+            self.keep_lease(&mut lease);
             self.reload_keys();
             self.say_ready(&mut pulse);
             self.say_alive(&mut pulse);
@@ -190,7 +184,7 @@ impl<M: Machine + Send + 'static> Running<M> {
         let end = clock::instant() + Duration::from_secs(self.common.sections.limits.drain_timeout_s);
         let mut drain = || {
             life::wait(stops, DRAIN_LOOK_EVERY, Some(end), || {
-                self.keep_lease(&mut renewals);
+                self.keep_lease(&mut lease);
                 self.say_alive(&mut pulse);
                 // A shard whose queue of notes is full is told at the next look.
                 untold.retain(|shard| self.remote.tell(*shard, HostNote::Drain).is_err());
@@ -234,37 +228,13 @@ impl<M: Machine + Send + 'static> Running<M> {
     }
 
     /// Renews the lease when it is time; presents anew after a sleep.
-    fn keep_lease(&self, renewals: &mut Renewals) {
-        let now = clock::instant();
-        if let Some(slept) = renewals.slept(now) {
-            tracing::warn!(?slept, "this process slept: it presents itself anew");
-            renewals.untold = true;
-        }
-        if renewals.untold {
-            renewals.untold = self.remote.tell(0, HostNote::Woke).is_err();
-        }
-        if renewals.are_due(now) {
-            self.renew(&mut renewals.pace);
-        }
-    }
-
-    fn renew(&self, pace: &mut Pace) {
-        let Some(conn) = self.shown.link() else { return };
-        let metrics = self.remote.metrics();
-        let usage = process::usage();
-        let door = metrics.listeners.first();
-        let renew = Renew {
-            connections: door.map_or(0, |door| door.connections as u32),
-            connections_peak: door.map_or(0, |door| door.connections_peak as u32),
-            cpu_ms: usage.cpu_ms,
-            rss_kib: usage.rss_kib,
-            rss_kib_peak: usage.rss_kib_peak,
-        };
-        let delay = Delay { logic_delay_us: pace.logic_delay_us(clock::instant(), &metrics.logic) };
-        let conn = ConnId::from_bits(conn.0);
-        if !self.remote.send(conn, renew.into()) || !self.remote.send(conn, delay.into()) {
-            tracing::warn!("the lease could not be renewed: the send queue of links is full");
-        }
+    fn keep_lease(&self, lease: &mut Lease) {
+        lease.keep(
+            &self.remote,
+            &self.shown,
+            |message| message,
+            || self.remote.tell(0, HostNote::Woke).is_ok(),
+        );
     }
 }
 
@@ -276,52 +246,12 @@ struct Pulse {
     asked: u64,
 }
 
-/// When the lease was renewed, and when somebody last looked after it.
-struct Renewals {
-    every: Duration,
-    sleep_min: Duration,
-    renewed: Instant,
-    looked: Instant,
-    /// It slept, and its machine was not told yet.
-    untold: bool,
-    pace: Pace,
-}
-
-impl Renewals {
-    fn new(lease: Duration) -> Self {
-        let (every, now) = (lease / RENEWALS_PER_LEASE, clock::instant());
-        Self {
-            every,
-            sleep_min: every + lease / 2,
-            renewed: now,
-            looked: now,
-            untold: false,
-            pace: Pace::new(now),
-        }
-    }
-
-    /// How long nobody looked, if that is so long that the process must have slept.
-    fn slept(&mut self, now: Instant) -> Option<Duration> {
-        let unseen = now - std::mem::replace(&mut self.looked, now);
-        (unseen > self.sleep_min).then_some(unseen)
-    }
-
-    fn are_due(&mut self, now: Instant) -> bool {
-        let due = now - self.renewed >= self.every;
-        if due {
-            self.renewed = now;
-        }
-        due
-    }
-}
-
 /// What this process knows of itself, for its machines.
-fn node(common: &Common, address: Address, started_unix_ms: u64) -> NodeConfig {
+pub fn node(common: &Common, started_unix_ms: u64) -> NodeConfig {
     let Sections { kind, cluster, limits, .. } = &common.sections;
     NodeConfig {
         name: common.name.clone(),
         world: common.world,
-        address,
         started_unix_ms,
         serve_max: limits.serve_max,
         serve_per_second_max: limits.serve_per_second_max,
@@ -334,7 +264,8 @@ fn node(common: &Common, address: Address, started_unix_ms: u64) -> NodeConfig {
     }
 }
 
-fn seals(common: &Common) -> anyhow::Result<Seals> {
+/// What tickets and reservations are opened and sealed with.
+pub fn seals(common: &Common) -> anyhow::Result<Seals> {
     let cluster = &common.sections.cluster;
     Ok(Seals {
         keys: ArcSwap::from_pointee(keys::tickets(common)?),
@@ -347,7 +278,8 @@ fn seals(common: &Common) -> anyhow::Result<Seals> {
     })
 }
 
-fn admin_token(path: &Path) -> anyhow::Result<Zeroizing<String>> {
+/// The token of the admin port.
+pub fn admin_token(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     let text = Zeroizing::new(private_file::read(path).context("server.admin_token_file")?);
     anyhow::ensure!(!text.trim().is_empty(), "{}: holds no token (server.admin_token_file)", path.display());
     Ok(Zeroizing::new(text.trim().to_owned()))
@@ -386,6 +318,7 @@ fn host_parts<M: Machine>(
             manager,
             key: begins.link.clone(),
         }),
+        trunks: plan.common.sections.inner.as_ref().map(|_| TRUNKS),
         login_keys: Arc::new(LoginKeys::new(Vec::new())), // servers dial no login
         says_why: true,
         keeps_tickets: plan.role == Role::Hall,
@@ -410,62 +343,4 @@ fn later<M: Machine + Send + 'static>(asked: Arc<Asked<M>>, shard: usize) -> Lat
         }
         tracing::warn!(shard, "an answer found no place and was given up");
     })
-}
-
-fn layer_2(common: &Common, shards: usize) -> Config {
-    let limits = &common.sections.limits;
-    let needs = Needs {
-        shards,
-        connections_max: limits.connections_max() as usize,
-        links_max: LINKS_MAX,
-        linger_timeout: millis(limits.linger_timeout_ms),
-        connect_timeout: millis(limits.connect_timeout_ms),
-        turns_per_second_max: TURNS_PER_SECOND_MAX,
-    };
-    life::layer_2(&common.sections.stages, needs)
-}
-
-fn listeners<M: Machine + Send + 'static>(
-    common: &Common,
-    role: Role,
-    seals: &Arc<Seals>,
-    lock: Lock,
-) -> Vec<ListenerConfig<Host<M>>> {
-    let is_manager = role == Role::Link;
-    let limits = hp_limits(common);
-    let side = if is_manager { Side::Manager } else { Side::Server };
-    let door = Door { role, name: common.name.clone(), seals: Arc::clone(seals), lock };
-    let accepting = ListenerConfig {
-        name: if is_manager { "links" } else { "players" }.into(),
-        address: None, // its socket was bound before, so that the machines know the port
-        codec: Arc::new(Native::new(side)),
-        channel: Arc::new(door),
-        limits: limits.clone(),
-        link: is_manager,
-        door: 0,
-    };
-    let dialling = ListenerConfig {
-        name: "manager".into(),
-        address: None,
-        codec: Arc::new(Native::new(Side::Node)),
-        channel: Arc::new(NoChannel), // who dials makes its own offer
-        limits,
-        link: true,
-        door: 0,
-    };
-    vec![accepting, dialling] // DOOR, DIALS
-}
-
-fn hp_limits(common: &Common) -> Limits {
-    let Sections { limits, addresses, .. } = &common.sections;
-    Limits {
-        connections_max: limits.connections_max() as usize,
-        first_message_deadline: millis(limits.first_message_deadline_ms),
-        ping_interval: millis(limits.ping_interval_ms),
-        pings_missed_max: limits.pings_missed_max,
-        high_water_bytes: limits.high_water_bytes,
-        rates: limits.rates(),
-        addresses: addresses.limits(&common.exempt),
-        ..Limits::default()
-    }
 }

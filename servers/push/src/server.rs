@@ -152,6 +152,8 @@ fn listeners(config: &Config) -> Vec<ListenerConfig<PushService>> {
             channel: Arc::new(NoChannel),
             limits: section.limits(sections.addresses.limits(exempt)),
             link: false,
+            carries: None,
+            tells_blocked: false,
             door: 0,
         }
     };

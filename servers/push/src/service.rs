@@ -94,10 +94,12 @@ impl Service for PushService {
                 self.figures_at = None;
                 return self.shown.figures(actions.shard(), figures(&self.broker.counts()));
             }
-            // Nobody greets here, dials, or is handed over.
+            // Nobody greets here, dials, is handed over, or is looked after when it is slow.
             Event::Knock { .. }
             | Event::Dialed { .. }
             | Event::DialFailed { .. }
+            | Event::Blocked { .. }
+            | Event::Drained { .. }
             | Event::HandedOver { .. } => {}
         }
         self.carry_out(actions);

@@ -58,8 +58,13 @@ fn cluster_seen(cluster: &Cluster) -> Option<ClusterSeen> {
 /// The open player connections of a server, from its metrics.
 fn connections(server: SocketAddr) -> Option<u64> {
     let page = admin::get(server, "/metrics").ok()?;
-    let line = page.lines().find_map(|line| line.strip_prefix("usher_connections{listener=\"players\"} "));
-    line?.trim().parse().ok()
+    let open = |listener: &str| {
+        let series = format!("usher_connections{{listener=\"{listener}\"}} ");
+        let line = page.lines().find_map(|line| line.strip_prefix(&series));
+        line.map(|count| count.trim().parse::<u64>().ok())
+    };
+    // Those who come through a gateway are counted by themselves, where there is an inner listener.
+    Some(open("players")?? + open("carried").unwrap_or(Some(0))?)
 }
 
 fn short_connections(cluster: &Cluster) -> Option<u64> {

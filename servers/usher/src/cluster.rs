@@ -10,14 +10,18 @@
 use crate::account::test_players;
 use crate::process::ServerProcess;
 use anyhow::Context;
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
+use usher_client_sim::admin;
 use usher_runtime::config::Kind;
 use usher_secure::scram::ITERATIONS_MIN;
 use usher_store::Database;
 
 /// Of the arrivals a second, what the first login and the first hall serve.
 pub(crate) const FIRST_SHARE: f64 = 0.6;
+/// Before halls and room servers, where there are to be any.
+const GATEWAYS: u32 = 2;
 /// People in one room.
 const ROOM_CAPACITY: u32 = 400;
 /// People one room process takes, well below the files a process may open.
@@ -31,15 +35,17 @@ pub(crate) struct Cluster {
     folder: PathBuf,
     /// The manager first, then in the order they were started.
     pub(crate) servers: Vec<ServerProcess>,
+    has_gateways: bool,
 }
 
 impl Cluster {
     /// Makes an account for each player, then starts one manager, two logins, two halls and as many room servers
-    /// as the players need.
-    pub(crate) fn start(players: u32, rate: f64) -> anyhow::Result<Self> {
+    /// as the players need; and two gateways before halls and rooms, if there are to be any.
+    pub(crate) fn start(players: u32, rate: f64, has_gateways: bool) -> anyhow::Result<Self> {
         let folder = std::env::temp_dir().join(format!("usher-demo-{}", std::process::id()));
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let mut cluster = Self { folder, servers: Vec::new() };
+        let mut cluster = Self { folder, servers: Vec::new(), has_gateways };
+        let inner = if has_gateways { "[inner]\nlisten = \"127.0.0.1:0\"\n" } else { "" };
         let mut accounts = Database::open_or_create(&cluster.folder.join(ACCOUNTS), ITERATIONS_MIN)?;
         test_players::make(&mut accounts, players, &cluster.keys(), &mut |_| Ok(()))?;
         cluster.add(Kind::Manager, "manager", "", "[manager]\nhalls_order = \"name\"\n")?;
@@ -50,10 +56,13 @@ impl Cluster {
         };
         let rooms = Rooms::for_players(players);
         for server in 1..=rooms.servers {
-            cluster.add(Kind::Room, &format!("room-{server}"), &manager, &rooms.sections(rate))?;
+            cluster.add(Kind::Room, &format!("room-{server}"), &manager, &(rooms.sections(rate) + inner))?;
         }
         for (number, share) in [(1, FIRST_SHARE), (2, 2.0)] {
-            cluster.add(Kind::Hall, &format!("hall-{number}"), &manager, &per_second(share))?;
+            cluster.add(Kind::Hall, &format!("hall-{number}"), &manager, &(per_second(share) + inner))?;
+        }
+        for number in (1..=GATEWAYS).filter(|_| has_gateways) {
+            cluster.add(Kind::Gateway, &format!("gateway-{number}"), &manager, &gateway_sections(players))?;
         }
         for (number, share) in [(1, FIRST_SHARE), (2, 2.0)] {
             let sections = format!("{}[login]\naccounts = \"{ACCOUNTS}\"\n", per_second(share));
@@ -73,6 +82,17 @@ impl Cluster {
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         self.servers.push(ServerProcess::start(kind, &path)?);
         Ok(())
+    }
+
+    /// Whether clients are sent to each hall and room server by a gateway, where there are any.
+    pub(crate) fn is_placed(&self) -> bool {
+        let placed = |server: &Value| !server["through"].is_null();
+        let behind = |server: &Value| ["hall", "room"].iter().any(|kind| server["kind"] == **kind);
+        let view = || -> Option<Value> {
+            serde_json::from_str(&admin::get(self.servers[0].ready.admin, "/api/cluster").ok()?).ok()
+        };
+        let all = |view: Value| Some(view["servers"].as_array()?.iter().filter(|it| behind(it)).all(placed));
+        !self.has_gateways || view().and_then(all).unwrap_or(false)
     }
 
     /// The servers of a kind.
@@ -100,6 +120,11 @@ impl Drop for Cluster {
             tracing::warn!(%error, folder = %self.folder.display(), "the demo's files are left behind");
         }
     }
+}
+
+/// A gateway may have to take everybody when the other ends.
+fn gateway_sections(players: u32) -> String {
+    format!("[limits]\nserve_max = {0}\nserve_per_second_max = {0}\n", players.min(ROOM_SERVER_PLAYERS))
 }
 
 /// How many rooms on how many servers.

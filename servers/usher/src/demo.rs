@@ -35,6 +35,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 #[command(after_help = "Examples:\n  \
     usher demo                                       # 5,000 players, 1,000 arriving a second\n  \
     usher demo --players 500 --rate 100 --seconds 3  # on a small machine\n  \
+    usher demo --gateway                             # everybody through two gateways\n  \
     usher demo --json demo.json --html demo.html     # and keep the report\n\n\
     Exit codes: 0 everything was as it should be, 1 something was not, 2 bad usage.")]
 pub(crate) struct DemoArgs {
@@ -53,6 +54,9 @@ pub(crate) struct DemoArgs {
     /// Write the report to this file, as a page with pictures
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Put two gateways before the halls and the room servers
+    #[arg(long)]
+    gateway: bool,
     /// All chance of the players comes from here
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -63,7 +67,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<bool> {
     logs::init(&LogSection { level: "warn".into(), json: false });
     process::raise_file_limit();
     let stops = signals::listen().context("cannot listen for signals")?;
-    let mut cluster = Cluster::start(args.players, f64::from(args.rate))?;
+    let mut cluster = Cluster::start(args.players, f64::from(args.rate), args.gateway)?;
     introduce(args, &cluster);
     wait_until_linked(&cluster, &stops)?;
     let mut watch = Watch::default();
@@ -98,9 +102,9 @@ fn introduce(args: &DemoArgs, cluster: &Cluster) {
 fn wait_until_linked(cluster: &Cluster, stops: &Receiver<StopRequested>) -> anyhow::Result<()> {
     let deadline = clock::instant() + LINKED_MAX;
     let is_ready = |address| admin::get(address, "/readyz").is_ok();
-    while !cluster.servers.iter().all(|server| is_ready(server.ready.admin)) {
+    while !cluster.servers.iter().all(|server| is_ready(server.ready.admin)) || !cluster.is_placed() {
         if clock::instant() > deadline {
-            bail!("not every server found its manager within {LINKED_MAX:?}");
+            bail!("not every server found its manager, or its gateway, within {LINKED_MAX:?}");
         }
         if stops.recv_timeout(Duration::from_millis(20)).is_ok() {
             bail!("stopped");

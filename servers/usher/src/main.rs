@@ -24,6 +24,7 @@ use clap_complete::Shell;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use usher_client_sim::SimArgs;
+use usher_gateway::App as Gateway;
 use usher_hall::Hall;
 use usher_login::Login;
 use usher_manager::Manager;
@@ -96,6 +97,9 @@ enum Command {
     /// Run a room server
     #[command(after_help = app::after_help("usher room", Kind::Room))]
     Room(ServerArgs),
+    /// Run a gateway: players of halls and room servers over few links
+    #[command(after_help = app::after_help("usher gateway", Kind::Gateway))]
+    Gateway(ServerArgs),
     /// Run a push server
     #[command(after_help = app::after_help("usher push", Kind::Push))]
     Push(ServerArgs),
@@ -132,6 +136,7 @@ fn main() -> ExitCode {
         Command::Login(args) => app::run::<Login>(&args),
         Command::Hall(args) => app::run::<Hall>(&args),
         Command::Room(args) => app::run::<Room>(&args),
+        Command::Gateway(args) => app::run::<Gateway>(&args),
         Command::Push(args) => app::run::<Push>(&args),
         Command::ClientSim(args) => usher_client_sim::main(&args),
         Command::Completions { shell } => completions(shell),
@@ -179,6 +184,7 @@ fn checked(path: &Path) -> Result<Kind, ConfigError> {
         Kind::Login => drop(Login::load(&file)?),
         Kind::Hall => drop(Hall::load(&file)?),
         Kind::Room => drop(Room::load(&file)?),
+        Kind::Gateway => drop(Gateway::load(&file)?),
         Kind::Push => drop(Push::load(&file)?),
     }
     Ok(kind)

@@ -25,3 +25,4 @@ mod rig;
 mod sealed;
 mod shards;
 mod streams;
+mod trunks;

@@ -71,6 +71,8 @@ pub(crate) fn listener(codec: impl Codec<Bytes>) -> ListenerConfig<Probe> {
         channel: Arc::new(NoChannel),
         limits: Limits { first_message_deadline: never, ping_interval: never, ..Limits::default() },
         link: false,
+        carries: None,
+        tells_blocked: false,
         door: 0,
     }
 }
@@ -84,6 +86,8 @@ pub(crate) enum Seen {
     DialFailed(u64, DialError<Bytes>),
     Packet(ShardId, Bytes),
     Closed(ConnId, CloseReason),
+    Blocked(ConnId),
+    Drained(ConnId),
     Told(ShardId, Bytes),
     Deadline(ShardId),
     /// A shard that stands still until the gate is opened.
@@ -275,6 +279,14 @@ impl Service for Probe {
                     life.closed += 1;
                 }
                 self.see(Seen::Closed(conn, reason));
+            }
+            Event::Blocked { conn } => {
+                self.check(conn, "blocked");
+                self.see(Seen::Blocked(conn));
+            }
+            Event::Drained { conn } => {
+                self.check(conn, "drained");
+                self.see(Seen::Drained(conn));
             }
             Event::HandedOver { conn, .. } => self.check(conn, "handed over"),
             Event::Told { note: Note::SendTo(conn, packet), .. } => out.send(conn, packet),

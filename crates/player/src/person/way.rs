@@ -203,7 +203,8 @@ impl<F: FnMut(News)> Person<F> {
             | CloseReason::SlowConsumer
             | CloseReason::RateLimited
             | CloseReason::Draining
-            | CloseReason::ServerStopping => {
+            | CloseReason::ServerStopping
+            | CloseReason::Unreachable => {
                 hang_up(step, &mut self.conn);
                 self.lost(step, reason.as_str());
             }

@@ -108,11 +108,13 @@ pub enum CloseReason {
     NotRegistered,
     /// An administrator wanted it so.
     ClosedByAdministrator,
+    /// A gateway says so: the server that it stands before cannot be reached now.
+    Unreachable,
 }
 
 impl CloseReason {
     /// All of them, in their order.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Finished,
         Self::NoTicket,
         Self::TicketExpired,
@@ -135,6 +137,7 @@ impl CloseReason {
         Self::ServerStopping,
         Self::NotRegistered,
         Self::ClosedByAdministrator,
+        Self::Unreachable,
     ];
 
     /// The reason as metrics and logs write it.
@@ -162,6 +165,7 @@ impl CloseReason {
             Self::ServerStopping => "server_stopping",
             Self::NotRegistered => "not_registered",
             Self::ClosedByAdministrator => "closed_by_administrator",
+            Self::Unreachable => "unreachable",
         }
     }
 }
@@ -175,7 +179,7 @@ mod tests {
     fn every_reason_is_listed_once_in_its_order() {
         assert!(CloseReason::ALL.is_sorted());
         // The last of the enum: whoever adds one behind it lists it too.
-        assert_eq!(CloseReason::ALL.len(), CloseReason::ClosedByAdministrator as usize + 1);
+        assert_eq!(CloseReason::ALL.len(), CloseReason::Unreachable as usize + 1);
         let mut names: Vec<_> = CloseReason::ALL.map(CloseReason::as_str).into();
         names.sort_unstable();
         names.dedup();

@@ -1,6 +1,6 @@
 //! What a config file is for: the servers of a cluster, and those that stand alone.
 //!
-//! Why: `check-config` and `up` find out from the file which program reads it. A cluster knows its own four
+//! Why: `check-config` and `up` find out from the file which program reads it. A cluster knows its own five
 //! ([`ServerKind`]); a server that no manager knows has a config all the same.
 //! Read next: [`crate::app`].
 
@@ -19,13 +19,16 @@ pub enum Kind {
     Hall,
     /// A room server of a cluster.
     Room,
+    /// A gateway of a cluster.
+    Gateway,
     /// A push server; it stands alone.
     Push,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Manager, Self::Login, Self::Hall, Self::Room, Self::Push];
+    pub const ALL: [Self; 6] =
+        [Self::Manager, Self::Login, Self::Hall, Self::Room, Self::Gateway, Self::Push];
 
     /// The kind as configs, commands and logs write it.
     pub fn as_str(self) -> &'static str {
@@ -34,6 +37,7 @@ impl Kind {
             Self::Login => ServerKind::Login.as_str(),
             Self::Hall => ServerKind::Hall.as_str(),
             Self::Room => ServerKind::Room.as_str(),
+            Self::Gateway => ServerKind::Gateway.as_str(),
             Self::Push => "push",
         }
     }

@@ -83,6 +83,23 @@ pub enum ChannelKind {
     Plain,
 }
 
+/// `[inner]`: where gateways reach this server, if any stand before it. A hall's or a room server's.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InnerSection {
+    /// Where gateways connect. Port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Where they are told to connect; the bound address if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advertise: Option<String>,
+    /// What proves gateways to this server and this server to them, relative to the config file.
+    #[serde(default = "defaults::inner_file")]
+    pub secret_file: PathBuf,
+    /// Trunks at once.
+    #[serde(default = "defaults::trunks_max")]
+    pub trunks_max: usize,
+}
+
 /// `[limits]`: what this server takes on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -275,10 +292,18 @@ impl Default for LogSection {
 }
 
 mod defaults {
+    use crate::keys::INNER_SECRET_FILE;
     use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+    use std::path::PathBuf;
 
     pub(super) fn admin() -> SocketAddr {
         SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)
+    }
+    pub(super) fn inner_file() -> PathBuf {
+        INNER_SECRET_FILE.into()
+    }
+    pub(super) fn trunks_max() -> usize {
+        64
     }
     pub(super) fn lease_ms() -> u64 {
         4_000
@@ -312,6 +337,9 @@ pub struct Sections {
     pub server: ServerSection,
     /// `[cluster]`.
     pub cluster: ClusterSection,
+    /// `[inner]`, where gateways are let in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inner: Option<InnerSection>,
     /// `[limits]`.
     #[serde(default)]
     pub limits: LimitsSection,

@@ -21,6 +21,7 @@ const TOPS: &[&str] = &["bench", "fuzz", "xtask"];
 const UNBOUND: &[&str] = &["bench", "fuzz", "xtask", "usher"];
 const SERVER: &[&str] = &["runtime", "logic", "store", "secure", "proto", "games"];
 const EDGE_SERVER: &[&str] = &["hpserver", "runtime", "proto", "secure"];
+const GATEWAY: &[&str] = &["hpserver", "runtime", "logic", "proto", "secure"];
 
 /// For each folder, what it may depend on.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -39,7 +40,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("client-sim", &["runtime", "player", "secure", "proto", "games"]),
     ("echo", &["hpserver"]),
     ("push", EDGE_SERVER),
-    ("gateway", EDGE_SERVER),
+    ("gateway", GATEWAY),
     ("manager", SERVER),
     ("login", SERVER),
     ("hall", SERVER),

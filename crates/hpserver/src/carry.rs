@@ -1,0 +1,292 @@
+//! A server's receiving half of trunks: what a record says, given to the virtual connections it is about.
+//!
+//! It exists so that a virtual connection is a stream like any other: it has an id, a phase, a shard, limits and
+//! deadlines, and is fed with bytes; only they come out of a record and not from a socket. It owns the ids: which
+//! virtual id of which trunk is which `ConnId`.
+//!
+//! Invariants: a virtual connection has the receive lane and the send lane of its trunk. Its `Disconnected` is the
+//! gateway's `Close` or `Reset`, or the end of the trunk; each happens once. A trunk has no packets and no place in a
+//! shard; what does not fit a virtual connection's shard waits with that one (`WINDOW_BYTES` bound it), and the trunk is
+//! read on.
+//! Limits: `VIRTUAL_MAX` ids a trunk; the limits of the listener that `ListenerConfig::carries` names, by the player's
+//! own address.
+//! Read next: `trunk`, the frames; `carriage`, the sending half.
+
+use std::net::SocketAddr;
+
+use usher_completion::ConnId;
+
+use crate::{
+    BadFrame, CloseReason, ListenerId, Online, Service,
+    addresses::Counted,
+    fabric::Fabric,
+    handshake,
+    receive::{Desk, Receiver},
+    send::SendItem,
+    stream::{Begin, Phase, Stream},
+    timer::now,
+    trunk::{Ended, NOBODY, Records, TrunkFrame, VIRTUAL_MAX, VirtualId, WINDOW_BYTES, frames, record},
+};
+
+/// Over two windows a gateway has not heeded its credit. Twice, for the last frame may be as long again.
+const OWED_BYTES_MAX: usize = 3 * WINDOW_BYTES as usize;
+
+/// What a trunk's stream has beside its own: who travels on it.
+#[derive(Default)]
+pub(crate) struct Trunk {
+    /// By virtual id.
+    riders: Vec<Option<ConnId>>,
+}
+
+impl Trunk {
+    fn rider(&self, id: VirtualId) -> Option<ConnId> {
+        self.riders.get(id as usize).copied().flatten()
+    }
+
+    fn board(&mut self, id: VirtualId, conn: ConnId) {
+        let at = id as usize;
+        if self.riders.len() <= at {
+            self.riders.resize(at + 1, None);
+        }
+        self.riders[at] = Some(conn);
+    }
+
+    fn alight(&mut self, id: VirtualId) -> Option<ConnId> {
+        self.riders.get_mut(id as usize)?.take()
+    }
+}
+
+/// What a virtual connection's stream has beside its own: how it travels.
+pub(crate) struct Rider {
+    pub(crate) trunk: ConnId,
+    pub(crate) id: VirtualId,
+    counted: Counted,
+    /// Bytes that came and that no credit was given for.
+    owed: usize,
+}
+
+impl<S: Service> Receiver<S> {
+    /// Gives what records of `trunk` brought to those it is about.
+    pub(crate) fn unload(&mut self, trunk: ConnId, fabric: &Fabric<S>) {
+        let cargo = std::mem::take(&mut self.desk.cargo);
+        for frame in frames(&cargo) {
+            let carried = frame.and_then(|(id, frame)| self.carry(trunk, id, &frame, fabric));
+            if let Err(bad) = carried {
+                if let Some(stream) = self.streams.get(trunk) {
+                    self.desk.end(stream, CloseReason::BadFrame(bad.0), fabric);
+                }
+                break;
+            }
+        }
+        self.desk.cargo = cargo;
+        self.desk.cargo.clear();
+    }
+
+    fn carry(
+        &mut self,
+        trunk: ConnId,
+        id: VirtualId,
+        frame: &TrunkFrame<'_>,
+        fabric: &Fabric<S>,
+    ) -> Result<(), BadFrame> {
+        match *frame {
+            TrunkFrame::Ping => self.desk.pong(trunk, fabric),
+            TrunkFrame::Pong => {}
+            TrunkFrame::Open { peer, first_frame } => self.board(trunk, id, (peer, first_frame), fabric)?,
+            TrunkFrame::Part(bytes) | TrunkFrame::Data(bytes) => self.ride(trunk, id, bytes, fabric)?,
+            TrunkFrame::Credit(bytes) => {
+                if let Some(conn) = self.rider(trunk, id) {
+                    self.desk.tell_lane(conn, SendItem::Credit { conn, bytes }, fabric);
+                }
+            }
+            TrunkFrame::Close(ended) | TrunkFrame::Reset(ended) => {
+                self.alight(trunk, id, ended.into(), fabric);
+            }
+            TrunkFrame::Admit
+            | TrunkFrame::Refuse(_)
+            | TrunkFrame::Join(_)
+            | TrunkFrame::Leave(_)
+            | TrunkFrame::Cast { .. } => return Err(BadFrame("trunk_side")),
+        }
+        Ok(())
+    }
+
+    fn rider(&mut self, trunk: ConnId, id: VirtualId) -> Option<ConnId> {
+        self.streams.get(trunk)?.trunk.as_ref()?.rider(id)
+    }
+
+    /// A new virtual connection.
+    fn board(
+        &mut self,
+        trunk: ConnId,
+        id: VirtualId,
+        (peer, first_frame): (SocketAddr, &[u8]),
+        fabric: &Fabric<S>,
+    ) -> Result<(), BadFrame> {
+        let Some(stream) = self.streams.get(trunk) else { return Ok(()) };
+        let Some(riders) = &mut stream.trunk else { return Ok(()) };
+        if id >= VIRTUAL_MAX || riders.rider(id).is_some() {
+            return Err(BadFrame("virtual_id"));
+        }
+        let Some(listener) = fabric.listeners[stream.listener.index()].carries else { return Ok(()) };
+        let config = &fabric.listeners[listener.index()];
+        config.counters.visited();
+        let since = now();
+        let is_late = fabric.is_draining();
+        let let_in = if is_late { Err(CloseReason::Shutdown) } else { config.let_in(peer.ip(), since) };
+        let counted = match let_in {
+            Ok(counted) => counted,
+            Err(reason) => {
+                self.desk.turn_away(trunk, id, (listener, reason), fabric);
+                // Its id is free when the gateway has answered: nobody is there to hear that.
+                return Ok(());
+            }
+        };
+        let conn = self.desk.slots.take(trunk, fabric.workers.len(), fabric.slot_stride);
+        riders.board(id, conn);
+        config.online.enter(Online { conn, peer, since });
+        let rider = Rider { trunk, id, counted, owed: 0 };
+        let stream = self.desk.boarded(conn, listener, (peer, first_frame), rider, fabric);
+        self.streams.insert(stream);
+        Ok(())
+    }
+
+    /// Bytes of a virtual connection.
+    fn ride(
+        &mut self,
+        trunk: ConnId,
+        id: VirtualId,
+        bytes: &[u8],
+        fabric: &Fabric<S>,
+    ) -> Result<(), BadFrame> {
+        // Who was turned away, or has left, may have been sent to before the gateway knew.
+        let Some(conn) = self.rider(trunk, id) else { return Ok(()) };
+        let Some(stream) = self.streams.get(conn) else { return Ok(()) };
+        if let Some(rider) = &mut stream.rider {
+            rider.owed += bytes.len();
+            if rider.owed > OWED_BYTES_MAX {
+                return Err(BadFrame("window"));
+            }
+        }
+        self.desk.feed(stream, bytes, fabric);
+        self.desk.credit(stream, fabric);
+        Ok(())
+    }
+
+    /// The gateway has done with a virtual connection.
+    fn alight(&mut self, trunk: ConnId, id: VirtualId, reason: CloseReason, fabric: &Fabric<S>) {
+        let Some(riders) = self.streams.get(trunk).and_then(|stream| stream.trunk.as_mut()) else { return };
+        if let Some(conn) = riders.alight(id) {
+            self.left(conn, reason, fabric);
+        }
+    }
+
+    /// What layer 1's `disconnected` is to a connection with a socket of its own.
+    fn left(&mut self, conn: ConnId, reason: CloseReason, fabric: &Fabric<S>) {
+        let Some(stream) = self.streams.get(conn) else { return };
+        let config = &fabric.listeners[stream.listener.index()];
+        if let Some(rider) = &stream.rider {
+            config.addresses.exit(rider.counted, now());
+        }
+        config.online.exit(conn);
+        self.desk.slots.give_back(conn, fabric.slot_stride);
+        self.desk.tell_sender(stream, SendItem::Disconnected { conn }, fabric);
+        self.desk.disconnected(stream, reason, fabric);
+        self.sweep(conn, fabric);
+    }
+
+    /// The trunk is gone, and everybody on it with it.
+    pub(crate) fn strand(&mut self, trunk: ConnId, fabric: &Fabric<S>) {
+        let Some(riders) = self.streams.get(trunk).and_then(|stream| stream.trunk.take()) else { return };
+        for conn in riders.riders.into_iter().flatten() {
+            self.left(conn, CloseReason::TrunkDown, fabric);
+        }
+    }
+}
+
+impl<S: Service> Desk<S> {
+    /// The beginning of a virtual connection: its first frame came with it.
+    fn boarded(
+        &mut self,
+        conn: ConnId,
+        listener: ListenerId,
+        (peer, first_frame): (SocketAddr, &[u8]),
+        rider: Rider,
+        fabric: &Fabric<S>,
+    ) -> Stream {
+        let config = &fabric.listeners[listener.index()];
+        let greets = config.channel.greets();
+        let mut stream =
+            Stream::new(conn, listener, fabric.class(listener), config.door, Begin::accepted(peer));
+        config.counters.came(stream.phase);
+        self.await_first_message(&stream, fabric);
+        let place = Some((rider.trunk, rider.id));
+        stream.rider = Some(Box::new(rider));
+        self.tell_sender(
+            &stream,
+            SendItem::Connected { conn, listener, open: !greets, rides: place },
+            fabric,
+        );
+        if greets {
+            handshake::first_frame(self, &mut stream, first_frame, fabric);
+        } else {
+            self.open(&mut stream, fabric);
+        }
+        stream
+    }
+
+    /// Nobody is to hear of a virtual connection: it counts as a visit only.
+    fn turn_away(
+        &mut self,
+        trunk: ConnId,
+        id: VirtualId,
+        (listener, reason): (ListenerId, CloseReason),
+        fabric: &Fabric<S>,
+    ) {
+        let config = &fabric.listeners[listener.index()];
+        config.counters.closed(reason);
+        let last_words = config.farewell(reason);
+        let mut records = Records::default();
+        if !last_words.is_empty() {
+            records.put(id, &TrunkFrame::Refuse(&last_words));
+        }
+        records.put(id, &TrunkFrame::Close(Ended::from(reason)));
+        self.tell_lane(trunk, SendItem::Raw { conn: trunk, bytes: records.take() }, fabric);
+    }
+
+    fn pong(&mut self, trunk: ConnId, fabric: &Fabric<S>) {
+        let bytes = record(NOBODY, &TrunkFrame::Pong);
+        self.tell_lane(trunk, SendItem::Raw { conn: trunk, bytes }, fabric);
+    }
+
+    /// Gives credit for what a virtual connection has taken, once it is half a window.
+    pub(crate) fn credit(&mut self, stream: &mut Stream, fabric: &Fabric<S>) {
+        let Some(rider) = &mut stream.rider else { return };
+        let taken = rider.owed.saturating_sub(stream.tail.len());
+        if taken < WINDOW_BYTES as usize / 2 {
+            return;
+        }
+        rider.owed -= taken;
+        let frame = TrunkFrame::Credit(taken as u32);
+        let (trunk, bytes) = (rider.trunk, record(rider.id, &frame));
+        self.tell_lane(trunk, SendItem::Raw { conn: trunk, bytes }, fabric);
+    }
+
+    /// A record of a trunk: opened if it is sealed, and kept until `unload`.
+    pub(crate) fn load(&mut self, stream: &mut Stream, body: &[u8], fabric: &Fabric<S>) {
+        if let Some(open) = &mut stream.open {
+            self.clear.clear();
+            if let Err(bad) = open.open(body, &mut self.clear) {
+                return self.end(stream, CloseReason::BadFrame(bad.0), fabric);
+            }
+            self.cargo.extend_from_slice(&self.clear);
+        } else {
+            self.cargo.extend_from_slice(body);
+        }
+        self.tallies[stream.listener.index()].packets += 1;
+        stream.spoken = true;
+        if stream.phase == Phase::Proving {
+            self.open(stream, fabric);
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! A gateway from its config to its end.
+//!
+//! Why: the process opens the listeners that the machine wants, keeps the lease and drains; what all processes do is
+//! `usher_runtime::life`'s.
+//! Owns: which listener is which server's. Does not own fronts and players: those are shards' ([`crate::service`]).
+//! Invariants: a server keeps its listener, and so its address here, as long as the process lives, also while it is gone.
+//! Limits: `gateway.follow_max` servers beside those of the config; a drain takes at most `drain_timeout`.
+//! Read next: [`crate::control`].
+
+use crate::codec::{Packet, Players, ToManager, Trunks};
+use crate::config::{Config, ServerSection};
+use crate::control::{Control, ControlParts, Orders};
+use crate::door::PlayersDoor;
+use crate::service::{FrontConfig, Gateway, Note, Parts};
+use anyhow::Context;
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+use usher_hpserver::trunk::RECORD_BYTES_MAX;
+use usher_hpserver::{
+    AddressLimits, Limits, ListenerConfig, ListenerId, NoChannel, Offer, Rates, Remote, Server, completion,
+};
+use usher_logic::gateway::{Gateway as Machine, GatewayConfig};
+use usher_proto::first_frame::Role;
+use usher_proto::message::{Front, InnerServer};
+use usher_proto::{Address, NodeConfig, ServerName};
+use usher_runtime::admin::{self, AdminState};
+use usher_runtime::answers::Seals;
+use usher_runtime::clock::{self, Clock};
+use usher_runtime::codec::{Native, Side};
+use usher_runtime::config::{ChannelKind, Sections, millis};
+use usher_runtime::door::{Door, Lock};
+use usher_runtime::keys;
+use usher_runtime::lease::Lease;
+use usher_runtime::life::{self, DRAIN_LOOK_EVERY, FLUSH_MAX, Needs, Ready};
+use usher_runtime::link::{LinkParts, call};
+use usher_runtime::listeners::{LINKS_MAX, TRUNK_HIGH_WATER_BYTES, hp_limits};
+use usher_runtime::metrics::Shown;
+use usher_runtime::notify::Notify;
+use usher_runtime::server::{admin_token, node, seals};
+use usher_runtime::signals::StopRequested;
+
+/// How often the process looks whether the machine wants other servers than it has.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Runs a gateway until it is told to stop.
+pub fn run(config: Config) -> anyhow::Result<()> {
+    let Sections { log, stages, limits, .. } = &config.common.sections;
+    let stops = life::begin(log, stages, u64::from(limits.connections_max()))?;
+    let mut running = Running::start(config)?;
+    running.announce();
+    let flush = if running.work(&stops) { FLUSH_MAX } else { Duration::ZERO };
+    life::stop(running.server, &running.node.name.0, flush)
+}
+
+/// A gateway at work.
+struct Running {
+    config: Config,
+    node: NodeConfig,
+    server: Server<Gateway>,
+    remote: Remote<Gateway>,
+    shown: Arc<Shown>,
+    orders: Arc<Orders>,
+    admin: Arc<AdminState>,
+    admin_address: SocketAddr,
+    notify: Notify,
+    /// The servers that have a listener, in the listeners' order.
+    fronts: Vec<ServerName>,
+    /// Those that a shard stands before now, and where.
+    standing: BTreeMap<ServerName, SocketAddr>,
+}
+
+impl Running {
+    fn start(config: Config) -> anyhow::Result<Self> {
+        let common = &config.common;
+        let sections = &common.sections;
+        let clock = Clock::start();
+        let address = sections.server.advertise.clone().unwrap_or_else(|| sections.server.listen.to_string());
+        let node = NodeConfig { address: Address::from(address), ..node(common, clock.started_unix_ms) };
+        let (shown, orders, players) = (Arc::default(), Arc::default(), Arc::default());
+        let seals = Arc::new(seals(common)?);
+        let fronts_max = config.fronts_max();
+        let shards = fronts_max.min(sections.stages.logic_threads.max(1)).max(1);
+        let trunks = ListenerId(fronts_max as u16);
+        let mut control = Some(control(&config, &node, clock, (&shown, &orders, &players))?);
+        let trunk_key = keys::trunk_key(common, &config.inner_key_file, "gateway.inner_key_file")?;
+        let mut layer_2 = life::layer_2(&sections.stages, needs(&config, shards));
+        layer_2.completion.send_queue_bytes_max = TRUNK_HIGH_WATER_BYTES;
+        let server = Server::start(layer_2, listeners(&config, &seals, shards), |shard| {
+            let (name, key) = (node.name.to_string(), trunk_key.clone());
+            let offer =
+                move || -> Option<Box<dyn Offer>> { Some(Box::new(call(Role::Trunk, &name, key.as_ref()))) };
+            Gateway::new(Parts {
+                shard,
+                trunks,
+                offer: Box::new(offer),
+                words: Players { words: Some(Native::new(Side::Server)) },
+                control: control.take(),
+                players: Arc::clone(&players),
+            })
+        })
+        .context("cannot start layer 2")?;
+        let remote = server.remote();
+        let mut admin = AdminState::of(&remote, &shown, Some(node.clone()));
+        admin.token = common.admin_token_file.as_deref().map(admin_token).transpose()?;
+        let admin = Arc::new(admin);
+        let admin_address = admin::start(sections.server.admin, Arc::clone(&admin))
+            .with_context(|| format!("cannot listen on {} (server.admin)", sections.server.admin))?;
+        let mut running = Self {
+            config,
+            node,
+            server,
+            remote,
+            shown,
+            orders,
+            admin,
+            admin_address,
+            notify: Notify::from_env(),
+            fronts: Vec::new(),
+            standing: BTreeMap::new(),
+        };
+        for server in running.config.section.servers.clone() {
+            running.open(&server.name.clone(), Some(&server))?;
+        }
+        Ok(running)
+    }
+
+    fn announce(&self) {
+        let addresses = self.server.addresses();
+        let listeners: Vec<_> = addresses
+            .iter()
+            .map(|(at, address)| (self.fronts[usize::from(at.0)].0.as_ref(), *address))
+            .collect();
+        let ready = Ready {
+            name: &self.node.name.0,
+            kind: self.config.common.sections.kind.as_str(),
+            address: &self.node.address.0,
+            admin: self.admin_address,
+            listeners: &listeners,
+        };
+        ready.announce();
+    }
+
+    /// Keeps the lease and does as ordered until somebody, or the manager, wants an end; then drains until it is empty or
+    /// takes too long. Whether nobody asked a second time.
+    fn work(&mut self, stops: &Receiver<StopRequested>) -> bool {
+        let mut lease = Lease::new(self.node.lease);
+        let mut was_ready = self.config.common.manager.is_none();
+        if was_ready {
+            self.notify.ready();
+        }
+        let was_ordered = life::wait(stops, LOOK_EVERY.min(lease.every()), None, || {
+            self.keep_lease(&mut lease);
+            self.obey();
+            if !was_ready && self.admin.is_ready() {
+                was_ready = true;
+                tracing::info!("serving");
+                self.notify.ready();
+            }
+            self.shown.ordered_to_drain.load(Ordering::Acquire)
+        });
+        tracing::info!("draining; a second signal stops at once");
+        self.admin.draining.store(true, Ordering::Release);
+        self.notify.stopping();
+        self.server.stop_accepting();
+        let mut untold: Vec<usize> = (0..self.shards()).collect();
+        let end = clock::instant() + Duration::from_secs(self.config.common.sections.limits.drain_timeout_s);
+        let mut drain = || {
+            life::wait(stops, DRAIN_LOOK_EVERY, Some(end), || {
+                self.keep_lease(&mut lease);
+                untold.retain(|shard| self.remote.tell(*shard, Note::Drain).is_err());
+                self.shown.drained.load(Ordering::Acquire)
+            })
+        };
+        drain() || was_ordered && drain()
+    }
+
+    fn keep_lease(&self, lease: &mut Lease) {
+        lease.keep(&self.remote, &self.shown, Packet::Message, || self.remote.tell(0, Note::Woke).is_ok());
+    }
+
+    fn shards(&self) -> usize {
+        self.config.common.sections.stages.logic_threads.clamp(1, self.config.fronts_max().max(1))
+    }
+
+    /// Stands before those that the machine wants, and before nobody else.
+    fn obey(&mut self) {
+        let Some(wanted) = self.orders.take() else { return };
+        for server in &wanted {
+            if let Err(error) = self.stand_before(server) {
+                tracing::error!(server = %server.server, error = format!("{error:#}"), "cannot stand before it");
+            }
+        }
+        let gone: Vec<_> = self
+            .standing
+            .keys()
+            .filter(|name| wanted.iter().all(|it| it.server != **name))
+            .cloned()
+            .collect();
+        for name in gone {
+            self.standing.remove(&name);
+            if let Some(listener) = self.listener_of(&name) {
+                let _ = self.remote.tell(self.shard_of(listener), Note::Give(listener));
+            }
+        }
+    }
+
+    fn stand_before(&mut self, wanted: &InnerServer) -> anyhow::Result<()> {
+        let name = &wanted.server;
+        let inner = wanted.address.0.to_socket_addrs()?.next();
+        let inner = inner.with_context(|| format!("`{}` leads nowhere", wanted.address.0))?;
+        if self.standing.get(name) == Some(&inner) {
+            return Ok(());
+        }
+        let listener = match self.listener_of(name) {
+            Some(listener) => listener,
+            None => self.open(name, None)?,
+        };
+        let stand = Note::Stand(FrontConfig {
+            server: name.to_string(),
+            listener,
+            inner,
+            trunks: self.config.section.trunks,
+        });
+        // A shard whose queue of notes is full is told when the machine wants something else next.
+        if self.remote.tell(self.shard_of(listener), stand).is_ok() {
+            self.standing.insert(name.clone(), inner);
+        }
+        Ok(())
+    }
+
+    fn listener_of(&self, server: &ServerName) -> Option<ListenerId> {
+        self.fronts.iter().position(|it| it == server).map(|at| ListenerId(at as u16))
+    }
+
+    fn shard_of(&self, listener: ListenerId) -> usize {
+        usize::from(listener.0) % self.shards()
+    }
+
+    /// Opens the players' listener of a server: where its own section says, or at the next port for those followed.
+    fn open(&mut self, name: &ServerName, section: Option<&ServerSection>) -> anyhow::Result<ListenerId> {
+        let at = self.fronts.len();
+        anyhow::ensure!(at < self.config.fronts_max(), "there is no listener left (gateway.follow_max)");
+        let own = &self.config.common.sections.server;
+        let followed = at - self.config.section.servers.len().min(at);
+        let listen = section.map_or_else(|| next_port(own.listen, followed), |section| section.listen);
+        let socket = bind(listen)?;
+        let bound = socket.local_addr()?;
+        let advertise = match section {
+            Some(section) => section.advertise.clone(),
+            None => own.advertise.as_ref().map(|own| with_port(own, bound.port())),
+        };
+        let address = Address::from(advertise.unwrap_or_else(|| bound.to_string()));
+        let listener = ListenerId(at as u16);
+        self.server.listen_on(listener, socket)?;
+        self.fronts.push(name.clone());
+        tracing::info!(server = %name, %address, "players find it here");
+        let front = Front { server: name.clone(), address };
+        anyhow::ensure!(self.remote.tell(0, Note::Place(listener, front)).is_ok(), "too much to do now");
+        Ok(listener)
+    }
+}
+
+fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
+    completion::bind(listen).with_context(|| format!("cannot listen on {listen}"))
+}
+
+/// The `nth` port from that of `first`; any free one if that is 0.
+fn next_port(first: SocketAddr, nth: usize) -> SocketAddr {
+    let port = if first.port() == 0 { 0 } else { first.port().saturating_add(nth as u16) };
+    SocketAddr::new(first.ip(), port)
+}
+
+/// The host of `advertise`, with another port.
+fn with_port(advertise: &str, port: u16) -> String {
+    let host = advertise.rsplit_once(':').map_or(advertise, |(host, _)| host);
+    format!("{host}:{port}")
+}
+
+fn control(
+    config: &Config,
+    node: &NodeConfig,
+    clock: Clock,
+    (shown, orders, players): (&Arc<Shown>, &Arc<Orders>, &Arc<AtomicU32>),
+) -> anyhow::Result<Control> {
+    let common = &config.common;
+    let link = match common.manager {
+        Some(manager) => Some(LinkParts { name: node.name.to_string(), manager, key: keys::link(common)? }),
+        None => None,
+    };
+    let machine = Machine::new(GatewayConfig {
+        node: node.clone(),
+        servers: config.servers(),
+        follow: config.section.follow,
+    });
+    let parts = ControlParts {
+        link,
+        dials: ListenerId(config.fronts_max() as u16 + 1),
+        shown: Arc::clone(shown),
+        orders: Arc::clone(orders),
+        players: Arc::clone(players),
+    };
+    Ok(Control::new(machine, clock, parts))
+}
+
+fn needs(config: &Config, shards: usize) -> Needs {
+    let limits = &config.common.sections.limits;
+    let trunks = config.fronts_max() * config.section.trunks;
+    Needs {
+        shards,
+        connections_max: limits.connections_max() as usize,
+        links_max: LINKS_MAX + 2 * trunks, // each, and the one before it that is still closing
+        linger_timeout: millis(limits.linger_timeout_ms),
+        connect_timeout: millis(limits.connect_timeout_ms),
+        turns_per_second_max: 0, // what passes does not wait
+    }
+}
+
+/// Those of players, one for each server there may be; that of trunks; that of the manager's link.
+fn listeners(config: &Config, seals: &Arc<Seals>, shards: usize) -> Vec<ListenerConfig<Gateway>> {
+    let common = &config.common;
+    let limits = hp_limits(common);
+    let words = Players { words: Some(Native::new(Side::Server)) };
+    let players = |at: usize| ListenerConfig {
+        name: format!("front-{at}"),
+        address: None,
+        codec: Arc::new(words),
+        channel: Arc::new(PlayersDoor(Door {
+            roles: &[Role::Hall, Role::Room],
+            name: None,
+            seals: Arc::clone(seals),
+            lock: lock(common.sections.cluster.channel),
+        })),
+        limits: limits.clone(),
+        link: false,
+        carries: None,
+        tells_blocked: true,
+        door: at % shards,
+    };
+    let mut all: Vec<_> = (0..config.fronts_max()).map(players).collect();
+    let trunks = ListenerConfig {
+        name: "trunks".into(),
+        address: None,
+        codec: Arc::new(Trunks),
+        channel: Arc::new(NoChannel), // who dials makes its own offer
+        limits: Limits {
+            first_frame_bytes_max: RECORD_BYTES_MAX,
+            high_water_bytes: TRUNK_HIGH_WATER_BYTES,
+            rates: Rates::default(),
+            addresses: AddressLimits::default(),
+            ..limits.clone()
+        },
+        link: true,
+        carries: None,
+        tells_blocked: false,
+        door: 0,
+    };
+    let manager = ListenerConfig {
+        name: "manager".into(),
+        codec: Arc::new(ToManager::default()),
+        limits: Limits { high_water_bytes: limits.high_water_bytes, ..trunks.limits.clone() },
+        ..trunks.clone()
+    };
+    all.extend([trunks, manager]);
+    all
+}
+
+fn lock(channel: ChannelKind) -> Lock {
+    match channel {
+        ChannelKind::Noise => Lock::Session,
+        ChannelKind::Plain => Lock::Plain,
+    }
+}
