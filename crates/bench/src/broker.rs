@@ -47,12 +47,9 @@ impl Broker {
     }
 
     fn path(self) -> Option<PathBuf> {
-        let paths = std::env::var_os("PATH").unwrap_or_default();
-        let folders = std::env::split_paths(&paths).chain(MORE_FOLDERS.map(PathBuf::from));
-        folders.map(|folder| folder.join(self.name())).find(|path| path.is_file())
+        path_of(self.name())
     }
 
-    /// `setpriv` becomes the program, so the process is the broker's own.
     pub(crate) fn command(self, address: SocketAddr) -> Vec<String> {
         let path = self.path().unwrap_or_else(|| Path::new(self.name()).to_owned());
         let (host, port) = (address.ip().to_string(), address.port().to_string());
@@ -73,21 +70,39 @@ impl Broker {
             ],
             Self::Nats => &["-a", &host, "-p", &port, "-l", "/dev/null"],
         };
-        let program = path.display().to_string();
-        ["setpriv", "--pdeathsig", "KILL", &program].iter().chain(own).map(ToString::to_string).collect()
+        dying_with_us(&path, own)
     }
 
     /// Waits until it listens there.
     pub(crate) fn spawn(self, command: Command, address: SocketAddr) -> Result<Server> {
-        let mut child = Child::spawn_as(self.name(), command)?;
-        let started = now();
-        while TcpStream::connect(address).is_err() {
-            ensure!(child.runs()?, "{}", child.state());
-            ensure!(started.elapsed() < START_MAX, "{self} does not listen on {address}");
-            thread::sleep(POLL_INTERVAL);
-        }
-        Ok(Server { child, address, ports: None })
+        spawn(self.name(), command, address)
     }
+}
+
+/// Where a program of that name is.
+pub(crate) fn path_of(name: &str) -> Option<PathBuf> {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&paths).chain(MORE_FOLDERS.map(PathBuf::from));
+    folders.map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
+/// `setpriv` becomes the program, so the process is its own.
+pub(crate) fn dying_with_us(program: &Path, arguments: &[&str]) -> Vec<String> {
+    let program = program.display().to_string();
+    let words = ["setpriv", "--pdeathsig", "KILL", &program];
+    words.iter().chain(arguments).map(ToString::to_string).collect()
+}
+
+/// A program that prints no address: waits until it listens there.
+pub(crate) fn spawn(name: &'static str, command: Command, address: SocketAddr) -> Result<Server> {
+    let mut child = Child::spawn_as(name, command)?;
+    let started = now();
+    while TcpStream::connect(address).is_err() {
+        ensure!(child.runs()?, "{}", child.state());
+        ensure!(started.elapsed() < START_MAX, "{name} does not listen on {address}");
+        thread::sleep(POLL_INTERVAL);
+    }
+    Ok(Server::at(child, address))
 }
 
 impl fmt::Display for Broker {

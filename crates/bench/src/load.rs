@@ -1,6 +1,7 @@
 //! The load generator: connections that keep messages in flight, on command.
 //!
-//! Closed loop: every connection sends its next message when one came back. A slice ends with nothing in flight, so
+//! Closed loop: every connection sends its next message when one came back. With a rate, open loop: messages are due at
+//! even times, on one connection after the other, and their time counts from when they were due. A slice ends with nothing in flight, so
 //! that the other server has the machine to itself in the next. All figures come from this side.
 //!
 //! - Owns: the command line.
@@ -45,6 +46,9 @@ pub struct Load {
     /// Bytes of a message.
     #[arg(long, value_name = "BYTES", default_value_t = 64)]
     size: usize,
+    /// Messages a second, over all connections, whatever comes back; in place of a depth.
+    #[arg(long, value_name = "R", conflicts_with = "depth")]
+    rate: Option<u32>,
     /// Each message is a frame: two bytes that say how many follow, big-endian, and those. Its size is that of both.
     #[arg(long)]
     framed: bool,

@@ -16,6 +16,7 @@ use crate::audience::Protocol;
 use crate::broker::{self, Broker};
 use crate::child::Child;
 use crate::push::server::{self as push, Logs};
+use crate::relay::Relay;
 
 /// Valgrind takes a while to begin.
 pub(crate) const START_MAX: Duration = Duration::from_secs(30);
@@ -128,6 +129,8 @@ pub(crate) enum Station {
     TokioFramed(u16),
     TokioStages(u16),
     Broker(Broker),
+    /// Something with an echo behind it.
+    Relay(Relay),
 }
 
 impl Station {
@@ -159,6 +162,8 @@ impl Station {
             Self::TokioStages(_) => "tokio-stages",
             Self::Broker(Broker::Redis) => "redis",
             Self::Broker(Broker::Nats) => "nats",
+            Self::Relay(Relay::Gateway(..)) => "gateway",
+            Self::Relay(Relay::HaProxy(_)) => "haproxy",
         }
     }
 
@@ -188,6 +193,7 @@ impl fmt::Display for Station {
             Self::TokioFramed(threads) => write!(f, "tokio_framed-{threads}"),
             Self::TokioStages(threads) => write!(f, "tokio_stages-{threads}"),
             Self::Broker(broker) => broker.fmt(f),
+            Self::Relay(relay) => relay.fmt(f),
         }
     }
 }
@@ -219,6 +225,10 @@ impl Programs {
 
     pub(crate) fn storm(&self) -> PathBuf {
         self.folder.join("storm")
+    }
+
+    pub(crate) fn gateway(&self) -> PathBuf {
+        self.folder.join("examples").join("framed_gateway")
     }
 
     fn push(&self) -> PathBuf {
@@ -261,6 +271,8 @@ impl Programs {
             Station::Broker(broker) => return broker.command(address),
             // It has a config and no options: `push/server.rs`.
             Station::Push(..) => (self.push(), String::new()),
+            // It is two processes: `relay.rs`.
+            Station::Relay(_) => (self.gateway(), String::new()),
         };
         let options = options.split(' ').map(ToOwned::to_owned);
         [program.display().to_string()].into_iter().chain(options).collect()
@@ -280,9 +292,15 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     /// Of a push server.
     pub(crate) ports: Option<push::Ports>,
+    /// What a relay stands before.
+    pub(crate) inner: Option<Box<Server>>,
 }
 
 impl Server {
+    pub(crate) fn at(child: Child, address: SocketAddr) -> Self {
+        Self { child, address, ports: None, inner: None }
+    }
+
     pub(crate) fn start(programs: &Programs, station: Station, at_most: Duration) -> Result<Self> {
         Self::start_with(programs, station, at_most, &[])
     }
@@ -296,6 +314,7 @@ impl Server {
     ) -> Result<Self> {
         let started = match station {
             Station::Push(engine, logs) => push::start(&programs.push(), engine, logs),
+            Station::Relay(relay) => relay.start(programs, at_most),
             Station::Broker(broker) => {
                 let address = broker::free_address()?;
                 broker.spawn(command(&programs.server(station, at_most, address), more), address)
@@ -309,7 +328,7 @@ impl Server {
     pub(crate) fn spawn(command: Command) -> Result<Self> {
         let mut child = Child::spawn(command)?;
         let address = Self::announced(&mut child)?;
-        Ok(Self { child, address, ports: None })
+        Ok(Self::at(child, address))
     }
 
     /// The other ports of a push server.

@@ -18,6 +18,8 @@ use crate::storm::Visits;
 
 const CONNECT_MAX: Duration = Duration::from_secs(120);
 const VISITS_MAX: Duration = Duration::from_secs(90);
+/// Of an echo, unless said otherwise.
+const MESSAGE_BYTES: u32 = 64;
 /// Who hear a broadcast, its sender among them.
 pub(crate) const MEMBERS: u32 = 400;
 /// Who are instructed.
@@ -71,16 +73,29 @@ pub(crate) struct Echo {
     pub(crate) connections: u32,
     pub(crate) depth: u32,
     pub(crate) framed: bool,
+    pub(crate) bytes: u32,
+    /// Messages a second over all of them, whatever comes back; none: as many as do.
+    pub(crate) rate: Option<u32>,
 }
 
 impl Echo {
     pub(crate) const fn plain(connections: u32, depth: u32) -> Self {
-        Self { connections, depth, framed: false }
+        Self { connections, depth, framed: false, bytes: MESSAGE_BYTES, rate: None }
     }
 
     /// Every message is a frame, of the same size as a plain one.
     pub(crate) const fn framed(connections: u32, depth: u32) -> Self {
-        Self { connections, depth, framed: true }
+        Self { framed: true, ..Self::plain(connections, depth) }
+    }
+
+    /// Of that size, its header included.
+    pub(crate) const fn of_bytes(self, bytes: u32) -> Self {
+        Self { bytes, ..self }
+    }
+
+    /// So many messages a second.
+    pub(crate) const fn at_rate(self, rate: u32) -> Self {
+        Self { rate: Some(rate), ..self }
     }
 
     pub(crate) fn start(self, programs: &Programs, server: &mut Server) -> Result<Child> {
@@ -105,9 +120,10 @@ impl Echo {
     }
 
     fn arguments(self, address: SocketAddr) -> Vec<String> {
-        let Self { connections, depth, framed } = self;
-        let mut arguments =
-            vec![address.to_string(), format!("--connections={connections}"), format!("--depth={depth}")];
+        let Self { connections, depth, framed, bytes, rate } = self;
+        let mut arguments = vec![address.to_string(), format!("--connections={connections}")];
+        arguments.push(rate.map_or(format!("--depth={depth}"), |rate| format!("--rate={rate}")));
+        arguments.extend((bytes != MESSAGE_BYTES).then(|| format!("--size={bytes}")));
         arguments.extend(framed.then(|| "--framed".to_owned()));
         arguments
     }
@@ -115,7 +131,12 @@ impl Echo {
 
 impl fmt::Display for Echo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x{}", self.connections, self.depth)
+        let Self { connections, depth, bytes, rate, .. } = self;
+        match rate {
+            None => write!(f, "{connections}x{depth}")?,
+            Some(rate) => write!(f, "{connections}-at-{rate}")?,
+        }
+        if *bytes == MESSAGE_BYTES { Ok(()) } else { write!(f, "-of-{bytes}") }
     }
 }
 

@@ -2,25 +2,30 @@
 //!
 //! Every frame (`u16` big-endian length, then that many bytes) comes back as it was; with `--broadcast` it
 //! goes to everyone connected, the sender too. With `--busy MILLIS` there is a second listener, with a shard of its
-//! own that needs so long for each frame. Prints the address of each listener, and at the end of `--for SECONDS` its
-//! counters.
+//! own that needs so long for each frame. With `--trunk ADDR` a third lets gateways in, and who comes through one is
+//! served as everybody is. Prints the address of each listener, and at the end of `--for SECONDS` its counters.
 //! Read next: `servers/echo`, the same as a tutorial.
 #![forbid(unsafe_code)]
 
 use std::{
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use usher_hpserver::{
-    Actions, Bytes, Config, Event, Framed, Limits, ListenerConfig, Server, Service, completion::Engine,
+    Actions, Bytes, Config, Event, Framed, Limits, ListenerConfig, ListenerId, Server, Service,
+    completion::Engine,
+    trunk::{RECORD_BYTES_MAX, TrunkCodec},
 };
 
 const USAGE: &str = "usage: framed_echo --listen ADDR [--engine auto|uring|mio] [--workers N]
     [--receive-threads N] [--logic-threads N] [--send-threads N] [--broadcast] [--busy MILLIS] [--direct N]
-    [--for SECONDS]";
+    [--trunk ADDR] [--for SECONDS]";
 
 const EVERYONE: u64 = 0;
+/// What may wait for a gateway that does not read.
+const TRUNK_HIGH_WATER_BYTES: usize = 64 << 20;
 
 struct Echo {
     broadcast: bool,
@@ -60,6 +65,7 @@ struct Arguments {
     config: Config,
     broadcast: bool,
     busy: Option<Duration>,
+    trunk: Option<SocketAddr>,
     seconds: Option<u64>,
 }
 
@@ -75,11 +81,15 @@ fn main() {
 }
 
 fn run(arguments: Arguments) -> std::io::Result<()> {
-    let Arguments { listen, mut config, broadcast, busy, seconds } = arguments;
+    let Arguments { listen, mut config, broadcast, busy, trunk, seconds } = arguments;
     let mut listeners = vec![listener("echo", listen, 0)];
     if busy.is_some() {
         config.shards = 2;
         listeners.push(listener("busy", SocketAddr::new(listen.ip(), 0), 1));
+    }
+    if let Some(address) = trunk {
+        config.completion.send_queue_bytes_max = TRUNK_HIGH_WATER_BYTES;
+        listeners.push(trunks(address));
     }
     let busy = |shard| busy.filter(|_| shard == 1).unwrap_or_default();
     let server = Server::start(config, listeners, |shard| Echo { broadcast, busy: busy(shard) })?;
@@ -107,9 +117,20 @@ fn listener(name: &str, address: SocketAddr, door: usize) -> ListenerConfig<Echo
     ListenerConfig { limits, door, ..ListenerConfig::new(name, address, Framed::default()) }
 }
 
+/// Its trunks carry connections of the first listener.
+fn trunks(address: SocketAddr) -> ListenerConfig<Echo> {
+    let plain = listener("trunks", address, 0);
+    let limits = Limits {
+        first_frame_bytes_max: RECORD_BYTES_MAX,
+        high_water_bytes: TRUNK_HIGH_WATER_BYTES,
+        ..plain.limits.clone()
+    };
+    ListenerConfig { limits, codec: Arc::new(TrunkCodec), carries: Some(ListenerId(0)), link: true, ..plain }
+}
+
 fn parse(mut given: impl Iterator<Item = String>) -> Result<Arguments, String> {
     let (mut listen, mut config, mut broadcast) = (None, Config::default(), false);
-    let (mut busy, mut seconds) = (None, None);
+    let (mut busy, mut trunk, mut seconds) = (None, None, None);
     while let Some(name) = given.next() {
         if name == "--broadcast" {
             broadcast = true;
@@ -119,6 +140,7 @@ fn parse(mut given: impl Iterator<Item = String>) -> Result<Arguments, String> {
         let number = || value.parse::<usize>().map_err(|error| format!("{name} {value}: {error}"));
         match name.as_str() {
             "--listen" => listen = Some(value.parse().map_err(|error| format!("{name} {value}: {error}"))?),
+            "--trunk" => trunk = Some(value.parse().map_err(|error| format!("{name} {value}: {error}"))?),
             "--engine" => config.completion.engine = engine(&value)?,
             "--workers" => config.completion.workers = number()?,
             "--receive-threads" => config.receive_threads = number()?,
@@ -130,7 +152,7 @@ fn parse(mut given: impl Iterator<Item = String>) -> Result<Arguments, String> {
             _ => return Err(format!("unknown: {name}")),
         }
     }
-    Ok(Arguments { listen: listen.ok_or("--listen is missing")?, config, broadcast, busy, seconds })
+    Ok(Arguments { listen: listen.ok_or("--listen is missing")?, config, broadcast, busy, trunk, seconds })
 }
 
 fn engine(name: &str) -> Result<Engine, String> {

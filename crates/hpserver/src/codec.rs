@@ -25,6 +25,12 @@ pub trait Codec<P>: Send + Sync + 'static {
     /// Writes `packet` as whole frames, continued over several where needed.
     fn encode(&self, packet: &P, out: &mut BytesMut) -> Result<(), TooLarge>;
 
+    /// The packet's frames, if it is made of them already and sharing them is worth more than writing them beside others.
+    fn frames(&self, packet: &P) -> Option<Bytes> {
+        let _ = packet;
+        None
+    }
+
     /// A ping, as a whole frame; none: connections are not pinged and do not time out.
     fn ping(&self) -> Option<Bytes> {
         None

@@ -81,6 +81,10 @@ impl Outbox {
         key: Option<u64>,
         fabric: &Fabric<S>,
     ) {
+        if let Some(bytes) = fabric.listeners[outlet.listener.index()].codec.frames(packet) {
+            self.wrap();
+            return self.send_shared(outlet, bytes, 1, key, fabric);
+        }
         let is_addressee = self.addressee == Some(outlet.id) && self.frames.len() < FRAMES_BYTES;
         if !is_addressee {
             self.wrap();

@@ -17,7 +17,7 @@ use crate::cargo::{Workspace, succeed};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// What to run, and its options: `echo`, `broadcast`, `instructions`, `layer1`, `layer2`,
+    /// What to run, and its options: `echo`, `broadcast`, `gateway`, `instructions`, `layer1`, `layer2`,
     /// `manager`, `push`, `buffers`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<OsString>,
@@ -29,6 +29,8 @@ const BUILDS: &[&[&str]] =
 const RAW_ECHO: &[&str] = &["build", "--release", "--package", "usher-completion", "--example", "raw_echo"];
 const FRAMED_ECHO: &[&str] =
     &["build", "--release", "--package", "usher-hpserver", "--example", "framed_echo"];
+/// For `gateway`, the relay.
+const GATEWAY: &[&str] = &["build", "--release", "--package", "usher-gateway", "--example", "framed_gateway"];
 /// For `push`, from the config to the end a server as it is delivered.
 const PUSH: &[&str] = &["build", "--release", "--package", "usher-push"];
 /// For `buffers`: the same with a choice of ways, in a target folder of its own so that it replaces nothing.
@@ -39,6 +41,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         succeed(&mut workspace.cargo(build))?;
     }
     match options.words.first().and_then(|bench| bench.to_str()) {
+        Some("gateway") => succeed(&mut workspace.cargo(GATEWAY))?,
         Some("push") => succeed(&mut workspace.cargo(PUSH))?,
         Some("buffers") => {
             succeed(workspace.cargo(RAW_ECHO).args(WAYS).arg(workspace.target.join("ways")))?;

@@ -25,6 +25,9 @@ pub enum Packet {
 }
 
 const HEADER_BYTES: usize = 2;
+/// Frames of so much are sent as the part of a record that they are; smaller ones are copied, for what waits for a
+/// slow player is not to hold the whole record.
+const SHARED_BYTES_MIN: usize = 4096;
 
 /// The players' side. Their pings are the server's to answer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,10 +53,17 @@ impl Codec<Packet> for Players {
         match packet {
             Packet::Frames(bytes) => out.put_slice(bytes),
             // What becomes of another connection's message here is what the server says of this gateway's own.
-            Packet::Message(message) => out.put_slice(&self.frames(message)),
+            Packet::Message(message) => out.put_slice(&self.say(message)),
             Packet::Records(records) => return Err(TooLarge { bytes: records.len() }),
         }
         Ok(())
+    }
+
+    fn frames(&self, packet: &Packet) -> Option<Bytes> {
+        match packet {
+            Packet::Frames(bytes) if bytes.len() >= SHARED_BYTES_MIN => Some(bytes.clone()),
+            _ => None,
+        }
     }
 
     fn farewell(&self, reason: CloseReason) -> Option<Bytes> {
@@ -63,7 +73,7 @@ impl Codec<Packet> for Players {
 
 impl Players {
     /// A message of this gateway's own, as whole frames; empty where players would not understand it.
-    pub fn frames(&self, message: &Message) -> Bytes {
+    pub fn say(&self, message: &Message) -> Bytes {
         self.words.map_or(Bytes::new(), |native| native.frames(message))
     }
 }
@@ -88,6 +98,13 @@ impl Codec<Packet> for Trunks {
             Packet::Message(_) => return Err(TooLarge { bytes: 0 }),
         }
         Ok(())
+    }
+
+    fn frames(&self, packet: &Packet) -> Option<Bytes> {
+        match packet {
+            Packet::Records(records) => Some(records.clone()),
+            _ => None,
+        }
     }
 
     fn ping(&self) -> Option<Bytes> {

@@ -173,7 +173,7 @@ impl Gateway {
     }
 
     fn show_out(&self, who: Stranded, reason: CloseReason, actions: &mut Actions<Self>) {
-        let words = Packet::Frames(self.words.frames(&Closing { reason }.into()));
+        let words = Packet::Frames(self.words.say(&Closing { reason }.into()));
         if who.is_in {
             actions.close(who.conn, Some(words));
         } else {

@@ -8,7 +8,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use usher_bench::{broadcast, buffers, echo, instructions, layer1, layer2, manager, push};
+use usher_bench::{broadcast, buffers, echo, gateway, instructions, layer1, layer2, manager, push};
 
 /// Measures the stations side by side with their peers.
 #[derive(Parser)]
@@ -22,6 +22,7 @@ struct Arguments {
 enum Bench {
     Echo(echo::Options),
     Broadcast(broadcast::Options),
+    Gateway(gateway::Options),
     Instructions(instructions::Options),
     Layer1(layer1::Options),
     Layer2(layer2::Options),
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Bench::Echo(options) => echo::run(options),
         Bench::Instructions(options) => instructions::run(options),
         Bench::Broadcast(options) => broadcast::run(options),
+        Bench::Gateway(options) => gateway::run(options),
         Bench::Layer1(options) => layer1::run(options),
         Bench::Layer2(options) => layer2::run(options),
         Bench::Manager(options) => manager::run(options),

@@ -33,6 +33,8 @@ pub(super) struct Shared {
     pub(super) pattern: Pattern,
     pub(super) buffer: Box<[u8]>,
     pub(super) account: Account,
+    /// Whether what came back is sent again.
+    pub(super) goes_on: bool,
 }
 
 impl Connection {
@@ -84,7 +86,7 @@ impl Connection {
         ensure!(whole <= self.sent.len(), "more came back than was sent");
         let now = shared.account.now();
         self.sent.drain(..whole).for_each(|sent| shared.account.came_back(sent, now, 1));
-        self.send(whole, now, shared)
+        if shared.goes_on { self.send(whole, now, shared) } else { Ok(()) }
     }
 
     fn flush(&mut self, pattern: &Pattern) -> Result<()> {

@@ -85,7 +85,7 @@ pub(crate) fn start(program: &Path, engine: Engine, logs: Logs) -> Result<Server
     let listener =
         |name: &str| listeners.get(name).copied().with_context(|| format!("it does not listen for {name}"));
     let ports = Ports { controllers: listener("controllers")?, admin };
-    Ok(Server { address: listener("terminals")?, ports: Some(ports), child })
+    Ok(Server { ports: Some(ports), ..Server::at(child, listener("terminals")?) })
 }
 
 #[cfg(test)]
