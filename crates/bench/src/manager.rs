@@ -18,8 +18,8 @@ use usher_logic::manager::{Config, Manager};
 use usher_proto::machine::{Answer, Peer, Question};
 use usher_proto::message::{Arbitrate, Claim, Claimed, Load, Redeemed, Register, RoomReport, Verdict};
 use usher_proto::{
-    AccountId, ConnId, GameId, Generation, Identity, Input, Machine, Message, Outbox, Output, ReservationId,
-    RoomNo, ServerKind, SessionId, Time, WorldId,
+    AccountId, Address, ConnId, GameId, Generation, Identity, Input, Machine, Message, Outbox, Output,
+    ReservationId, RoomNo, ServerKind, SessionId, Time, WorldId,
 };
 
 use crate::cases::{self, Choice};
@@ -128,6 +128,7 @@ impl Desk {
             connections_max: 1_250,
             rooms: if kind == ServerKind::Room { vec![room] } else { Vec::new() },
             players: 0,
+            inner: Address::default(),
         };
         self.say(server, facts);
         self.report(server);

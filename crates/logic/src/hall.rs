@@ -175,7 +175,8 @@ impl Hall {
             Message::RegisterDenied(_) => self.link_down(now, out),
             Message::DrainOrder(_) => self.front.drain(),
             Message::Revoked(said) => self.front.uplink.revoked(now, &said),
-            Message::Registered(_) | Message::Closing(_) => {}
+            // A hall never says where it is itself.
+            Message::Registered(_) | Message::Placed(_) | Message::Closing(_) => {}
             _ => out.close(conn, CloseReason::Unexpected),
         }
     }

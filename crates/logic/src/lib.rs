@@ -4,7 +4,8 @@
 //! (`usher-sim`), and any run can be repeated from its seed.
 //! The machines: [`login`] checks who somebody is and shows the way to a hall; [`hall`] hands out the room
 //! directory; [`room`] is where people stay, talk and play; [`manager`] knows everybody, arbitrates redirects
-//! and decides who may be where. [`admission`] and [`uplink`] are what every server but the manager has.
+//! and decides who may be where; [`gateway`] is what a gateway and its manager say to each other. [`admission`] and
+//! [`uplink`] are what servers share.
 //! Two are no machines: [`hand`] drives a game, and [`playback`] holds what a room wrote down against the rules.
 //! The law: one input in, its outputs out, in order; nothing blocks, nothing fails, no peer's input panics.
 //! Arrows: depends on `usher-proto` and `usher-games` only; never on `usher-hpserver`, nor it on this.
@@ -22,6 +23,7 @@ pub mod back_off;
 #[cfg(test)]
 mod bench;
 pub mod front;
+pub mod gateway;
 pub mod hall;
 pub mod hand;
 pub mod login;

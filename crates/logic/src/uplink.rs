@@ -1,6 +1,6 @@
 //! A server's side of its link to the manager: presents the server, reports its load, numbers its requests.
 //!
-//! Why: login, hall and room hold the same conversation with the manager; what is special to each (claims,
+//! Why: login, hall, room and gateway hold the same conversation with the manager; what is special to each (claims,
 //! arbitration) it sends itself through [`Uplink::send`].
 //! Owns: whether the link is up, the request counter, what was last reported and when to report again, and which
 //! logins are over.
@@ -130,11 +130,22 @@ impl Uplink {
             }
             out.send(conn, Redeemed { reservations });
         }
-        let load = Reported { serving, served_per_second: admission.served_per_second(now), draining };
+        self.report(now, (serving, admission.served_per_second(now), draining), rooms, out);
+    }
+
+    /// Reports the load when it is due. For who admits nobody by itself; the others end their steps.
+    pub fn report<N>(
+        &mut self,
+        now: Time,
+        (serving, served_per_second, draining): (u32, u32, bool),
+        rooms: impl FnOnce() -> Vec<(RoomNo, u32)>,
+        out: &mut Outbox<N>,
+    ) {
+        let Some(conn) = self.conn else { return };
+        let load = Reported { serving, served_per_second, draining };
         if now < self.report_at && !self.has_changed(&load) {
             return;
         }
-        let Reported { serving, served_per_second, draining } = load;
         out.send(conn, Load { serving, served_per_second, draining, rooms: rooms() });
         self.reported = load;
         self.report_at = now + REPORT_INTERVAL;

@@ -49,7 +49,7 @@ impl Player {
         match kind {
             ServerKind::Login => &turn.shared.logins,
             ServerKind::Hall => &self.halls,
-            ServerKind::Room | ServerKind::Manager => &[],
+            ServerKind::Room | ServerKind::Manager | ServerKind::Gateway => &[],
         }
     }
 
@@ -422,6 +422,6 @@ pub(crate) fn unreachable(kind: ServerKind) -> &'static str {
     match kind {
         ServerKind::Login => "login_unreachable",
         ServerKind::Hall => "hall_unreachable",
-        ServerKind::Room | ServerKind::Manager => "room_unreachable",
+        ServerKind::Room | ServerKind::Manager | ServerKind::Gateway => "room_unreachable",
     }
 }

@@ -210,7 +210,7 @@ impl Player {
         match kind {
             ServerKind::Login => self.log_in(turn, conn),
             ServerKind::Hall => self.browse(turn, conn),
-            ServerKind::Room | ServerKind::Manager => self.enter(turn),
+            ServerKind::Room | ServerKind::Manager | ServerKind::Gateway => self.enter(turn),
         }
         true
     }

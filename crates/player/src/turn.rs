@@ -142,7 +142,7 @@ pub(crate) fn role_of(kind: ServerKind) -> Role {
         ServerKind::Login => Role::Login,
         ServerKind::Hall => Role::Hall,
         ServerKind::Room => Role::Room,
-        ServerKind::Manager => Role::Link,
+        ServerKind::Manager | ServerKind::Gateway => Role::Link,
     }
 }
 

@@ -106,6 +106,13 @@ text! {
     Address
 }
 
+impl Address {
+    /// Whether it is nowhere.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// What a server does in the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -118,6 +125,8 @@ pub enum ServerKind {
     Hall,
     /// Rooms, tables, games.
     Room,
+    /// Stands before halls and rooms: many players over few connections.
+    Gateway,
 }
 
 impl ServerKind {
@@ -128,6 +137,7 @@ impl ServerKind {
             Self::Login => "login",
             Self::Hall => "hall",
             Self::Room => "room",
+            Self::Gateway => "gateway",
         }
     }
 }

@@ -43,6 +43,8 @@ pub const VIEW_BYTES_MAX: usize = 1024;
 pub const ROOMS_MAX: usize = 1000;
 /// Players presented in one link message.
 pub const PRESENT_PLAYERS_MAX: usize = 1000;
+/// Servers that one gateway stands before.
+pub const FRONTS_MAX: usize = 64;
 /// Reservations reported redeemed in one link message.
 pub const REDEEMED_MAX: usize = 1000;
 /// Accounts whose logins are over, in one link message.

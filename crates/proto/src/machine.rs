@@ -471,6 +471,8 @@ pub struct ServerView {
     pub state: &'static str,
     /// Where clients find it.
     pub address: Address,
+    /// The gateway whose address that is.
+    pub through: Option<ServerName>,
     /// Its world.
     pub world: WorldId,
     /// What it serves now.

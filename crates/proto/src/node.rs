@@ -1,6 +1,6 @@
 //! What every server but the manager knows of itself: name, place, limits.
 //!
-//! Why: login, hall and room present themselves the same way and are limited by the same three numbers.
+//! Why: login, hall, room and gateway present themselves the same way and are limited by the same three numbers.
 //! Owns: [`NodeConfig`] with the defaults of the design. Does not own what is special to one kind of server.
 //! Limits: `serve_max` at once and `serve_per_second_max` are redirected above, `connections_max` is never
 //! passed.
@@ -23,6 +23,8 @@ pub struct NodeConfig {
     pub world: WorldId,
     /// Where clients find it: what it advertises, not what it listens on.
     pub address: Address,
+    /// Where gateways find it; empty: it lets none in.
+    pub inner: Address,
     /// Unix milliseconds at machine time zero; also this process's incarnation.
     pub started_unix_ms: u64,
     /// Clients served at once before it redirects.
@@ -51,6 +53,7 @@ impl NodeConfig {
             name: kind.as_str().into(),
             world: WorldId(1),
             address: kind.as_str().into(),
+            inner: Address::default(),
             started_unix_ms: 0,
             serve_max: 12_000,
             serve_per_second_max: 5_000,
@@ -82,6 +85,7 @@ impl NodeConfig {
             connections_max: self.connections_max,
             rooms,
             players,
+            inner: self.inner.clone(),
         }
     }
 }

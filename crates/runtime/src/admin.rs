@@ -100,6 +100,7 @@ impl AdminState {
             kind: node.kind.as_str(),
             state: if self.is_ready() { "up" } else { "draining" },
             address: node.address.clone(),
+            through: None,
             world: node.world,
             serving: connections,
             serve_max: node.serve_max,

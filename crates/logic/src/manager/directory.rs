@@ -5,12 +5,13 @@
 //! Invariants: rooms of a server that takes nobody are withdrawn, at once; a server's rooms and a world's halls
 //! are told at most once in [`TELL_INTERVAL`], and when someone registers; so is the list of worlds. Of a world,
 //! only its number, its people and its logins leave it. While the manager is unsettled
-//! (its first lease) nothing is withdrawn, for then it knows nobody who is merely late.
+//! (its first lease) nothing is withdrawn, for then it knows nobody who is merely late. No list of halls leads through
+//! gateways alone.
 //! Limits: [`HALLS_MAX`] addresses, [`WORLDS_MAX`] worlds; a message to all halls is shared.
 //! Read next: [`super::registry`].
 
 use super::registry::{Registry, Server, ServerId};
-use super::{HallsOrder, Out};
+use super::{HallsOrder, Out, placement};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -19,7 +20,7 @@ use usher_proto::limits::{HALLS_MAX, WORLDS_MAX};
 use usher_proto::message::{Halls, Message, RoomsGone, RoomsOf, WorldEntry, WorldsUp};
 use usher_proto::{Address, ConnId, Output, ServerKind, Time, WorldId};
 
-const TELL_INTERVAL: Duration = Duration::from_secs(1);
+pub(super) const TELL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The halls that a world's logins were told last.
 #[derive(Debug)]
@@ -53,7 +54,7 @@ impl Directory {
             ServerKind::Login => self.tell_login(registry, world, conn, out),
             ServerKind::Hall => self.tell_hall(registry, world, conn, out),
             ServerKind::Room => offer(now, registry, id, out),
-            ServerKind::Manager => {}
+            ServerKind::Manager | ServerKind::Gateway => {}
         }
     }
 
@@ -170,7 +171,15 @@ impl Directory {
         if self.order == HallsOrder::Load {
             halls.sort_by_key(|hall| hall.load_ppm());
         }
-        halls.into_iter().take(HALLS_MAX).map(|hall| hall.facts.address.clone()).collect()
+        halls.truncate(HALLS_MAX);
+        placement::ways(&halls)
+    }
+}
+
+/// Clients find this server elsewhere now: halls that offer its rooms are told at once.
+pub(super) fn offer_elsewhere(now: Time, registry: &mut Registry, id: ServerId, out: &mut Out) {
+    if registry.get(id).is_some_and(|server| server.offered) {
+        offer(now, registry, id, out);
     }
 }
 
@@ -187,7 +196,13 @@ fn rooms_of(server: &Server) -> Message {
     RoomsOf { server: facts.name.clone(), address: facts.address.clone(), rooms: facts.rooms.clone() }.into()
 }
 
-fn publish(registry: &Registry, kind: ServerKind, world: WorldId, message: &Arc<Message>, out: &mut Out) {
+pub(super) fn publish(
+    registry: &Registry,
+    kind: ServerKind,
+    world: WorldId,
+    message: &Arc<Message>,
+    out: &mut Out,
+) {
     for conn in registry.links(kind, world) {
         out.push(Output::SendShared(conn, Arc::clone(message)));
     }

@@ -3,7 +3,8 @@
 //! Why: of what no server can know alone there is one truth, and it can be lost: everything here is rebuilt
 //! from what servers present, so a manager that starts anew knows nothing and needs nothing.
 //! Owns: links and registrations (here), servers (`registry`), reservations (`arbitration`), accounts
-//! (`presence`), what others are told (`directory`, `view`), who sent how many where (`flows`).
+//! (`presence`), what others are told (`directory`, `view`), who is reached through which gateway (`placement`), who sent
+//! how many where (`flows`).
 //! Invariants: a server is asked for by name and answered by link; any message prolongs its lease, and without
 //! one it is gone. For one lease after its own start the manager expires nothing and withdraws nothing. When
 //! its own time jumps by more than half a lease, every lease gets a full term again: it was the manager that
@@ -17,6 +18,7 @@ mod arbitration;
 mod config;
 mod directory;
 mod flows;
+mod placement;
 mod pool;
 mod presence;
 mod registry;
@@ -37,14 +39,15 @@ use directory::Directory;
 use flows::Flows;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use placement::Placement;
 use presence::{Eviction, Presence};
 use registry::{Arrival, Registry, Server, ServerId};
 use usher_proto::limits::{ADDRESS_BYTES_MAX, NAME_BYTES_MAX, PRESENT_PLAYERS_MAX, ROOMS_MAX, SEATS_MAX};
 use usher_proto::machine::{Answer, Peer, Question};
 use usher_proto::message::{
-    Announce, Arbitrate, ArbitrateParty, Arbitrated, Claim, Claimed, CloseReason, Closing, Delay, DrainOrder,
-    Evict, Load, Locate, Located, Message, Present, Redeemed, Register, RegisterDenial, RegisterDenied,
-    Registered, Release, Released, Revoked, Verdict,
+    Announce, Arbitrate, ArbitrateParty, Arbitrated, Before, Claim, Claimed, CloseReason, Closing, Delay,
+    DrainOrder, Evict, Load, Locate, Located, Message, Placed, Present, Redeemed, Register, RegisterDenial,
+    RegisterDenied, Registered, Release, Released, Revoked, Verdict,
 };
 use usher_proto::{
     AccountId, ConnId, Figures, Generation, Identity, Input, Machine, Outbox, Output, Reservation,
@@ -67,6 +70,7 @@ struct Counts {
     leases_ended: u64,
     time_jumps: u64,
     unexpected: u64,
+    placements: u64,
     redirects_login: u64,
     redirects_hall: u64,
     redirects_room: u64,
@@ -97,6 +101,7 @@ pub struct Manager {
     presence: Presence,
     arbiter: Arbiter,
     directory: Directory,
+    placement: Placement,
     revocations: Revocations,
     flows: Flows,
     counts: Counts,
@@ -126,6 +131,7 @@ impl Manager {
             presence: Presence::new(presence, seed),
             arbiter: Arbiter::new(arbitration, seed),
             directory: Directory::new(config.halls_order),
+            placement: Placement::default(),
             revocations: Revocations::new(seed),
             flows: Flows::default(),
             counts: Counts::default(),
@@ -155,6 +161,10 @@ impl Manager {
         }
         self.arbiter.expire(self.now, &mut self.registry);
         self.registry.weigh(self.now);
+        for world in self.placement.take_due() {
+            self.place(world, out);
+        }
+        self.placement.tick(self.now, &self.registry, out);
         self.directory.tick(self.now, &mut self.registry, out);
         if self.unshown && self.now >= self.show_at {
             self.unshown = false;
@@ -172,6 +182,7 @@ impl Manager {
         self.directory.withdraw(&mut self.registry, id, out);
         if let Some(gone) = self.registry.remove(id) {
             self.flows.forget(&gone.facts.name);
+            self.place_behind(gone.world_behind(), out);
         }
         self.presence.sweep();
         self.unshown = true;
@@ -208,7 +219,9 @@ impl Manager {
             && let Some(server) = self.registry.get_mut(id)
         {
             server.conn = None;
+            let behind = server.world_behind();
             self.directory.withdraw(&mut self.registry, id, out);
+            self.place_behind(behind, out);
             self.unshown = true;
         }
         self.links.remove(&conn);
@@ -247,6 +260,7 @@ impl Manager {
                 self.registry.redeemed(self.now, id, &reservations);
             }
             Message::Load(load) => self.load(id, &load, out),
+            Message::Before(before) => self.stands_before(id, before, out),
             Message::Present(present) => self.present(id, &present, out),
             Message::Arbitrate(arbitrate) => self.arbitrate(id, conn, &arbitrate, out),
             Message::ArbitrateParty(party) => self.arbitrate_party(id, conn, &party, out),
@@ -270,6 +284,7 @@ impl Manager {
         if let Err(denial) = self.check(conn, &register) {
             return self.deny(conn, denial, out);
         }
+        let former = self.registry.named(&name).and_then(|id| self.registry.get(id)?.world_behind());
         match self.registry.arrive(self.now, conn, register, lease_ends) {
             Arrival::NameTaken => self.deny(conn, RegisterDenial::NameTaken, out),
             Arrival::Full => self.show_out(conn, CloseReason::ConnectionsFull, out),
@@ -279,6 +294,7 @@ impl Manager {
                 }
                 if replaced {
                     self.presence.sweep();
+                    self.place_behind(former, out);
                 }
                 self.registered(conn, &name, players, out);
             }
@@ -293,11 +309,54 @@ impl Manager {
             out.send(conn, revoked);
         }
         let Some(id) = self.registry.named(name) else { return };
-        if self.registry.get(id).is_some_and(|server| server.ordered_to_drain) {
+        let Some(server) = self.registry.get(id) else { return };
+        let (kind, world) = (server.facts.kind, server.facts.world);
+        if server.ordered_to_drain {
             out.send(conn, DrainOrder {});
+        }
+        if kind != ServerKind::Gateway {
+            self.place(world, out);
         }
         if players == 0 {
             self.presented(id, 0, out);
+        }
+    }
+
+    // Gateways.
+
+    fn welcome_gateway(&mut self, id: ServerId, out: &mut Out) {
+        let Some(server) = self.registry.get(id) else { return };
+        if let (Some(world), Some(conn)) = (server.world_behind(), server.conn) {
+            self.placement.welcome(self.now, &self.registry, (world, conn), out);
+            self.place(world, out);
+        }
+    }
+
+    /// A gateway says which servers it stands before.
+    fn stands_before(&mut self, id: ServerId, before: Before, out: &mut Out) {
+        let Some(gateway) = self.registry.get_mut(id) else { return };
+        gateway.way.stands_before(before);
+        let world = gateway.facts.world;
+        self.place(world, out);
+    }
+
+    /// Something has become of a server; if that is a gateway of this world, those behind it are placed anew.
+    fn place_behind(&mut self, world: Option<WorldId>, out: &mut Out) {
+        if let Some(world) = world {
+            self.place(world, out);
+        }
+    }
+
+    /// Chooses gateways anew; who is reached elsewhere now is told, and whoever sends clients there.
+    fn place(&mut self, world: WorldId, out: &mut Out) {
+        for id in placement::place(&mut self.registry, world) {
+            self.counts.placements += 1;
+            self.unshown = true;
+            let Some(server) = self.registry.get(id) else { continue };
+            if let Some(conn) = server.conn {
+                out.send(conn, Placed { address: server.facts.address.clone() });
+            }
+            directory::offer_elsewhere(self.now, &mut self.registry, id, out);
         }
     }
 
@@ -309,7 +368,9 @@ impl Manager {
         if let Some(conn) = server.conn {
             out.send(conn, DrainOrder {});
         }
+        let behind = server.world_behind();
         self.directory.withdraw(&mut self.registry, id, out);
+        self.place_behind(behind, out);
         self.unshown = true;
     }
 
@@ -348,6 +409,7 @@ impl Manager {
         if self.registry.presented(id, players) {
             self.presence.sweep();
             self.directory.welcome(self.now, &mut self.registry, id, out);
+            self.welcome_gateway(id, out);
         }
     }
 
@@ -355,8 +417,15 @@ impl Manager {
 
     fn load(&mut self, id: ServerId, load: &Load, out: &mut Out) {
         let Some(server) = self.registry.get_mut(id) else { return };
+        let drained_before = server.draining;
         server.report(self.now, load);
+        let (behind, begins_to_drain) = (server.world_behind(), server.draining && !drained_before);
         self.directory.withdraw(&mut self.registry, id, out);
+        if begins_to_drain {
+            self.place_behind(behind, out);
+        } else if let Some(world) = behind {
+            self.placement.has_news_of(world);
+        }
     }
 
     fn arbitrate(&mut self, id: ServerId, conn: ConnId, arbitrate: &Arbitrate, out: &mut Out) {
@@ -496,6 +565,7 @@ fn is_expected(server: &Server, message: &Message) -> bool {
         }
         Message::Release(release) => is_room && release.identity.world == facts.world,
         Message::Evicted(_) => is_room,
+        Message::Before(before) => facts.kind == ServerKind::Gateway && placement::is_well_formed(before),
         Message::Present(Present { players }) => {
             is_room
                 && players.len() <= PRESENT_PLAYERS_MAX
@@ -512,12 +582,13 @@ fn micros(span: Duration) -> u32 {
 }
 
 fn is_well_formed(register: &Register) -> bool {
-    let Register { kind, name, address, rooms, .. } = register;
+    let Register { kind, name, address, inner, rooms, .. } = register;
     let is_sized = |text: &str, bytes_max: usize| !text.is_empty() && text.len() <= bytes_max;
     let numbers: BTreeSet<_> = rooms.iter().map(|report| report.room).collect();
     *kind != ServerKind::Manager
         && is_sized(&name.0, NAME_BYTES_MAX)
         && is_sized(&address.0, ADDRESS_BYTES_MAX)
+        && inner.0.len() <= ADDRESS_BYTES_MAX
         && (rooms.is_empty() || *kind == ServerKind::Room)
         && rooms.len() <= ROOMS_MAX
         && numbers.len() == rooms.len()

@@ -15,6 +15,7 @@
 
 use super::Config;
 use super::arbitration::{Kept, Ledger};
+use super::placement::Way;
 use super::pool::{Places, Pool, Slot};
 use crate::recent_rate::RecentRate;
 use alloc::collections::BTreeMap;
@@ -58,8 +59,10 @@ pub(super) struct Strain {
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that are true side by side, not states")]
 pub(super) struct Server {
-    /// As it presented itself last; populations are kept current, rooms are ordered by number.
+    /// As it presented itself last; populations are kept current, rooms are ordered by number, and the address is where
+    /// clients find it now.
     pub(super) facts: Register,
+    pub(super) way: Way,
     /// Its link; without one it is suspect.
     pub(super) conn: Option<ConnId>,
     pub(super) lease_ends: Time,
@@ -91,6 +94,7 @@ impl Server {
     fn new(conn: ConnId, facts: Register, lease_ends: Time) -> Self {
         Self {
             joining: Some(facts.players),
+            way: Way::of(&facts),
             facts,
             conn: Some(conn),
             lease_ends,
@@ -128,6 +132,11 @@ impl Server {
 
     pub(super) fn is(&self, kind: ServerKind, world: WorldId) -> bool {
         self.facts.kind == kind && self.facts.world == world
+    }
+
+    /// Of a gateway: the world whose servers it may stand before.
+    pub(super) fn world_behind(&self) -> Option<WorldId> {
+        (self.facts.kind == ServerKind::Gateway).then_some(self.facts.world)
     }
 
     pub(super) fn has_room(&self, room: RoomNo, game: GameId) -> bool {
@@ -451,6 +460,7 @@ impl Registry {
         }
         self.names.insert(facts.name.clone(), fresh);
         server.joining = Some(facts.players);
+        server.way.comes_back(&facts);
         self.pools
             .get_mut(&server.pool())
             .expect("invariant: a server has a pool")
@@ -522,6 +532,7 @@ impl Registry {
             assert!(server.joining.is_some(), "a former id is kept while joining, not longer");
         }
         self.check_pools();
+        super::placement::check_invariants(self);
         let mut links: Vec<_> = self.servers.values().filter_map(|server| server.conn).collect();
         links.sort_unstable();
         assert!(links.windows(2).all(|pair| pair[0] != pair[1]), "a link belongs to one server");

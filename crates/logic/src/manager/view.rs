@@ -47,12 +47,13 @@ fn flow_view((from, to, redirects): (&ServerName, &ServerName, u64)) -> FlowView
 }
 
 fn server_view(server: &Server) -> ServerView {
-    let Server { facts, renew, .. } = server;
+    let Server { facts, way, renew, .. } = server;
     ServerView {
         name: facts.name.clone(),
         kind: facts.kind.as_str(),
         state: server.state(),
         address: facts.address.clone(),
+        through: way.through().cloned(),
         world: facts.world,
         serving: server.reported.map_or(0, |reported| reported.serving),
         serve_max: facts.serve_max,
@@ -83,10 +84,12 @@ pub(super) fn figures(manager: &Manager, figures: &mut Figures) {
         (state, registry.iter().filter(|(_, server)| server.state() == state).count() as u64)
     };
     let servers = ["joining", "up", "suspect", "draining"].map(state);
+    let placed = registry.iter().filter(|(_, server)| server.way.through().is_some()).count() as u64;
     let held = presence.held();
     let (outstanding, ledger) = (registry.outstanding(), registry.ledger);
     figures.gauge("usher_links", "Connections on the links' listener.", links.len() as u64);
     figures.gauges("usher_servers", "Registered servers, by state.", "state", servers);
+    figures.gauge("usher_servers_placed", "Servers whose clients come through a gateway.", placed);
     figures.gauge("usher_presence_players", "Accounts in at least one room.", held.players as u64);
     figures.gauge("usher_presence_places", "Places that accounts have in rooms.", held.places as u64);
     figures.gauge("usher_presence_entries", "Accounts that presence remembers.", presence.len() as u64);
@@ -142,6 +145,11 @@ fn counted(counts: &Counts, figures: &mut Figures) {
         counts.time_jumps,
     );
     figures.counter("usher_unexpected_total", "Connections closed for what they said.", counts.unexpected);
+    figures.counter(
+        "usher_placements_total",
+        "Times that a server's clients were given another way to it: a gateway, another one, or none.",
+        counts.placements,
+    );
     let decided = "Redirects decided for other servers, by their kind.";
     figures.counters("usher_redirects_decided_total", decided, "kind", redirects);
     figures.counter(

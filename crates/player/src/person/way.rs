@@ -46,7 +46,7 @@ impl<F: FnMut(News)> Person<F> {
         match kind {
             ServerKind::Login => &self.config.logins,
             ServerKind::Hall => &self.halls,
-            ServerKind::Room | ServerKind::Manager => &[],
+            ServerKind::Room | ServerKind::Manager | ServerKind::Gateway => &[],
         }
     }
 
@@ -96,7 +96,7 @@ impl<F: FnMut(News)> Person<F> {
                 self.kept.clear();
                 self.send(step, GetDirectory { game: None });
             }
-            ServerKind::Room | ServerKind::Manager => self.enter(step),
+            ServerKind::Room | ServerKind::Manager | ServerKind::Gateway => self.enter(step),
         }
     }
 

@@ -199,6 +199,7 @@ fn node() -> Vec<Message> {
         connections_max: u32::MAX,
         rooms: rooms(),
         players: u32::MAX,
+        inner: address(),
     };
     let player = PlayerPresent { identity: WHO, game: GAME, room: ROOM, entered_unix_ms: u64::MAX };
     let renew = Renew {
@@ -223,12 +224,14 @@ fn node() -> Vec<Message> {
         Release { request, identity: WHO, game: GAME, room: ROOM }.into(),
         Evicted { world: WORLD, account: ACCOUNT, below: GENERATION }.into(),
         Locate { request, identity: WHO }.into(),
+        Before { servers: vec![Front { server: name(), address: address() }; FRONTS_MAX] }.into(),
     ]
 }
 
 fn manager() -> Vec<Message> {
     let request = u64::MAX;
     let verdict = Verdict::Elsewhere { address: address(), room: ROOM };
+    let inner = InnerServer { server: name(), kind: ServerKind::Gateway, address: address() };
     vec![
         Registered { lease_ms: u32::MAX }.into(),
         RegisterDenied { reason: RegisterDenial::NameTaken }.into(),
@@ -244,6 +247,8 @@ fn manager() -> Vec<Message> {
         DrainOrder {}.into(),
         Revoked { logins: vec![(ACCOUNT, GENERATION); REVOKED_MAX] }.into(),
         Announce { text: text(ANNOUNCEMENT_BYTES_MAX) }.into(),
+        Inner { servers: vec![inner; FRONTS_MAX] }.into(),
+        Placed { address: address() }.into(),
     ]
 }
 

@@ -3,8 +3,8 @@
 //! Why: load, presence and the directory flow up, arbitration and eviction flow down.
 //! Invariants: requests carry an id and may be repeated; counts are sent as they are, never as differences;
 //! a manager that has lost everything is rebuilt from [`Register`] and [`Present`].
-//! Limits: [`crate::limits::PRESENT_PLAYERS_MAX`], [`crate::limits::REDEEMED_MAX`] and [`crate::limits::REVOKED_MAX`]
-//! entries a message.
+//! Limits: [`crate::limits::PRESENT_PLAYERS_MAX`], [`crate::limits::REDEEMED_MAX`], [`crate::limits::REVOKED_MAX`] and
+//! [`crate::limits::FRONTS_MAX`] entries a message.
 //! Read next: `usher-logic`'s `manager`.
 
 use super::hall::SeatKept;
@@ -46,6 +46,9 @@ pub struct Register {
     /// How many players will be presented before this registration is complete.
     #[serde(default)]
     pub players: u32,
+    /// Where gateways find me; empty: nowhere.
+    #[serde(default, skip_serializing_if = "Address::is_empty")]
+    pub inner: Address,
 }
 
 /// One room as its server reports it.
@@ -85,7 +88,7 @@ pub enum RegisterDenial {
     NameTaken,
     /// Your clock is further off than `clock_skew_max`.
     ClockSkew,
-    /// The name or address is empty or too long, or there are too many rooms.
+    /// The name or address is empty or too long, or there are too many rooms. (The inner address may be empty.)
     Malformed,
 }
 
@@ -326,6 +329,49 @@ pub struct Halls {
 pub struct WorldsUp {
     /// By number; at most [`crate::limits::WORLDS_MAX`].
     pub worlds: Vec<WorldEntry>,
+}
+
+/// I stand before these servers, each reached at an address of mine: all of them, replacing what was said before. A
+/// gateway's alone; after [`Register`], and on each change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    /// At most [`crate::limits::FRONTS_MAX`].
+    pub servers: Vec<Front>,
+}
+
+/// A server that a gateway stands before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Front {
+    /// The server.
+    pub server: ServerName,
+    /// Where clients find it, at the gateway.
+    pub address: Address,
+}
+
+/// The servers of your world that a gateway may stand before, for gateways: all of them, replacing what was said before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inner {
+    /// By name; at most [`crate::limits::FRONTS_MAX`]. In a larger world a gateway's config says which are its own.
+    pub servers: Vec<InnerServer>,
+}
+
+/// A server that lets gateways in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InnerServer {
+    /// The server.
+    pub server: ServerName,
+    /// What it is.
+    pub kind: ServerKind,
+    /// Where gateways find it.
+    pub address: Address,
+}
+
+/// Clients find you there: at a gateway that stands before you, or again where you said yourself. Until the manager says
+/// so on a link, it is where you said yourself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placed {
+    /// There.
+    pub address: Address,
 }
 
 /// Empty yourself.

@@ -43,7 +43,7 @@ pub enum Speaker {
     Client,
     /// A login, hall or room server, to a player.
     Server,
-    /// A login, hall or room server, to the manager.
+    /// A login, hall or room server or a gateway, to the manager.
     Node,
     /// The manager, to a server.
     Manager,
@@ -225,6 +225,9 @@ messages! {
     0x1018 WorldsUp          Map   65_536  Manager;
     0x1019 ArbitrateParty    Array 96      Node;
     0x101a Announce          Map   576     Manager;
+    0x101b Before            Map   20_480  Node;
+    0x101c Inner             Map   21_504  Manager;
+    0x101d Placed            Map   288     Manager;
     // push: terminals
     0x2001 TerminalHello     Map   128     Terminal;
     0x2002 HelloDenied       Map   64      Push;

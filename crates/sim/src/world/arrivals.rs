@@ -80,7 +80,7 @@ impl World {
             Some(ServerKind::Login) => hello.role == Role::Login,
             Some(ServerKind::Hall) => hello.role == Role::Hall,
             Some(ServerKind::Room) => hello.role == Role::Room,
-            Some(ServerKind::Manager) | None => false,
+            Some(ServerKind::Manager | ServerKind::Gateway) | None => false,
         };
         let peer = match kind {
             _ if !is_role => Err(CloseReason::WrongRole),

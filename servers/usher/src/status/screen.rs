@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 /// Kinds in the order of a player's way.
-const KINDS: [&str; 4] = ["manager", "login", "hall", "room"];
+const KINDS: [&str; 5] = ["manager", "login", "gateway", "hall", "room"];
 const BAR_WIDTH: usize = 20;
 /// Rooms by how full they are: what it is called, and up to which share of the places, in percent.
 const FILLS: [(&str, u64); 6] =

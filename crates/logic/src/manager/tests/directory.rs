@@ -4,7 +4,6 @@
 
 use super::super::HallsOrder;
 use super::*;
-use usher_proto::Address;
 use usher_proto::machine::FlowView;
 use usher_proto::message::{Arbitrate, Halls, RoomsGone, RoomsOf};
 
@@ -138,7 +137,7 @@ fn in_the_first_lease_nothing_is_withdrawn_and_afterwards_what_is_still_away() {
 
 impl Cluster {
     /// What a login was told of halls since it was asked last.
-    fn told_halls(&mut self, login: ConnId) -> Vec<Message> {
+    pub(super) fn told_halls(&mut self, login: ConnId) -> Vec<Message> {
         let heard = self.heard(login).into_iter();
         heard.filter(|message| matches!(message, Message::Halls(_))).collect()
     }

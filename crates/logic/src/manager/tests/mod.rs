@@ -7,6 +7,7 @@
 mod arbitration;
 mod directory;
 mod entering;
+mod placing;
 mod registration;
 mod shadow;
 mod worlds;
@@ -25,8 +26,8 @@ use usher_proto::message::{
     Released, Renew, RoomReport, Verdict,
 };
 use usher_proto::{
-    AccountId, ConnId, Figures, GameId, Generation, Identity, Input, Machine, Outbox, Output, Reservation,
-    RoomNo, ServerKind, SessionId, Time, WorldId,
+    AccountId, Address, ConnId, Figures, GameId, Generation, Identity, Input, Machine, Outbox, Output,
+    Reservation, RoomNo, ServerKind, SessionId, Time, WorldId,
 };
 
 const WORLD: WorldId = WorldId(1);
@@ -207,6 +208,7 @@ impl Cluster {
             connections_max: 125,
             rooms: if kind == ServerKind::Room { rooms() } else { Vec::new() },
             players: 0,
+            inner: Address::default(),
         }
     }
 

@@ -16,7 +16,9 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use usher_proto::limits::PRESENT_PLAYERS_MAX;
-use usher_proto::message::{Announce, Announced, CloseReason, EnterDenial, Evict, Evicted, Present, Verdict};
+use usher_proto::message::{
+    Announce, Announced, CloseReason, EnterDenial, Evict, Evicted, Placed, Present, Verdict,
+};
 use usher_proto::{ConnId, Message, Output, Time};
 
 impl Door {
@@ -49,7 +51,9 @@ impl Door {
 
     pub(super) fn manager_said(&mut self, now: Time, message: Message, out: &mut Out) {
         match message {
-            Message::Registered(_) | Message::Closing(_) => {}
+            Message::Registered(_) => self.address = self.config.node.address.clone(),
+            Message::Placed(Placed { address }) => self.address = address,
+            Message::Closing(_) => {}
             Message::RegisterDenied(_) => self.link_down(now, out),
             Message::Claimed(claimed) => self.claimed(now, claimed.request, claimed.verdict, out),
             Message::Arbitrated(answer) => self.arbitrated(now, answer, out),

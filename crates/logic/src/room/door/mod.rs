@@ -38,8 +38,8 @@ use usher_proto::message::{
     WatchDenied,
 };
 use usher_proto::{
-    AccountId, ConnId, Figures, Generation, Identity, Input, Message, Outbox, Output, Reservation, RoomNo,
-    Time,
+    AccountId, Address, ConnId, Figures, Generation, Identity, Input, Message, Outbox, Output, Reservation,
+    RoomNo, Time,
 };
 
 type Out = Outbox<RoomNote>;
@@ -50,6 +50,8 @@ pub struct Door {
     config: Arc<RoomConfig>,
     admission: Admission,
     uplink: Uplink,
+    /// Where players find this server, as the manager says.
+    address: Address,
     guests: Guests,
     places: Places,
     requests: Requests,
@@ -89,6 +91,7 @@ impl Door {
         Self {
             admission: Admission::new(&config.node),
             uplink: Uplink::new(&config.node),
+            address: config.node.address.clone(),
             guests: Guests::new(seed),
             places: Places::new(config),
             requests: Requests::default(),
@@ -253,7 +256,7 @@ impl Door {
                 return Ok(Way::Back(room, resident));
             }
             (Some((room, _)), _) => {
-                return Err(EnterDenial::Elsewhere { address: self.config.node.address.clone(), room });
+                return Err(EnterDenial::Elsewhere { address: self.address.clone(), room });
             }
             (None, _) if self.draining => return Err(EnterDenial::Draining),
             (None, _) => {}

@@ -6,8 +6,8 @@ use alloc::vec;
 use usher_proto::machine::Peer;
 use usher_proto::message::{
     Act, ActDenial, ActDenied, Chat, ChatDenial, ChatDenied, Claimed, CloseReason, Closing, Dismiss, Enter,
-    EnterDenial, GetDirectory, Leave, Left, Ready, SetTableRules, Sit, SitDenial, SitDenied, Stand, Stood,
-    TableChat, TableDenial, TableDenied, TableRules, Unwatch, Unwatched, Verdict, Watch, WatchDenial,
+    EnterDenial, GetDirectory, Leave, Left, Placed, Ready, SetTableRules, Sit, SitDenial, SitDenied, Stand,
+    Stood, TableChat, TableDenial, TableDenied, TableRules, Unwatch, Unwatched, Verdict, Watch, WatchDenial,
     WatchDenied, WhoIsHere,
 };
 use usher_proto::{Address, ConnId, GameId, Identity, Message, RoomNo, TableNo, WorldId};
@@ -152,6 +152,23 @@ fn one_login_is_in_one_room_of_a_game() {
     let here = EnterDenial::Elsewhere { address: "room".into(), room: RoomNo(0) };
     assert_eq!(house.enter(2, 1), denied(here));
     assert_eq!(house.figure("usher_players"), 1);
+}
+
+#[test]
+fn a_server_is_where_its_manager_says_on_this_link() {
+    let mut house = House::open(config(2, 2));
+    house.arrive(1, who(1, 1), 0);
+    house.connect(2, who(1, 1));
+    let at = |address: &str| denied(EnterDenial::Elsewhere { address: address.into(), room: RoomNo(0) });
+    house.manager_says(Placed { address: "gateway".into() });
+    assert_eq!(house.enter(2, 1), at("gateway"));
+    house.link_down();
+    assert_eq!(house.enter(2, 1), at("gateway"), "as far as anybody knows");
+    house.link_up();
+    assert_eq!(house.enter(2, 1), at("room"), "this manager has said nothing");
+    house.manager_says(Placed { address: "gateway".into() });
+    house.manager_says(Placed { address: "room".into() });
+    assert_eq!(house.enter(2, 1), at("room"));
 }
 
 #[test]

@@ -9,6 +9,9 @@ const [confirm, field, input] = ["confirm", "token-field", "token"].map(part);
 const WHAT = {
   login: () => "Nobody new is let in, and who is there finishes. Then the process ends.",
   hall: () => "Nobody new is let in, and who is there finishes. Then the process ends.",
+  gateway: ({ serving }) =>
+    `Nobody is sent through it any more. ${counted(serving, "connection")} will be closed, and who had them comes ` +
+    "back another way. When it is empty, the process ends.",
   room: ({ serving }) =>
     `Nobody new is let in. ${counted(serving, "player")} will end the hands that are being played and be shown ` +
     "to another server's room of the same game. When it is empty, the process ends.",
@@ -36,6 +39,8 @@ function lastOfItsKind({ name, kind, world, serving }, { servers }) {
   const others = servers.filter(
     (it) => it.kind === kind && it.world === world && it.name !== name && it.state === "up",
   );
+  if (!others.length && kind === "gateway")
+    return "No other gateway is up: clients will be sent to the servers themselves.";
   if (!others.length)
     return `No other ${kind === "room" ? "room server" : kind} is up: until one is, nobody gets past here.`;
   const places = others.reduce(

@@ -3,7 +3,13 @@
 import { ask } from "./drain.js";
 import { List, attribute, counted, element, kib, number, put, putFigure } from "./shown.js";
 
-const KINDS = { manager: "Manager", login: "Logins", hall: "Halls", room: "Room servers" };
+const KINDS = {
+  manager: "Manager",
+  login: "Logins",
+  gateway: "Gateways",
+  hall: "Halls",
+  room: "Room servers",
+};
 /** A state is told by sign and word, and only then by colour. */
 const SIGNS = { up: "●", joining: "◔", draining: "◑", suspect: "▲", gone: "✕" };
 /** CPU time is spent in bursts and reported once a second: shown is the mean over so long. */
@@ -108,7 +114,7 @@ function newRow({ server: { name, kind } }) {
 function showRow(row, { server, view, severalWorlds }) {
   Object.assign(row, { server, view });
   put(row.world, severalWorlds && isAsked(server) ? `world ${server.world}` : "");
-  put(row.address, server.address);
+  put(row.address, server.through ? `${server.address} by ${server.through}` : server.address);
   put(row.sign, SIGNS[server.state] ?? "?");
   put(row.state, server.state);
   attribute(row.root, "data-state", server.state);
