@@ -1,4 +1,5 @@
-//! Runs trials, seed after seed, on all cores: `seeds FIRST COUNT PLAYERS MINUTES [all]`.
+//! Runs trials, seed after seed, on all cores: `seeds FIRST COUNT PLAYERS MINUTES GATEWAYS [all]`. Gateways: a number, or
+//! `by-seed`, which is two in every second one.
 //!
 //! Why: `cargo xtask sim` builds and runs this, of the tree as it is and of trees with one rule less.
 //! Prints every tenth second how far it is. Of the seeds that fail the lowest comes last, with its cause and how to
@@ -62,12 +63,16 @@ fn main() -> ExitCode {
     let mut number = || arguments.next().and_then(|text| text.parse::<u64>().ok());
     let (Some(first), Some(count), Some(players), Some(minutes)) = (number(), number(), number(), number())
     else {
-        eprintln!("usage: seeds FIRST COUNT PLAYERS MINUTES [all]");
+        eprintln!("usage: seeds FIRST COUNT PLAYERS MINUTES GATEWAYS [all]");
         return ExitCode::from(2);
     };
+    let gateways = arguments.next().and_then(|text| text.parse().ok());
     let all = arguments.next().is_some_and(|word| word == "all");
     std::panic::set_hook(Box::new(|panic| PANIC.set(panic.to_string())));
-    let trial = |seed| Trial { seed, players: players as u32, minutes: minutes as u32 };
+    let trial = |seed| {
+        let trial = Trial::new(seed, players as u32, minutes as u32);
+        Trial { gateways: gateways.unwrap_or(trial.gateways), ..trial }
+    };
     if count == 1 {
         for (at, fault) in trial(first).scenario().faults() {
             println!("{at:>12?} {fault:?}");
@@ -95,7 +100,10 @@ fn main() -> ExitCode {
     println!("sim: longest until all was well and home: {}", slowest.join(", "));
     for (seed, cause) in sum.failed.iter().rev() {
         println!("sim: seed {seed} FAILED: {cause}");
-        println!("     replay: cargo xtask sim --seed {seed} --players {players} --minutes {minutes}");
+        let gateways = trial(*seed).gateways;
+        println!(
+            "     replay: cargo xtask sim --seed {seed} --players {players} --minutes {minutes} --gateways {gateways}"
+        );
     }
     if sum.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -55,6 +55,13 @@ pub enum Fault {
     },
     /// The server's link to its manager breaks; it calls again.
     CutLink(ServerName),
+    /// The connection of a gateway to a server breaks, and with it everybody's who comes to that server through it.
+    CutTrunk {
+        /// The gateway.
+        gateway: ServerName,
+        /// The server.
+        server: ServerName,
+    },
     /// So many of a thousand players' connections to the server end, on both sides; who they hit is chance.
     CutPlayers(ServerName, u32),
     /// Somebody who recorded players' first frames at room servers sends so many of them to the server, again.

@@ -6,6 +6,7 @@
 //! Read next: `process.rs`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use usher_logic::gateway::Gateway;
 use usher_logic::hall::Hall;
 use usher_logic::hand::words;
 use usher_logic::login::Login;
@@ -24,16 +25,18 @@ pub(crate) enum AnyMachine {
     Login(Box<Login>),
     Hall(Box<Hall>),
     Room(Box<RoomServer>),
+    Gateway(Box<Gateway>),
     Crowd(Box<Crowd<Tally>>),
 }
 
 impl AnyMachine {
     pub(crate) fn handle(&mut self, now: Time, input: In) -> Vec<Out> {
         match self {
-            Self::Manager(machine) => alone(machine.as_mut(), now, input),
-            Self::Login(machine) => alone(machine.as_mut(), now, input),
-            Self::Hall(machine) => alone(machine.as_mut(), now, input),
-            Self::Crowd(machine) => alone(machine.as_mut(), now, input),
+            Self::Manager(machine) => step(machine.as_mut(), now, input),
+            Self::Login(machine) => step(machine.as_mut(), now, input),
+            Self::Hall(machine) => step(machine.as_mut(), now, input),
+            Self::Gateway(machine) => step(machine.as_mut(), now, input),
+            Self::Crowd(machine) => step(machine.as_mut(), now, input),
             Self::Room(machine) => {
                 let mut out = Outbox::default();
                 machine.handle(now, input, &mut out);
@@ -48,6 +51,7 @@ impl AnyMachine {
             Self::Login(machine) => machine.next_timeout(),
             Self::Hall(machine) => machine.next_timeout(),
             Self::Room(machine) => machine.next_timeout(),
+            Self::Gateway(machine) => machine.next_timeout(),
             Self::Crowd(machine) => machine.next_timeout(),
         }
     }
@@ -58,8 +62,14 @@ impl AnyMachine {
             Self::Login(machine) => machine.check_invariants(),
             Self::Hall(machine) => machine.check_invariants(),
             Self::Room(machine) => machine.check_invariants(),
+            Self::Gateway(machine) => machine.check_invariants(),
             Self::Crowd(machine) => machine.check_invariants(),
         }
+    }
+
+    /// If it is a gateway's.
+    pub(crate) fn gateway(&mut self) -> Option<&mut Gateway> {
+        if let Self::Gateway(machine) = self { Some(machine) } else { None }
     }
 
     pub(crate) fn figures(&self, figures: &mut Figures) {
@@ -68,15 +78,20 @@ impl AnyMachine {
             Self::Login(machine) => machine.figures(figures),
             Self::Hall(machine) => machine.figures(figures),
             Self::Room(machine) => machine.figures(figures),
+            Self::Gateway(machine) => machine.figures(figures),
             Self::Crowd(machine) => machine.figures(figures),
         }
     }
 }
 
+fn step<M: Machine>(machine: &mut M, now: Time, input: In) -> Vec<Out> {
+    alone(|out| machine.handle(now, input_of(input), out))
+}
+
 /// A step of a machine of one shard: nobody tells it anything, and it hands nothing over.
-fn alone<M: Machine>(machine: &mut M, now: Time, input: In) -> Vec<Out> {
+pub(crate) fn alone<N>(step: impl FnOnce(&mut Outbox<N>)) -> Vec<Out> {
     let mut out = Outbox::default();
-    machine.handle(now, input_of(input), &mut out);
+    step(&mut out);
     out.drain().map(output_of).collect()
 }
 

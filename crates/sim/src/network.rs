@@ -27,6 +27,8 @@ pub(crate) enum Packet {
     Hello(Hello),
     /// A server's first frame, at its manager.
     LinkHello(ServerName),
+    /// A gateway's first frame, at a server.
+    TrunkHello,
     /// Come in.
     Admitted,
     /// The caller's proof of its key: its first transport frame.
@@ -97,6 +99,10 @@ pub(crate) enum Purpose {
     Dial(u64),
     /// A server's link to its manager.
     Link,
+    /// A gateway's connection to a server.
+    Trunk,
+    /// A player's, on that trunk, by a gateway.
+    Virtual(ConnId),
     /// A recorded first frame: nothing follows it, for who sends it has no key.
     Replay,
 }

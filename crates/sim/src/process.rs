@@ -9,6 +9,7 @@
 
 use crate::machine::AnyMachine;
 use crate::schedule::Event;
+use crate::world::Standing;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 use usher_proto::machine::ClusterView;
@@ -93,6 +94,8 @@ pub(crate) struct Process {
     pub(crate) link: Option<ConnId>,
     pub(crate) view: Option<ClusterView>,
     pub(crate) drained: bool,
+    /// A gateway's trunks and players.
+    pub(crate) standing: Option<Standing>,
     /// How far its wall clock is off.
     pub(crate) skew_ms: i64,
     pub(crate) pace: Pace,
@@ -124,6 +127,7 @@ impl Process {
             link: None,
             view: None,
             drained: false,
+            standing: None,
             skew_ms: 0,
             pace: Pace::Brisk,
             inbox: VecDeque::new(),

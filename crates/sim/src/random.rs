@@ -1,8 +1,9 @@
-//! Plans drawn by a seed: a whole cluster, four crowds of players, and faults of every kind.
+//! Plans drawn by a seed: a whole cluster, five crowds of players, and faults of every kind.
 //!
 //! Why: what nobody thinks of to write down, dice come upon.
 //! The cluster: a manager; three logins and three halls, of which the first are too small for the rush; four room servers,
-//! of which any one may be away and there are seats for all. Every clock is off, within what is allowed.
+//! of which any one may be away and there are seats for all. With gateways, each before every hall and room server and a
+//! little too small to be the only one. Every clock is off, within what is allowed.
 //! The crowds: who sit all night; who change tables, rooms, leave, come back and drop; who log in twice and more to the
 //! same few accounts, at the same moment; who come late and all at once.
 //! Invariants: the same seed draws the same plan; every fault is over when [`healed_after`] has passed.
@@ -14,12 +15,13 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use std::time::Duration;
 use usher_games::GameKind;
+use usher_logic::gateway::GatewayConfig;
 use usher_logic::hall::HallConfig;
 use usher_logic::login::LoginConfig;
 use usher_logic::manager;
 use usher_logic::room::{RoomConfig, RoomSpec};
 use usher_player::{Accounts, After, Config, Evening, Mix, Plan, Play};
-use usher_proto::{NodeConfig, ServerKind, ServerName};
+use usher_proto::{Address, NodeConfig, ServerKind, ServerName};
 
 /// Which crowd is which, by its number.
 pub(crate) const SITTERS: usize = 0;
@@ -80,9 +82,9 @@ impl Dice {
 }
 
 /// A plan for so many players, whose faults take five of six of so many minutes.
-pub(crate) fn scenario(seed: u64, players: u32, minutes: u32) -> Scenario {
+pub(crate) fn scenario(seed: u64, players: u32, minutes: u32, gateways: u32) -> Scenario {
     let mut dice = Dice(ChaCha8Rng::seed_from_u64(seed));
-    let mut scenario = cluster(Scenario::new(seed), players);
+    let mut scenario = cluster(Scenario::new(seed), players, gateways);
     let servers: Vec<ServerName> = scenario.names().collect();
     for name in &servers {
         scenario = scenario.skew(name.clone(), dice.skew_ms(SKEW_MAX_MS));
@@ -93,11 +95,20 @@ pub(crate) fn scenario(seed: u64, players: u32, minutes: u32) -> Scenario {
     scenario.check_each = 64;
     scenario.time_max = Duration::from_secs(60 * u64::from(minutes) + 1200);
     let everybody: Vec<ServerName> = scenario.names().collect();
-    Faults { dice, servers, everybody, until: faults_until(minutes), healed: healed_after(minutes) }
+    let gateways = (1..=gateways).map(gateway).collect();
+    Faults { dice, servers, gateways, everybody, until: faults_until(minutes), healed: healed_after(minutes) }
         .add(scenario)
 }
 
-fn cluster(scenario: Scenario, players: u32) -> Scenario {
+fn gateway(number: u32) -> ServerName {
+    format!("gateway-{number}").as_str().into()
+}
+
+fn cluster(scenario: Scenario, players: u32, gateways: u32) -> Scenario {
+    let inner = |name: &str| {
+        let inner = (gateways > 0).then(|| Address::from(format!("{name}/inner").as_str()));
+        inner.unwrap_or_default()
+    };
     let door = |kind, name: &str, part: u32| {
         let serve_max = (players / 15).max(8);
         NodeConfig {
@@ -114,8 +125,8 @@ fn cluster(scenario: Scenario, players: u32) -> Scenario {
         scenario = scenario.login(LoginConfig { node, halls: halls.clone(), ..LoginConfig::default() });
     }
     for (name, part) in [("hall-1", 30), ("hall-2", 10), ("hall-3", 10)] {
-        scenario =
-            scenario.hall(HallConfig { node: door(ServerKind::Hall, name, part), ..HallConfig::default() });
+        let node = NodeConfig { inner: inner(name), ..door(ServerKind::Hall, name, part) };
+        scenario = scenario.hall(HallConfig { node, ..HallConfig::default() });
     }
     let servers = [
         ("room-1", GameKind::Gomoku, 35),
@@ -127,12 +138,18 @@ fn cluster(scenario: Scenario, players: u32) -> Scenario {
         let spec =
             |number| RoomSpec::new(&format!("{name}/{number}"), game, (players * percent / 100).max(6));
         scenario = scenario.room(RoomConfig {
-            node: node(ServerKind::Room, name),
+            node: NodeConfig { inner: inner(name), ..node(ServerKind::Room, name) },
             rooms: (0..2).map(spec).collect(),
             floors: 2,
             seat_grace: Duration::from_secs(30),
             ..RoomConfig::default()
         });
+    }
+    for number in 1..=gateways {
+        let serve_max = (players * 6 / 10).max(8);
+        let node = node(ServerKind::Gateway, &gateway(number).0);
+        let node = NodeConfig { serve_max, connections_max: serve_max / 4 * 5, ..node };
+        scenario = scenario.gateway(GatewayConfig { node, ..GatewayConfig::default() });
     }
     scenario
 }
@@ -199,6 +216,7 @@ fn crowds(dice: &mut Dice, seed: u64, players: u32, minutes: u32) -> Vec<Config>
 struct Faults {
     dice: Dice,
     servers: Vec<ServerName>,
+    gateways: Vec<ServerName>,
     everybody: Vec<ServerName>,
     until: Duration,
     healed: Duration,
@@ -224,7 +242,7 @@ impl Faults {
         let now = Duration::ZERO;
         let name = dice.one_of(&self.servers).clone();
         let lasts = dice.time(Duration::from_millis(300), LASTS_MAX);
-        match dice.below(11) {
+        match dice.below(if self.gateways.is_empty() { 11 } else { 14 }) {
             0 | 1 => vec![(now, Fault::Crash(name.clone())), (lasts, Fault::Restart(name))],
             2 => {
                 let skew_ms = dice.skew_ms(10_000);
@@ -242,7 +260,9 @@ impl Faults {
             3 => vec![(now, Fault::Stop(name, lasts))],
             4 => {
                 // A manager that is late for seconds gives leases up that were renewed: it is for the operator to know.
-                let step_max = if &*name.0 == "manager" { 500 } else { 20_000 };
+                // What all say to all goes through a gateway.
+                let is_busy = &*name.0 == "manager" || self.gateways.contains(&name);
+                let step_max = if is_busy { 500 } else { 20_000 };
                 let step = Duration::from_micros(dice.among(50, step_max));
                 vec![(now, Fault::Slow { name, step, lasts: lasts / 2 })]
             }
@@ -260,7 +280,7 @@ impl Faults {
             }
             8 => vec![(now, Fault::CutLink(name))],
             9 => vec![(now, Fault::CutPlayers(name, dice.among(50, 1000) as u32))],
-            _ => {
+            10 => {
                 let room = format!("room-{}", dice.among(1, 4));
                 let count = dice.among(20, 400) as u32;
                 vec![
@@ -268,6 +288,24 @@ impl Faults {
                     (now, Fault::Echo(room.as_str().into(), lasts)),
                 ]
             }
+            _ => self.draw_gateways(lasts),
         }
+    }
+
+    /// A gateway is hit: it dies, it is emptied, or it loses a server.
+    fn draw_gateways(&mut self, lasts: Duration) -> Vec<(Duration, Fault)> {
+        let dice = &mut self.dice;
+        let gateway = dice.one_of(&self.gateways).clone();
+        let first = match dice.below(4) {
+            0 => Fault::Crash(gateway.clone()),
+            1 => Fault::Drain(gateway.clone()),
+            2 => Fault::OrderDrain(gateway.clone()),
+            _ => {
+                let server = ["hall-1", "hall-2", "hall-3", "room-1", "room-2", "room-3", "room-4"];
+                let server = (*dice.one_of(&server)).into();
+                return vec![(Duration::ZERO, Fault::CutTrunk { gateway, server })];
+            }
+        };
+        vec![(Duration::ZERO, first), (lasts, Fault::Restart(gateway))]
     }
 }

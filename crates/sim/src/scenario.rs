@@ -7,15 +7,17 @@
 use crate::fault::Fault;
 use crate::machine::{AnyMachine, TOOLS};
 use crate::process::Process;
+use crate::world::Standing;
 use crate::world::World;
 use std::sync::Arc;
 use std::time::Duration;
+use usher_logic::gateway::{Gateway, GatewayConfig};
 use usher_logic::hall::{Hall, HallConfig};
 use usher_logic::login::{Login, LoginConfig};
 use usher_logic::manager::{self, Manager};
 use usher_logic::room::{RoomConfig, RoomServer};
 use usher_player::{Config as CrowdConfig, Crowd, Tally};
-use usher_proto::{NodeConfig, ServerKind, ServerName, ShardId, Time};
+use usher_proto::{Address, NodeConfig, ServerKind, ServerName, ShardId, Time};
 
 /// The wall clock at the world's time zero.
 const UNIX_MS_AT_START: u64 = 1_700_000_000_000;
@@ -27,6 +29,7 @@ pub(crate) enum Plan {
     Login(LoginConfig),
     Hall(HallConfig),
     Room(RoomConfig),
+    Gateway(GatewayConfig),
     Crowd(CrowdConfig),
 }
 
@@ -84,6 +87,11 @@ impl Scenario {
         self.with(Plan::Room(config))
     }
 
+    /// With a gateway, before every server whose config has an inner address.
+    pub fn gateway(self, config: GatewayConfig) -> Self {
+        self.with(Plan::Gateway(config))
+    }
+
     /// With players.
     pub fn crowd(self, config: CrowdConfig) -> Self {
         self.with(Plan::Crowd(config))
@@ -129,6 +137,7 @@ impl Plan {
             Self::Login(config) => config.node.name.clone(),
             Self::Hall(config) => config.node.name.clone(),
             Self::Room(config) => config.node.name.clone(),
+            Self::Gateway(config) => config.node.name.clone(),
             Self::Crowd(_) => ServerName::from(format!("crowd-{number}")),
         }
     }
@@ -139,7 +148,7 @@ impl Plan {
             Self::Login(config) => &config.node,
             Self::Hall(config) => &config.node,
             Self::Room(config) => &config.node,
-            Self::Manager(_) | Self::Crowd(_) => return None,
+            Self::Manager(_) | Self::Gateway(_) | Self::Crowd(_) => return None,
         };
         Some(node.serve_max.min(node.serve_per_second_max))
     }
@@ -168,13 +177,31 @@ impl Plan {
                 let room = |machine| AnyMachine::Room(Box::new(machine));
                 (Some(ServerKind::Room), (0..config.shards()).map(shard).map(room).collect())
             }
+            Self::Gateway(config) => {
+                let config = GatewayConfig { node: node(&config.node), ..config.clone() };
+                (Some(ServerKind::Gateway), vec![AnyMachine::Gateway(Box::new(Gateway::new(config)))])
+            }
             Self::Crowd(config) => {
                 let crowd = Crowd::new(config.clone(), Tally::default());
                 (None, vec![AnyMachine::Crowd(Box::new(crowd))])
             }
         };
-        let address = kind.map(|_| usher_proto::Address(name.0.clone()));
-        Process { skew_ms, ..Process::new(name, kind, address, now, machines) }
+        let address = kind.map(|_| Address(name.0.clone()));
+        let standing = match self {
+            Self::Gateway(config) => Some(Standing::new(config.node.connections_max)),
+            _ => None,
+        };
+        Process { standing, skew_ms, ..Process::new(name, kind, address, now, machines) }
+    }
+
+    /// Where gateways find the server, if it lets them in.
+    pub(crate) fn inner(&self) -> Option<&Address> {
+        let node = match self {
+            Self::Hall(config) => &config.node,
+            Self::Room(config) => &config.node,
+            _ => return None,
+        };
+        Some(&node.inner).filter(|inner| !inner.is_empty())
     }
 }
 

@@ -9,7 +9,7 @@ use crate::process::{Place, ProcessId};
 use std::collections::VecDeque;
 use usher_logic::room::RoomNote;
 use usher_proto::machine::{Answer, DialFailure};
-use usher_proto::{ConnId, ShardId, Time};
+use usher_proto::{ConnId, ServerName, ShardId, Time};
 
 /// One thing that happens.
 #[derive(Debug)]
@@ -30,6 +30,10 @@ pub(crate) enum Event {
     CallTimeout { conn: ConnId },
     /// A server calls its manager.
     CallManager { process: ProcessId },
+    /// A gateway calls a server.
+    CallTrunk { process: ProcessId, server: ServerName },
+    /// A gateway that is being emptied shows somebody out.
+    ShowOut { process: ProcessId },
     /// A server's transport renews its lease.
     Renew { process: ProcessId },
     /// A process that was to be emptied is empty, and ends.

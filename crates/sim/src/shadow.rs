@@ -4,17 +4,18 @@
 //! Checked at once: no room lets in more people than it has seats; no login is shown out while it is its account's newest
 //! (but one that two room servers have, which rule (h) settles); no more places are kept at a server than it has; a
 //! directory names no server that has been dead or has stood still for longer than a lease and the second it takes to
-//! tell. Checked when all is quiet: presence is what the rooms hold; an account is in one room, under one login; no
+//! tell; nobody is sent through a gateway that the manager knows to be suspect, draining or gone. Checked when all is quiet: presence is what the rooms hold; an account is in one room, under one login; no
 //! reservation is outstanding.
 //! Quiet is when for [`QUIET_AFTER`] nothing that changes presence, and no fault, has happened.
 //! Read next: `world.rs`, which asks.
 
+use crate::machine::In;
 use crate::process::{Process, ProcessId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use usher_proto::message::EnterDenial;
+use usher_proto::message::{Arbitrated, Claimed, EnterDenial, Verdict};
 use usher_proto::{
-    AccountId, Address, ConnId, Identity, Message, Reservation, ReservationId, RoomNo, ServerKind,
+    AccountId, Address, ConnId, Identity, Input, Message, Reservation, ReservationId, RoomNo, ServerKind,
     ServerName, SessionId, Time, WorldId,
 };
 
@@ -32,6 +33,10 @@ pub(crate) struct Shadow {
     inside: BTreeMap<(ProcessId, RoomNo), BTreeMap<AccountId, (ConnId, Identity)>>,
     places: BTreeMap<ConnId, (ProcessId, RoomNo, AccountId)>,
     capacities: BTreeMap<(ProcessId, RoomNo), u32>,
+    /// Which gateway and which server clients come to at an address, where that is a gateway's.
+    fronts: BTreeMap<Address, (ServerName, ServerName)>,
+    /// The links of gateways, by the manager's end, and whether it knows that they drain.
+    gateways: BTreeMap<ConnId, (ServerName, bool)>,
     /// Who is dead or stands still, and since when.
     away: BTreeMap<Address, Time>,
     /// When halls last could not be told.
@@ -72,7 +77,40 @@ impl Shadow {
         self.resumed(process);
         if process.kind == Some(ServerKind::Manager) {
             self.kept.clear();
+            self.gateways.clear();
         }
+    }
+
+    /// Clients come to that server at that address, by that gateway.
+    pub(crate) fn stands_before(&mut self, address: &Address, gateway: &ServerName, server: &ServerName) {
+        self.fronts.insert(address.clone(), (gateway.clone(), server.clone()));
+    }
+
+    /// What the manager knows of gateways from now on, this step included.
+    pub(crate) fn manager_hears(&mut self, input: &In) {
+        match input {
+            Input::Message { conn, message: Message::Register(it) } if it.kind == ServerKind::Gateway => {
+                self.gateways.insert(*conn, (it.name.clone(), false));
+            }
+            Input::Message { conn, message: Message::Load(load) } => {
+                if let Some((_, drains)) = self.gateways.get_mut(conn) {
+                    *drains |= load.draining;
+                }
+            }
+            Input::DrainServer { name } => {
+                for (_, drains) in self.gateways.values_mut().filter(|(gateway, _)| gateway == name) {
+                    *drains = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The manager sends clients to this address.
+    fn sends_to(&self, address: &Address) {
+        let Some((gateway, _)) = self.fronts.get(address) else { return };
+        let is_fit = self.gateways.values().any(|(name, drains)| name == gateway && !drains);
+        assert!(is_fit, "clients are sent to {address}, whose gateway has no link or drains");
     }
 
     pub(crate) fn died(&mut self, now: Time, process: &Process) {
@@ -146,14 +184,24 @@ impl Shadow {
             (Message::Left(_) | Message::Redirect(_), _) => self.left(conn),
             (Message::Directory(directory), _) => {
                 for room in &directory.rooms {
-                    let away_since = self.away.get(&room.address);
-                    let is_late = away_since.is_some_and(|&since| now - since > NAMED_WHILE_AWAY)
+                    let away_since = self.away_since(&room.address);
+                    let is_late = away_since.is_some_and(|since| now - since > NAMED_WHILE_AWAY)
                         && self.hindered_at.is_none_or(|at| now - at > NAMED_AFTER_HINDRANCE);
                     assert!(!is_late, "a directory names {}, away since {away_since:?}", room.address);
                 }
             }
             (Message::EnterDenied(denied), Some(identity)) if denied.reason == EnterDenial::Superseded => {
                 self.shown_out(&identity);
+            }
+            (Message::RoomsOf(rooms), _) => self.sends_to(&rooms.address),
+            (Message::Halls(halls), _) => halls.addresses.iter().for_each(|hall| self.sends_to(hall)),
+            (Message::Placed(placed), _) => self.sends_to(&placed.address),
+            (Message::Located(located), _) => {
+                located.seats.iter().for_each(|seat| self.sends_to(&seat.address));
+            }
+            (Message::Arbitrated(Arbitrated { to: Some((address, _)), .. }), _) => self.sends_to(address),
+            (Message::Claimed(Claimed { verdict: Verdict::Elsewhere { address, .. }, .. }), _) => {
+                self.sends_to(address);
             }
             (Message::Redeemed(redeemed), _) => {
                 self.unrest(now);
@@ -179,6 +227,15 @@ impl Shadow {
         }
     }
 
+    /// Since when nobody is served at this address: by a gateway, if either it or the server is away.
+    fn away_since(&self, address: &Address) -> Option<Time> {
+        let Some((gateway, server)) = self.fronts.get(address) else {
+            return self.away.get(address).copied();
+        };
+        let since = [gateway, server].map(|name| self.away.get(&Address(name.0.clone())).copied());
+        since.into_iter().flatten().min()
+    }
+
     fn entered(&mut self, process: ProcessId, conn: ConnId, identity: Identity, room: RoomNo) {
         self.left(conn);
         let people = self.inside.entry((process, room)).or_default();
@@ -192,6 +249,7 @@ impl Shadow {
 
     /// This connection is in no room any more.
     pub(crate) fn left(&mut self, conn: ConnId) {
+        self.gateways.remove(&conn);
         if let Some((process, room, account)) = self.places.remove(&conn)
             && let Some(people) = self.inside.get_mut(&(process, room))
         {

@@ -53,6 +53,8 @@ pub struct Trial {
     pub players: u32,
     /// Five of six of them have faults; that all becomes right takes about the sixth.
     pub minutes: u32,
+    /// Gateways, each before every hall and room server.
+    pub gateways: u32,
 }
 
 /// What came of one that went well.
@@ -75,9 +77,15 @@ pub struct Outcome {
 }
 
 impl Trial {
+    /// A seed of that size: every second has two gateways.
+    pub fn new(seed: u64, players: u32, minutes: u32) -> Self {
+        let gateways = if seed.is_multiple_of(2) { 2 } else { 0 };
+        Self { seed, players, minutes, gateways }
+    }
+
     /// Its plan.
     pub fn scenario(&self) -> Scenario {
-        random::scenario(self.seed, self.players, self.minutes)
+        random::scenario(self.seed, self.players, self.minutes, self.gateways)
     }
 
     /// Runs it. Panics at whatever does not hold, saying what.
@@ -166,7 +174,11 @@ fn check_agreement(world: &World) {
     assert_eq!(places, seated, "the manager knows of every seat, and of no other");
     let halls = world.servers(ServerKind::Hall);
     let known = world.figure(ServerKind::Hall, "usher_directory_servers");
-    assert_eq!(known, halls * world.servers(ServerKind::Room), "every hall knows every room server");
+    let rooms = world.servers(ServerKind::Room);
+    assert_eq!(known, halls * rooms, "every hall knows every room server");
+    let gateways = world.servers(ServerKind::Gateway);
+    let fronts = world.figure(ServerKind::Gateway, "usher_gateway_fronts");
+    assert_eq!(fronts, gateways * (halls + rooms), "every gateway stands before every hall and room server");
 }
 
 fn check_nothing_is_left(world: &World) {
@@ -174,6 +186,7 @@ fn check_nothing_is_left(world: &World) {
         (ServerKind::Login, "usher_serving"),
         (ServerKind::Hall, "usher_serving"),
         (ServerKind::Room, "usher_serving"),
+        (ServerKind::Gateway, "usher_serving"),
         (ServerKind::Room, "usher_places_held"),
         (ServerKind::Room, "usher_claims_pending"),
         (ServerKind::Room, "usher_releases_pending"),

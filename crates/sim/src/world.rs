@@ -3,14 +3,17 @@
 //! Why: the other world the machines live in, besides the runtime; whatever the transport does for them there
 //! (first frames, tickets, leases, links, groups, hand-over) is done here, by the same contract.
 //! Owns: the loop, the trace. What arrives is in `arrivals.rs`, what machines cause in `outputs.rs`, what goes
-//! wrong in `faults.rs`. Does not own: what must hold between machines (`shadow.rs`).
+//! wrong in `faults.rs`, what stands in between in `gateways.rs`. Does not own: what must hold between machines (`shadow.rs`).
 //! Invariants: everything random comes from the scenario's seed; outputs are carried out in order.
 //! Limits: [`SPINS_MAX`] timeouts of a machine at one instant, then it spins and the run fails; [`RECORDED_MAX`].
 //! Read next: `arrivals.rs`, `outputs.rs`.
 
 mod arrivals;
 mod faults;
+mod gateways;
 mod outputs;
+
+pub(crate) use gateways::Standing;
 
 use crate::machine::{AnyMachine, In};
 use crate::network::{Network, Packet, State, across, delay};
@@ -47,6 +50,8 @@ pub struct World {
     processes: Vec<Process>,
     /// Who answers at each address.
     doors: BTreeMap<Address, ProcessId>,
+    /// Which gateway answers for which server there.
+    fronts: BTreeMap<Address, (ProcessId, ServerName)>,
     network: Network,
     vault: Vault,
     results: Results,
@@ -72,6 +77,7 @@ impl World {
             dice: ChaCha8Rng::seed_from_u64(scenario.seed),
             processes: Vec::new(),
             doors: BTreeMap::new(),
+            fronts: BTreeMap::new(),
             network: Network::default(),
             vault: Vault::new(scenario.seed),
             results: Results::default(),
@@ -227,6 +233,8 @@ impl World {
             Event::Timer { at, due } => self.timer(at, due),
             Event::CallTimeout { conn } => self.call_timeout(conn),
             Event::CallManager { process } => self.call_manager(process),
+            Event::CallTrunk { process, server } => self.call_trunk(process, server),
+            Event::ShowOut { process } => self.show_out(process),
             Event::Renew { process } => self.renew(process),
             Event::Emptied { process } => self.end(process),
             Event::Work { process } => self.work(process),
@@ -243,6 +251,9 @@ impl World {
         let Some(shard) = process.shards.get_mut(usize::from(at.shard.0)).filter(|_| alive) else { return };
         self.steps += 1;
         self.trace = traced(self.trace, self.now, at, &input);
+        if process.kind == Some(ServerKind::Manager) {
+            self.shadow.manager_hears(&input);
+        }
         let outputs = shard.machine.handle(now, input);
         if self.steps.is_multiple_of(u64::from(self.scenario.check_each)) {
             shard.machine.check_invariants();
@@ -251,6 +262,7 @@ impl World {
             self.carry_out(at, output);
         }
         self.arm(at);
+        self.attend(at.process);
     }
 
     /// Plans a look at a machine's timeout.
@@ -298,11 +310,13 @@ impl World {
         }
         self.shadow.started(self.now, &process);
         let (kind, shards) = (process.kind, process.shards.len());
-        self.doors.extend(process.address.clone().map(|address| (address, id)));
+        let addresses = process.address.iter().chain(plan.inner());
+        self.doors.extend(addresses.map(|address| (address.clone(), id)));
         self.processes.push(process);
         for shard in 0..shards {
             self.arm(Place { process: id, shard: ShardId(shard as u16) });
         }
+        self.attend(id);
         if kind.is_some_and(|kind| kind != ServerKind::Manager) {
             self.call_manager_later(id);
             self.schedule.plan(self.now + RENEW_INTERVAL, Event::Renew { process: id });

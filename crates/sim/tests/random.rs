@@ -7,7 +7,7 @@ use usher_sim::Trial;
 
 /// Small enough for an unoptimised build.
 fn trial(seed: u64) -> Trial {
-    Trial { seed, players: 60, minutes: 3 }
+    Trial::new(seed, 60, 3)
 }
 
 #[test]
@@ -45,6 +45,9 @@ fn plans_hold_every_kind_of_fault() {
         "Partition",
         "CutLink",
         "CutPlayers",
+        "CutTrunk",
+        "Drain",
+        "OrderDrain",
         "Replay",
         "Echo",
     ];

@@ -6,9 +6,14 @@
 
 use usher_sim::Trial;
 
+/// Of the time before there were gateways.
 fn run(seed: u64) {
-    println!("cargo xtask sim --seed {seed}");
-    let outcome = Trial { seed, players: 300, minutes: 10 }.run();
+    run_with(seed, 0);
+}
+
+fn run_with(seed: u64, gateways: u32) {
+    println!("cargo xtask sim --seed {seed} --gateways {gateways}");
+    let outcome = Trial { seed, players: 300, minutes: 10, gateways }.run();
     assert!(outcome.faults >= 20 && outcome.hands > 100 && outcome.quiet_sweeps > 0, "{outcome:?}");
 }
 

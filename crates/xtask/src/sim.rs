@@ -32,6 +32,9 @@ pub(crate) struct Options {
     /// Virtual minutes of a seed, five of six with faults.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     minutes: u32,
+    /// Gateways before all halls and rooms; without it every second seed has two.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(0..=8))]
+    gateways: Option<u32>,
     /// Go on after a seed that fails, and name every one.
     #[arg(long)]
     all: bool,
@@ -70,6 +73,7 @@ impl Options {
         let first = self.seed.unwrap_or(1);
         command
             .args([first, seeds, self.players.into(), self.minutes.into()].map(|number| number.to_string()));
+        command.arg(self.gateways.map_or_else(|| "by-seed".into(), |gateways| gateways.to_string()));
         command.args(self.all.then_some("all"));
         command
     }

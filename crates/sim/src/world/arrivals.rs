@@ -6,6 +6,7 @@
 //! arrives at an end that its machine has closed is read and thrown away.
 //! Read next: `outputs.rs`.
 
+use super::outputs::last_word;
 use super::{CALL_TIMEOUT, RECORDED_MAX, World};
 use crate::network::{Packet, Purpose, State, across, is_caller};
 use crate::process::{Place, ProcessId};
@@ -17,8 +18,8 @@ use std::time::Duration;
 use usher_logic::room::RoomNote;
 use usher_proto::first_frame::Role;
 use usher_proto::machine::{DialFailure, Hello, Peer};
-use usher_proto::message::{CloseReason, Closing};
-use usher_proto::{Address, ConnId, Input, Message, Reservation, ServerKind, ServerName, ShardId};
+use usher_proto::message::CloseReason;
+use usher_proto::{Address, ConnId, Input, Reservation, ServerKind, ServerName, ShardId};
 
 /// Before a server calls its manager again, at least.
 const CALL_AGAIN: Duration = Duration::from_millis(200);
@@ -32,8 +33,21 @@ impl World {
             return end.waiting.push_back(packet);
         }
         let (state, at) = (end.state, end.place());
+        if state == State::Gone {
+            return;
+        }
+        let purpose = self.network.wire(to).purpose;
+        if self.processes[at.process.0].standing.is_some() && purpose != Purpose::Link {
+            return self.arrive_at_gateway(to, packet);
+        }
+        if purpose == Purpose::Trunk {
+            return self.arrive_at_trunk(to, &packet);
+        }
+        if self.is_off_trunk(to, purpose) {
+            self.network.end_is_over(to); // nothing comes from a trunk that is over
+            return;
+        }
         match (packet, state) {
-            (_, State::Gone) => {}
             (Packet::Hello(hello), _) => self.knock_player(to, &hello),
             (Packet::LinkHello(name), _) => self.knock(to, Peer::Server(name), None),
             (Packet::Admitted, State::Calling) => self.admitted(to),
@@ -58,7 +72,10 @@ impl World {
                 self.end_of(to);
             }
             (Packet::Ended, _) => self.end_of(to),
-            (Packet::Admitted | Packet::Proof | Packet::Refused(_) | Packet::Said(_), _) => {}
+            (
+                Packet::Admitted | Packet::Proof | Packet::Refused(_) | Packet::Said(_) | Packet::TrunkHello,
+                _,
+            ) => {}
         }
     }
 
@@ -98,7 +115,7 @@ impl World {
             }
             Err(reason) => {
                 self.network.end_is_over(conn);
-                self.send(across(conn), Packet::Refused(Closing { reason }.into()));
+                self.send(across(conn), Packet::Refused(last_word(reason)));
             }
         }
     }
@@ -131,7 +148,7 @@ impl World {
                 }
                 self.step(at, Input::LinkUp { conn });
             }
-            Purpose::Replay => {}
+            Purpose::Trunk | Purpose::Virtual(_) | Purpose::Replay => {}
         }
     }
 
@@ -139,11 +156,14 @@ impl World {
     fn refused(&mut self, conn: ConnId, why: DialFailure) {
         let (purpose, at) = (self.network.wire(conn).purpose, self.network.end(conn).place());
         self.send(across(conn), Packet::Ended);
+        if purpose == Purpose::Trunk {
+            return self.trunk_is_gone(conn);
+        }
         self.network.end_is_over(conn);
         match purpose {
             Purpose::Dial(token) => self.step(at, Input::DialFailed { token, why }),
             Purpose::Link => self.call_manager_later(at.process),
-            Purpose::Replay => {}
+            Purpose::Trunk | Purpose::Virtual(_) | Purpose::Replay => {}
         }
     }
 
@@ -173,7 +193,9 @@ impl World {
 
     /// A machine dials.
     pub(super) fn dial(&mut self, from: Place, token: u64, address: &Address, hello: Hello) {
-        let Some(process) = self.doors.get(address).copied() else {
+        let front = self.fronts.get(address).cloned();
+        let gateway = front.as_ref().map(|(gateway, _)| *gateway);
+        let Some(process) = gateway.or_else(|| self.doors.get(address).copied()) else {
             let at = self.now + crate::network::delay(&mut self.dice);
             return self
                 .schedule
@@ -188,6 +210,9 @@ impl World {
             self.say_again(process, hello.clone());
         }
         let conn = self.network.call(from, door, Purpose::Dial(token));
+        if let Some((gateway, server)) = front {
+            self.dials_through(gateway, conn, server);
+        }
         self.call(conn, Packet::Hello(hello));
     }
 
@@ -208,7 +233,7 @@ impl World {
         self.call(conn, Packet::LinkHello(name));
     }
 
-    fn call(&mut self, conn: ConnId, first: Packet) {
+    pub(super) fn call(&mut self, conn: ConnId, first: Packet) {
         self.send(across(conn), first);
         self.schedule.plan(self.now + CALL_TIMEOUT, Event::CallTimeout { conn });
     }
@@ -221,9 +246,4 @@ fn is_for(kept: &Reservation, name: &ServerName, peer: &Peer) -> bool {
         Peer::Stranger | Peer::Server(_) => None,
     };
     kept.target == *name && kept.session.is_none_or(|kept| Some(kept) == session)
-}
-
-/// What a server says before it closes a connection to whom it let in.
-pub(super) fn last_word(reason: CloseReason) -> Message {
-    Closing { reason }.into()
 }

@@ -62,6 +62,11 @@ impl World {
                     self.cut(link);
                 }
             }
+            Fault::CutTrunk { gateway, server } => {
+                if let Some((gateway, server)) = self.named(&gateway).zip(self.named(&server)) {
+                    self.cut_trunk(gateway, server);
+                }
+            }
             Fault::CutPlayers(name, per_mille) => {
                 if let Some(id) = self.named(&name) {
                     self.cut_players(id, per_mille);
@@ -173,6 +178,9 @@ impl World {
             let held = std::mem::take(&mut self.network.end(conn).held);
             if breaks {
                 self.cut(conn);
+                if let Purpose::Virtual(trunk) = self.network.wire(conn).purpose {
+                    self.cut(trunk);
+                }
                 continue;
             }
             for packet in held {
@@ -182,17 +190,30 @@ impl World {
     }
 
     /// Both sides notice, each in its own time; what was sent before still arrives.
-    fn cut(&mut self, conn: ConnId) {
+    pub(super) fn cut(&mut self, conn: ConnId) {
         self.shadow.unrest(self.now);
         self.send(conn, Packet::Closed);
         self.send(across(conn), Packet::Closed);
     }
 
+    fn cut_trunk(&mut self, gateway: ProcessId, server: ProcessId) {
+        for conn in self.network.ends_of(gateway) {
+            let is_trunk = self.network.wire(conn).purpose == Purpose::Trunk;
+            if is_trunk && self.network.end(across(conn)).process == server {
+                self.cut(conn);
+            }
+        }
+    }
+
     fn cut_players(&mut self, id: ProcessId, per_mille: u32) {
         self.shadow.unrest(self.now);
         for conn in self.network.ends_of(id) {
-            let is_players = !is_caller(conn) && matches!(self.network.wire(conn).peer, Peer::Player(_));
-            if is_players
+            let is_gateway = self.processes[id.0].standing.is_some();
+            let wire = self.network.wire(conn);
+            let is_players = matches!(wire.peer, Peer::Player(_))
+                || is_gateway && matches!(wire.purpose, Purpose::Dial(_));
+            if !is_caller(conn)
+                && is_players
                 && self.network.end(conn).state == State::Open
                 && self.dice.next_u32() % 1000 < per_mille
             {
@@ -226,9 +247,9 @@ impl World {
         }
         let process = &mut self.processes[id.0];
         process.died = Some(self.now);
-        if let Some(address) = &process.address {
-            self.doors.remove(address);
-        }
+        self.doors.retain(|_, door| *door != id);
+        self.fronts.retain(|_, (gateway, _)| *gateway != id);
+        process.standing = None;
         process.shards.clear();
         process.groups = Groups::default();
         process.inbox.clear();
@@ -290,9 +311,11 @@ impl World {
             | Event::Answered { at, .. }
             | Event::Unreachable { at, .. }
             | Event::Timer { at, .. } => Some(at.process),
-            Event::CallManager { process } | Event::Renew { process } | Event::Emptied { process } => {
-                Some(*process)
-            }
+            Event::CallManager { process }
+            | Event::CallTrunk { process, .. }
+            | Event::ShowOut { process }
+            | Event::Renew { process }
+            | Event::Emptied { process } => Some(*process),
             Event::Work { .. } | Event::Fault(_) | Event::Recovery { .. } | Event::Sweep => None,
         }
     }

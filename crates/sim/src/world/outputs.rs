@@ -6,7 +6,6 @@
 //! Read next: `../shadow.rs`, which listens in.
 
 use super::World;
-use super::arrivals::last_word;
 use crate::machine::Out;
 use crate::network::{Packet, State, across, is_caller};
 use crate::process::Place;
@@ -19,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use usher_logic::room::RoomNote;
 use usher_proto::machine::{Answer, Peer, Question};
-use usher_proto::message::CloseReason;
+use usher_proto::message::{CloseReason, Closing};
 use usher_proto::{ConnId, GroupId, Message, Output, ShardId};
 
 /// How long a manager believes in a server it does not hear of; by default, as in every scenario.
@@ -208,4 +207,9 @@ impl World {
         }
         self.schedule.plan(now, Event::Answered { at, id, answer });
     }
+}
+
+/// What a server says before it closes a connection to whom it let in.
+pub(super) fn last_word(reason: CloseReason) -> Message {
+    Closing { reason }.into()
 }

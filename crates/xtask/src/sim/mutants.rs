@@ -97,6 +97,22 @@ pub(super) const MUTANTS: &[Mutant] = &[
             becomes: "if away == Duration::MAX {",
         }],
     },
+    Mutant {
+        name: "gateway",
+        what: "a gateway whose link broke goes on being given out",
+        edits: &[
+            Edit {
+                file: "crates/logic/src/manager/placement.rs",
+                text: "server.reported.filter(|_| server.takes_clients())?",
+                becomes: "server.reported?",
+            },
+            Edit {
+                file: "crates/logic/src/manager/placement.rs",
+                text: "gateway.filter(|gateway| gateway.takes_clients())",
+                becomes: "gateway",
+            },
+        ],
+    },
 ];
 
 pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
