@@ -74,3 +74,16 @@ fn seed_1000_a_lease_may_end_while_its_renewal_waits_to_be_read() {
 fn seed_7333_a_new_link_forgets_after_a_lease() {
     run(7333);
 }
+
+/// A player's first frame came to a room server on a trunk that the server had seen end, and was served for nobody.
+#[test]
+fn seed_37_with_gateways_nothing_comes_from_a_trunk_that_is_over() {
+    run_with(37, 2);
+}
+
+/// A partition broke a trunk; what was said on it afterwards arrived before its end did, so that something was missing in
+/// between.
+#[test]
+fn seeds_26_and_207_with_gateways_what_breaks_ends_before_it_goes_on() {
+    [26, 207].into_iter().for_each(|seed| run_with(seed, 2));
+}
