@@ -254,9 +254,9 @@ impl Placement {
 
 /// The servers that let gateways in, the silent and the draining too: their players are still there.
 fn inner(registry: &Registry, world: WorldId) -> Vec<InnerServer> {
-    let servers = registry.by_name().map(|server| &server.facts);
-    let lets_in = servers.filter(|facts| facts.world == world && !facts.inner.is_empty());
-    let inner = lets_in.map(|facts| InnerServer {
+    let servers =
+        registry.by_name().filter(|server| may_be_behind(server, world)).map(|server| &server.facts);
+    let inner = servers.filter(|facts| !facts.inner.is_empty()).map(|facts| InnerServer {
         server: facts.name.clone(),
         kind: facts.kind,
         address: facts.inner.clone(),
