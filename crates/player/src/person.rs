@@ -7,7 +7,8 @@
 //! the world, as `proof.rs` does).
 //! Invariants: one connection for the way and one for a refresh; after [`News::Ended`] there is none. Whatever a wish
 //! is, at any time, it is done or answered with [`News::NotNow`].
-//! Limits: `rules.rs`; a seat that was lost is tried for [`AWAY_MAX`], then the hall is shown.
+//! Limits: `rules.rs`; a seat that was lost is tried for [`AWAY_MAX`], now and then where the hall says that it is; then the
+//! hall is shown.
 //! Read next: `person/way.rs`, `person/room.rs`, `person/refresh.rs`.
 
 mod refresh;
@@ -248,14 +249,20 @@ impl<F: FnMut(News)> Person<F> {
             (Phase::Inside, Wish::Say(message)) => self.send(step, message),
             (Phase::Inside, Wish::Leave) => self.leave(step),
             // On the way back to a room: the list, instead.
-            (
-                Phase::Waiting(Next::Room) | Phase::Dialing(ServerKind::Room) | Phase::Entering,
-                Wish::Leave,
-            ) => {
+            (phase, Wish::Leave) if self.is_on_the_way_back(phase) => {
                 self.forget_room();
                 self.visit(step, ServerKind::Hall);
             }
             _ => (self.tell)(News::NotNow),
+        }
+    }
+
+    /// Or on the way to a room for the first time.
+    fn is_on_the_way_back(&self, phase: Phase) -> bool {
+        match phase {
+            Phase::Waiting(Next::Room) | Phase::Dialing(ServerKind::Room) | Phase::Entering => true,
+            Phase::Waiting(_) | Phase::Dialing(_) | Phase::Browsing => self.away_since.is_some(),
+            _ => false,
         }
     }
 

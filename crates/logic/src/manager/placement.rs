@@ -5,21 +5,60 @@
 //! The rule: of the gateways that stand before a server and are fit (up, not draining, below their limit), the one with
 //! the most free places for each server that is reached through it. It is kept while it is fit and none has a quarter
 //! more; without one the server is found where it said itself.
-//! Owns: each server's [`Way`], and what gateways were told last ([`Placement`]). Does not own: who is told of a new address.
+//! Owns: each server's [`Way`], and what gateways were told last ([`Placement`]). Does not own: what halls and logins are told.
 //! Invariants: nobody is reached through a gateway that takes no clients, or does not stand before it. What a gateway says
 //! of its load is acted upon within a tick, everything else at once.
 //! Limits: [`FRONTS_MAX`] servers before which a gateway stands, and that it is told of, the first by name.
 //! Read next: [`super::registry`].
 
-use super::Out;
-use super::directory::{TELL_INTERVAL, publish};
+use super::directory::{TELL_INTERVAL, offer_elsewhere, publish};
 use super::registry::{Registry, Server, ServerId};
+use super::{Manager, Out};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use usher_proto::limits::{ADDRESS_BYTES_MAX, FRONTS_MAX, HALLS_MAX, NAME_BYTES_MAX};
-use usher_proto::message::{Before, Front, Inner, InnerServer, Register};
+use usher_proto::message::{Before, Front, Inner, InnerServer, Placed, Register};
 use usher_proto::{Address, ConnId, ServerKind, ServerName, Time, WorldId};
+
+impl Manager {
+    /// Whoever has completed its registration is told who lets it in, if it is a gateway.
+    pub(super) fn welcome_gateway(&mut self, id: ServerId, out: &mut Out) {
+        let Some(server) = self.registry.get(id) else { return };
+        if let (Some(world), Some(conn)) = (server.world_behind(), server.conn) {
+            self.placement.welcome(self.now, &self.registry, (world, conn), out);
+            self.place(world, out);
+        }
+    }
+
+    /// A gateway says which servers it stands before.
+    pub(super) fn stands_before(&mut self, id: ServerId, before: Before, out: &mut Out) {
+        let Some(gateway) = self.registry.get_mut(id) else { return };
+        gateway.way.stands_before(before);
+        let world = gateway.facts.world;
+        self.place(world, out);
+    }
+
+    /// Something has become of a server; if that is a gateway of this world, those behind it are placed anew.
+    pub(super) fn place_behind(&mut self, world: Option<WorldId>, out: &mut Out) {
+        if let Some(world) = world {
+            self.place(world, out);
+        }
+    }
+
+    /// Chooses gateways anew; who is reached elsewhere now is told, and whoever sends clients there.
+    pub(super) fn place(&mut self, world: WorldId, out: &mut Out) {
+        for id in place(&mut self.registry, world) {
+            self.counts.placements += 1;
+            self.unshown = true;
+            let Some(server) = self.registry.get(id) else { continue };
+            if let Some(conn) = server.conn {
+                out.send(conn, Placed { address: server.facts.address.clone() });
+            }
+            offer_elsewhere(self.now, &mut self.registry, id, out);
+        }
+    }
+}
 
 /// How clients come to a server; and of a gateway, to which servers they come through it.
 #[derive(Debug)]
@@ -215,9 +254,9 @@ impl Placement {
 
 /// The servers that let gateways in, the silent and the draining too: their players are still there.
 fn inner(registry: &Registry, world: WorldId) -> Vec<InnerServer> {
-    let servers = registry.by_name().map(|server| &server.facts);
-    let lets_in = servers.filter(|facts| facts.world == world && !facts.inner.is_empty());
-    let inner = lets_in.map(|facts| InnerServer {
+    let servers =
+        registry.by_name().filter(|server| may_be_behind(server, world)).map(|server| &server.facts);
+    let inner = servers.filter(|facts| !facts.inner.is_empty()).map(|facts| InnerServer {
         server: facts.name.clone(),
         kind: facts.kind,
         address: facts.inner.clone(),

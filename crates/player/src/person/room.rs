@@ -19,6 +19,9 @@ const COMEBACK_WAIT: Duration = Duration::from_millis(200);
 /// The longest pause between two.
 const COMEBACK_WAIT_MAX: Duration = Duration::from_secs(2);
 
+/// Each so many tries to come back the hall is asked instead: its server may be found elsewhere by now.
+const COMEBACKS_A_QUESTION: u32 = 5;
+
 /// Why a room is given up that was all right.
 pub(super) const EMPTIED: &str = "its server is being emptied";
 
@@ -123,8 +126,8 @@ impl<F: FnMut(News)> Person<F> {
         self.wait(step, RETURN_WAIT, Next::Visit(ServerKind::Hall), why);
     }
 
-    /// The room did not answer, or its connection is gone: again in a moment, for as long as a seat may be kept. Who
-    /// never was inside does not insist.
+    /// The room did not answer, or its connection is gone: again in a moment, there or where the hall says that the seat is,
+    /// for as long as it may be kept. Who never was inside does not insist.
     pub(super) fn come_back_later(&mut self, step: &mut Step<'_>) {
         let Some(since) = self.away_since else {
             return self.give_room_up(step, "its server does not answer");
@@ -136,7 +139,9 @@ impl<F: FnMut(News)> Person<F> {
         let wait = COMEBACK_WAIT * 2_u32.pow(self.comebacks.min(4));
         let wait = wait.min(COMEBACK_WAIT_MAX);
         self.comebacks += 1;
-        self.wait(step, (wait / 2, wait), Next::Room, "connection lost");
+        let asks = self.comebacks.is_multiple_of(COMEBACKS_A_QUESTION);
+        let next = if asks { Next::Visit(ServerKind::Hall) } else { Next::Room };
+        self.wait(step, (wait / 2, wait), next, "connection lost");
     }
 
     /// The room it was in, if the hall says that a seat is kept there.

@@ -224,7 +224,7 @@ fn a_room_that_stays_away_is_given_up_unless_the_hall_knows_where_the_seat_is() 
         loop {
             let (token, address, _) = stage.dial();
             let why = DialFailure::Unreachable;
-            if address == "hall-1" {
+            if address == "hall-1" && stage.now - lost >= AWAY_MAX {
                 stage.caused.push(Output::Dial {
                     token,
                     address: address.as_str().into(),
@@ -234,7 +234,7 @@ fn a_room_that_stays_away_is_given_up_unless_the_hall_knows_where_the_seat_is() 
             }
             stage.input(Input::DialFailed { token, why });
         }
-        assert!(stage.now - lost >= AWAY_MAX && stage.now - lost < AWAY_MAX + Duration::from_secs(5));
+        assert!(stage.now - lost < AWAY_MAX + Duration::from_secs(5));
         let is_kept = !kept.is_empty();
         stage.browse(kept);
         if is_kept {
@@ -243,6 +243,65 @@ fn a_room_that_stays_away_is_given_up_unless_the_hall_knows_where_the_seat_is() 
             assert_eq!(stage.last(), News::Denied("the seat was not kept"));
         }
     }
+}
+
+#[test]
+fn while_a_room_stays_away_the_hall_is_asked_now_and_then_where_the_seat_is() {
+    let (mut stage, conn) = Stage::inside();
+    stage.input(Input::Disconnected { conn });
+    let lost = stage.now;
+    let asked = |stage: &mut Stage| {
+        let mut tries = 0;
+        loop {
+            let (token, address, hello) = stage.dial();
+            if address == "hall-1" {
+                stage.caused.push(Output::Dial { token, address: address.as_str().into(), hello });
+                return tries;
+            }
+            tries += 1;
+            stage.input(Input::DialFailed { token, why: DialFailure::Unreachable });
+        }
+    };
+    let rooms_shown =
+        |stage: &Stage| stage.news.borrow().iter().filter(|news| matches!(news, News::Rooms { .. })).count();
+    let shown = rooms_shown(&stage);
+    assert_eq!(asked(&mut stage), 4);
+    assert!(stage.now - lost < Duration::from_secs(6), "{:?}", stage.now - lost);
+    stage.browse(vec![]);
+    assert_eq!(asked(&mut stage), 4, "it may come back with the seat");
+    assert_eq!(rooms_shown(&stage), shown, "it is on its way back");
+    stage.browse(vec![SeatKept { address: "gateway-2".into(), room: RoomNo(3), game: GAME }]);
+    let (conn, said) = stage.accept("gateway-2");
+    assert_eq!(said, Some(enter(None)));
+    stage.say(conn, entered(14));
+    assert!(matches!(stage.last(), News::Entered { away: Some(_), .. }));
+}
+
+#[test]
+fn who_asks_the_hall_on_the_way_back_may_give_the_seat_up_and_goes_on_if_no_hall_answers() {
+    let (mut stage, conn) = Stage::inside();
+    stage.input(Input::Disconnected { conn });
+    let mut halls = 0;
+    let after_halls = loop {
+        let (token, address, _) = stage.dial();
+        if halls > 0 && address == "room-1" {
+            break token;
+        }
+        halls += u32::from(address.starts_with("hall"));
+        stage.input(Input::DialFailed { token, why: DialFailure::Unreachable });
+    };
+    assert_eq!(halls, 6, "one, and as often again as there are halls and redirects");
+    stage.input(Input::DialFailed { token: after_halls, why: DialFailure::Unreachable });
+    loop {
+        let (token, address, _) = stage.dial();
+        if address == "hall-1" {
+            break;
+        }
+        stage.input(Input::DialFailed { token, why: DialFailure::Unreachable });
+    }
+    stage.wish(Wish::Leave);
+    stage.browse(vec![]);
+    assert!(matches!(stage.last(), News::Rooms { .. }), "{:?}", stage.last());
 }
 
 #[test]

@@ -154,6 +154,7 @@ impl<F: FnMut(News)> Person<F> {
     fn hopeless(&mut self, step: &mut Step<'_>, kind: ServerKind) {
         match kind {
             ServerKind::Login => self.finish(step, "no login server answers"),
+            _ if self.away_since.is_some() => self.come_back_later(step),
             _ => self.wait(step, HALLS_WAIT, Next::Visit(ServerKind::Hall), "no hall answers"),
         }
     }
@@ -353,8 +354,11 @@ impl<F: FnMut(News)> Person<F> {
         (self.busies, self.logged_in_again) = (0, false);
         self.phase = Phase::Choosing;
         self.alarm = None;
-        (self.tell)(News::Rooms { directory, kept: self.kept.clone() });
         let kept = self.kept_where_it_was();
+        if kept.is_none() && self.away_since.is_some() {
+            return self.come_back_later(step); // its server may be silent to all, and come back with the seat
+        }
+        (self.tell)(News::Rooms { directory, kept: self.kept.clone() });
         match kept {
             Some(place) => self.set_out_for(step, place),
             None if self.place.is_some() => {

@@ -311,6 +311,8 @@ fn gateways_are_told_who_lets_them_in_at_once_and_then_once_a_second() {
     let mut cluster = Cluster::new();
     let first = cluster.inner_room("room-1");
     cluster.room("room-9");
+    let login = Register { inner: "login/inner".into(), ..cluster.facts(ServerKind::Login, "login-1") };
+    cluster.join(login);
     let gateway = cluster.gateway("gateway-1", &[], 0);
     assert_eq!(cluster.told_inner(gateway), Some(vec![inner("room-1")]));
     let second = cluster.inner_room("room-2");
