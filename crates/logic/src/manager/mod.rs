@@ -45,9 +45,9 @@ use registry::{Arrival, Registry, Server, ServerId};
 use usher_proto::limits::{ADDRESS_BYTES_MAX, NAME_BYTES_MAX, PRESENT_PLAYERS_MAX, ROOMS_MAX, SEATS_MAX};
 use usher_proto::machine::{Answer, Peer, Question};
 use usher_proto::message::{
-    Announce, Arbitrate, ArbitrateParty, Arbitrated, Before, Claim, Claimed, CloseReason, Closing, Delay,
-    DrainOrder, Evict, Load, Locate, Located, Message, Placed, Present, Redeemed, Register, RegisterDenial,
-    RegisterDenied, Registered, Release, Released, Revoked, Verdict,
+    Announce, Arbitrate, ArbitrateParty, Arbitrated, Claim, Claimed, CloseReason, Closing, Delay, DrainOrder,
+    Evict, Load, Locate, Located, Message, Present, Redeemed, Register, RegisterDenial, RegisterDenied,
+    Registered, Release, Released, Revoked, Verdict,
 };
 use usher_proto::{
     AccountId, ConnId, Figures, Generation, Identity, Input, Machine, Outbox, Output, Reservation,
@@ -319,44 +319,6 @@ impl Manager {
         }
         if players == 0 {
             self.presented(id, 0, out);
-        }
-    }
-
-    // Gateways.
-
-    fn welcome_gateway(&mut self, id: ServerId, out: &mut Out) {
-        let Some(server) = self.registry.get(id) else { return };
-        if let (Some(world), Some(conn)) = (server.world_behind(), server.conn) {
-            self.placement.welcome(self.now, &self.registry, (world, conn), out);
-            self.place(world, out);
-        }
-    }
-
-    /// A gateway says which servers it stands before.
-    fn stands_before(&mut self, id: ServerId, before: Before, out: &mut Out) {
-        let Some(gateway) = self.registry.get_mut(id) else { return };
-        gateway.way.stands_before(before);
-        let world = gateway.facts.world;
-        self.place(world, out);
-    }
-
-    /// Something has become of a server; if that is a gateway of this world, those behind it are placed anew.
-    fn place_behind(&mut self, world: Option<WorldId>, out: &mut Out) {
-        if let Some(world) = world {
-            self.place(world, out);
-        }
-    }
-
-    /// Chooses gateways anew; who is reached elsewhere now is told, and whoever sends clients there.
-    fn place(&mut self, world: WorldId, out: &mut Out) {
-        for id in placement::place(&mut self.registry, world) {
-            self.counts.placements += 1;
-            self.unshown = true;
-            let Some(server) = self.registry.get(id) else { continue };
-            if let Some(conn) = server.conn {
-                out.send(conn, Placed { address: server.facts.address.clone() });
-            }
-            directory::offer_elsewhere(self.now, &mut self.registry, id, out);
         }
     }
 
