@@ -42,6 +42,8 @@ pub struct AdminState {
     pub shown: Arc<Shown>,
     /// What this server is in its cluster (a manager has `/api/cluster`); none: it stands alone.
     pub node: Option<NodeConfig>,
+    /// It serves without a manager.
+    pub needs_nobody: bool,
     /// Set while the server is being emptied.
     pub draining: AtomicBool,
     /// Has a server of the cluster emptied; false: there is too much to do now. A manager's alone.
@@ -61,6 +63,7 @@ impl AdminState {
         Self {
             metrics: Box::new(move || remote.metrics()),
             shown: Arc::clone(shown),
+            needs_nobody: node.as_ref().is_none_or(|node| node.kind == ServerKind::Manager),
             node,
             draining: AtomicBool::new(false),
             drain: None,
@@ -76,8 +79,7 @@ impl AdminState {
 
     /// Whether it serves: a server that has a manager, once that has taken it.
     pub fn is_ready(&self) -> bool {
-        let needs_nobody = self.node.is_none() || self.is_manager();
-        !self.draining.load(Ordering::Acquire) && (needs_nobody || self.shown.was_registered())
+        !self.draining.load(Ordering::Acquire) && (self.needs_nobody || self.shown.was_registered())
     }
 
     /// The cluster with its manager, in JSON: what `/api/cluster` answers.

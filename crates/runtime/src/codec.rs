@@ -13,6 +13,7 @@ mod json_lines;
 pub use json_lines::JsonLines;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use usher_hpserver::trunk::TrunkCodec;
 use usher_hpserver::{BadFrame, CloseReason as Closed, Codec, Decoded, Frame, Partial, TooLarge};
 use usher_proto::Message;
 use usher_proto::codec::{self, CodecError, Unfinished};
@@ -163,6 +164,33 @@ impl Native {
             Ok(()) => out.freeze(),
             Err(_) => Bytes::new(),
         }
+    }
+}
+
+/// Trunks at the end that accepts them: records, and a word in clear to who gets no trunk.
+#[derive(Clone, Copy, Debug)]
+pub struct Trunks(pub Native);
+
+impl Codec<Message> for Trunks {
+    fn frame(&self, bytes: &[u8]) -> Result<Option<Frame>, BadFrame> {
+        Codec::<Message>::frame(&TrunkCodec, bytes)
+    }
+
+    fn decode(&self, partial: &mut Partial, body: &[u8]) -> Result<Decoded<Message>, BadFrame> {
+        TrunkCodec.decode(partial, body)
+    }
+
+    fn encode(&self, message: &Message, out: &mut BytesMut) -> Result<(), TooLarge> {
+        TrunkCodec.encode(message, out)
+    }
+
+    fn ping(&self) -> Option<Bytes> {
+        Codec::<Message>::ping(&TrunkCodec)
+    }
+
+    fn farewell(&self, reason: Closed) -> Option<Bytes> {
+        let is_before_it_is_open = matches!(reason, Closed::GreetingRefused(_) | Closed::ConnectionsFull);
+        is_before_it_is_open.then(|| self.0.farewell(reason)).flatten()
     }
 }
 

@@ -32,6 +32,7 @@ pub mod metrics;
 pub mod notify;
 mod pace;
 pub mod process;
+pub mod pulse;
 pub mod say;
 pub mod sealed;
 pub mod server;

@@ -8,7 +8,7 @@
 //! Read next: [`crate::door`], `usher_hpserver::trunk`.
 
 use crate::answers::Seals;
-use crate::codec::{Native, Side};
+use crate::codec::{Native, Side, Trunks};
 use crate::config::{Common, InnerSection, Sections, millis};
 use crate::door::{Door, Lock};
 use crate::host::Host;
@@ -16,7 +16,7 @@ use crate::life::{self, Needs};
 use anyhow::Context;
 use std::net::TcpListener;
 use std::sync::Arc;
-use usher_hpserver::trunk::{RECORD_BYTES_MAX, TrunkCodec};
+use usher_hpserver::trunk::RECORD_BYTES_MAX;
 use usher_hpserver::{
     AddressLimits, Config, Limits, ListenerConfig, ListenerId, NoChannel, Rates, completion,
 };
@@ -112,7 +112,7 @@ pub(crate) fn listeners<M: Machine + Send + 'static>(
     let trunks_max = common.sections.inner.as_ref().map_or(0, |inner| inner.trunks_max);
     let inner = ListenerConfig {
         name: "trunks".into(),
-        codec: Arc::new(TrunkCodec),
+        codec: Arc::new(Trunks(Native::new(side))),
         channel: Arc::new(door(roles(Role::Trunk), lock)),
         limits: Limits {
             connections_max: trunks_max,

@@ -20,6 +20,7 @@ use crate::link::LinkParts;
 use crate::listeners::{DIALS, DOOR, InnerDoor, TRUNKS, layer_2, listeners};
 use crate::metrics::Shown;
 use crate::notify::Notify;
+use crate::pulse::Pulse;
 use crate::signals::{self, StopRequested};
 use crate::steps::Steps;
 use anyhow::Context;
@@ -172,8 +173,8 @@ impl<M: Machine + Send + 'static> Running<M> {
         }
         let was_ordered = life::wait(stops, lease.every(), None, || {
             self.keep_lease(&mut lease);
-            self.reload_keys();
-            self.say_ready(&mut pulse);
+            reload_keys(&self.common, &self.seals);
+            pulse.say_ready(&self.admin, &self.notify);
             self.say_alive(&mut pulse);
             self.shown.ordered_to_drain.load(Ordering::Acquire)
         });
@@ -195,36 +196,9 @@ impl<M: Machine + Send + 'static> Running<M> {
         drain() || was_ordered && drain()
     }
 
-    /// Once, to the service manager.
-    fn say_ready(&self, pulse: &mut Pulse) {
-        if !pulse.was_ready && self.admin.is_ready() {
-            pulse.was_ready = true;
-            tracing::info!("serving");
-            self.notify.ready();
-        }
-    }
-
-    /// Every shard has answered: says so, and asks them again.
     fn say_alive(&self, pulse: &mut Pulse) {
-        if self.notify.is_watched() && self.shown.beats() >= pulse.asked {
-            self.notify.alive();
-            let asked = (0..self.shards).filter(|shard| self.remote.tell(*shard, HostNote::Beat).is_ok());
-            pulse.asked += asked.count() as u64;
-        }
-    }
-
-    /// On SIGHUP; what cannot be read changes nothing.
-    fn reload_keys(&self) {
-        if !signals::reload_requested() {
-            return;
-        }
-        match keys::tickets(&self.common) {
-            Ok(keys) => {
-                tracing::info!(?keys, "ticket keys read again; the first one seals");
-                self.seals.keys.store(Arc::new(keys));
-            }
-            Err(error) => tracing::error!(error = format!("{error:#}"), "ticket keys stay as they were"),
-        }
+        let ask = |shard| self.remote.tell(shard, HostNote::Beat).is_ok();
+        pulse.say_alive((&self.shown, &self.notify), self.shards, ask);
     }
 
     /// Renews the lease when it is time; presents anew after a sleep.
@@ -236,14 +210,6 @@ impl<M: Machine + Send + 'static> Running<M> {
             || self.remote.tell(0, HostNote::Woke).is_ok(),
         );
     }
-}
-
-/// What the service manager was told.
-#[derive(Default)]
-struct Pulse {
-    was_ready: bool,
-    /// Signs of life that shards were asked for so far.
-    asked: u64,
 }
 
 /// What this process knows of itself, for its machines.
@@ -276,6 +242,20 @@ pub fn seals(common: &Common) -> anyhow::Result<Seals> {
         ticket_ttl: Duration::from_secs(cluster.ticket_ttl_s),
         session_max: Duration::from_secs(cluster.session_max_s),
     })
+}
+
+/// Reads the ticket keys again if SIGHUP came; what cannot be read changes nothing.
+pub fn reload_keys(common: &Common, seals: &Seals) {
+    if !signals::reload_requested() {
+        return;
+    }
+    match keys::tickets(common) {
+        Ok(keys) => {
+            tracing::info!(?keys, "ticket keys read again; the first one seals");
+            seals.keys.store(Arc::new(keys));
+        }
+        Err(error) => tracing::error!(error = format!("{error:#}"), "ticket keys stay as they were"),
+    }
 }
 
 /// The token of the admin port.

@@ -58,6 +58,7 @@ fn run(arguments: Arguments) -> std::io::Result<()> {
             offer: Box::new(|| None),
             words: Players::default(),
             control: None,
+            shown: Arc::default(),
             players: Arc::new(AtomicU32::new(0)),
         })
     })?;

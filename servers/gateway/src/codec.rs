@@ -9,8 +9,9 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use usher_hpserver::trunk::{NOBODY, TrunkFrame, record};
-use usher_hpserver::{BadFrame, CloseReason, Codec, Decoded, Frame, Framed, Partial, TooLarge};
+use usher_hpserver::{BadFrame, CloseReason, Codec, Decoded, DialError, Frame, Framed, Partial, TooLarge};
 use usher_proto::Message;
+use usher_proto::message::Closing;
 use usher_runtime::codec::{Native, Side};
 
 /// One packet of any of a gateway's connections.
@@ -109,6 +110,23 @@ impl Codec<Packet> for Trunks {
 
     fn ping(&self) -> Option<Bytes> {
         Some(record(NOBODY, &TrunkFrame::Ping))
+    }
+}
+
+/// Why a dial failed, with the server's own word where it said one.
+pub fn words_of(why: &DialError<Packet>) -> String {
+    match why {
+        DialError::Refused(Packet::Records(said)) => {
+            match Native::new(Side::Node).decode(&mut Partial::default(), said) {
+                Ok(Decoded::Packet(Message::Closing(Closing { reason }))) => {
+                    format!("refused: {}", reason.as_str())
+                }
+                said => format!("refused: {said:?}"),
+            }
+        }
+        DialError::Refused(said) => format!("refused: {said:?}"),
+        DialError::Connect(kind) => kind.to_string(),
+        DialError::Closed => "no answer".into(),
     }
 }
 

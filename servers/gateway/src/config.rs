@@ -171,7 +171,7 @@ mod tests {
             assert!(error.line.is_some(), "{error}");
         }
         let alone = &GOOD[..GOOD.find("[[").unwrap()].replace("manager = \"127.0.0.1:7000\"\n", "");
-        assert_eq!(load(&alone).unwrap_err().field, "cluster.manager");
+        assert_eq!(load(alone).unwrap_err().field, "cluster.manager");
         let twice = [GOOD, &GOOD[GOOD.find("[[").unwrap()..]].concat();
         assert!(load(&twice).unwrap_err().to_string().contains("twice"));
     }

@@ -152,11 +152,6 @@ impl Control {
         }
     }
 
-    /// This shard is alive.
-    pub fn beat(&mut self) {
-        self.parts.shown.beat();
-    }
-
     /// When it is to be called again.
     pub fn next_deadline(&self) -> Instant {
         let machine = self.machine.next_timeout().map(|at| self.clock.instant_at(at));

@@ -40,7 +40,8 @@ use usher_runtime::link::{LinkParts, call};
 use usher_runtime::listeners::{LINKS_MAX, TRUNK_HIGH_WATER_BYTES, hp_limits};
 use usher_runtime::metrics::Shown;
 use usher_runtime::notify::Notify;
-use usher_runtime::server::{admin_token, node, seals};
+use usher_runtime::pulse::Pulse;
+use usher_runtime::server::{admin_token, node, reload_keys, seals};
 use usher_runtime::signals::StopRequested;
 
 /// How often the process looks whether the machine wants other servers than it has.
@@ -62,6 +63,7 @@ struct Running {
     node: NodeConfig,
     server: Server<Gateway>,
     remote: Remote<Gateway>,
+    seals: Arc<Seals>,
     shown: Arc<Shown>,
     orders: Arc<Orders>,
     admin: Arc<AdminState>,
@@ -99,12 +101,14 @@ impl Running {
                 offer: Box::new(offer),
                 words: Players { words: Some(Native::new(Side::Server)) },
                 control: control.take(),
+                shown: Arc::clone(&shown),
                 players: Arc::clone(&players),
             })
         })
         .context("cannot start layer 2")?;
         let remote = server.remote();
         let mut admin = AdminState::of(&remote, &shown, Some(node.clone()));
+        admin.needs_nobody = common.manager.is_none();
         admin.token = common.admin_token_file.as_deref().map(admin_token).transpose()?;
         let admin = Arc::new(admin);
         let admin_address = admin::start(sections.server.admin, Arc::clone(&admin))
@@ -114,6 +118,7 @@ impl Running {
             node,
             server,
             remote,
+            seals,
             shown,
             orders,
             admin,
@@ -148,18 +153,16 @@ impl Running {
     /// takes too long. Whether nobody asked a second time.
     fn work(&mut self, stops: &Receiver<StopRequested>) -> bool {
         let mut lease = Lease::new(self.node.lease);
-        let mut was_ready = self.config.common.manager.is_none();
-        if was_ready {
-            self.notify.ready();
+        let mut pulse = Pulse::default();
+        if self.config.common.manager.is_some() {
+            self.notify.waiting("waiting for the manager");
         }
         let was_ordered = life::wait(stops, LOOK_EVERY.min(lease.every()), None, || {
             self.keep_lease(&mut lease);
             self.obey();
-            if !was_ready && self.admin.is_ready() {
-                was_ready = true;
-                tracing::info!("serving");
-                self.notify.ready();
-            }
+            reload_keys(&self.config.common, &self.seals);
+            pulse.say_ready(&self.admin, &self.notify);
+            self.say_alive(&mut pulse);
             self.shown.ordered_to_drain.load(Ordering::Acquire)
         });
         tracing::info!("draining; a second signal stops at once");
@@ -171,6 +174,7 @@ impl Running {
         let mut drain = || {
             life::wait(stops, DRAIN_LOOK_EVERY, Some(end), || {
                 self.keep_lease(&mut lease);
+                self.say_alive(&mut pulse);
                 untold.retain(|shard| self.remote.tell(*shard, Note::Drain).is_err());
                 self.shown.drained.load(Ordering::Acquire)
             })
@@ -180,6 +184,11 @@ impl Running {
 
     fn keep_lease(&self, lease: &mut Lease) {
         lease.keep(&self.remote, &self.shown, Packet::Message, || self.remote.tell(0, Note::Woke).is_ok());
+    }
+
+    fn say_alive(&self, pulse: &mut Pulse) {
+        let ask = |shard| self.remote.tell(shard, Note::Beat).is_ok();
+        pulse.say_alive((&self.shown, &self.notify), self.shards(), ask);
     }
 
     fn shards(&self) -> usize {

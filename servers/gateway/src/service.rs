@@ -8,7 +8,7 @@
 //! Limits: those of the config; a player who finds no trunk is told so and shown out.
 //! Read next: [`crate::trunk`].
 
-use crate::codec::{Packet, Players};
+use crate::codec::{Packet, Players, words_of};
 use crate::control::Control;
 use crate::trunk::{Stranded, Trunk};
 use bytes::Bytes;
@@ -20,10 +20,11 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use usher_hpserver::trunk::VirtualId;
 use usher_hpserver::{
-    Actions, CloseReason as Ended, ConnId, Event, GroupId, ListenerId, Offer, Service, ShardId,
+    Actions, CloseReason as Ended, ConnId, DialError, Event, GroupId, ListenerId, Offer, Service, ShardId,
 };
 use usher_proto::message::{CloseReason, Closing, Front};
 use usher_runtime::clock;
+use usher_runtime::metrics::Shown;
 
 /// While a gateway is emptied it shows so many parts of its players out each [`DRAIN_EVERY`]: all within ten seconds.
 const DRAIN_PARTS: usize = 50;
@@ -76,6 +77,8 @@ struct Standing {
     trunks: Vec<Trunk>,
     /// Whether one of them was up when that was last told.
     reaches: bool,
+    /// Why the last dial failed, if it did.
+    failed: Option<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -96,6 +99,7 @@ pub struct Gateway {
     trunks_up: HashMap<ConnId, (ListenerId, usize), FixedState>,
     next_group: GroupId,
     control: Option<Control>,
+    shown: Arc<Shown>,
     drain: Option<Drain>,
     /// Players of all shards.
     players: Arc<AtomicU32>,
@@ -120,6 +124,8 @@ pub struct Parts {
     pub words: Players,
     /// The first shard's.
     pub control: Option<Control>,
+    /// Where it shows that it is alive.
+    pub shown: Arc<Shown>,
     /// How many players all shards have, to count along.
     pub players: Arc<AtomicU32>,
 }
@@ -127,7 +133,7 @@ pub struct Parts {
 impl Gateway {
     /// Before nobody yet.
     pub fn new(parts: Parts) -> Self {
-        let Parts { shard, trunks, offer, words, control, players } = parts;
+        let Parts { shard, trunks, offer, words, control, shown, players } = parts;
         Self {
             shard,
             trunks,
@@ -138,6 +144,7 @@ impl Gateway {
             trunks_up: HashMap::default(),
             next_group: (shard as GroupId) << 48,
             control,
+            shown,
             drain: None,
             players,
         }
@@ -241,21 +248,26 @@ impl Gateway {
             return self.control(|control, actions| control.up(conn, actions), actions);
         }
         let (listener, at) = of_token(token);
-        let Some(trunk) = self.fronts.get_mut(&listener).and_then(|front| front.trunks.get_mut(at)) else {
-            return actions.abort(conn);
-        };
+        let Some(front) = self.fronts.get_mut(&listener) else { return actions.abort(conn) };
+        let Some(trunk) = front.trunks.get_mut(at) else { return actions.abort(conn) };
         trunk.up(conn);
+        front.failed = None;
         self.trunks_up.insert(conn, (listener, at));
         self.tell_reach(listener, actions);
     }
 
-    fn dial_failed(&mut self, token: u64, why: &str) {
+    /// Says why, unless it is as it was the last time.
+    fn dial_failed(&mut self, token: u64, why: &DialError<Packet>) {
         if token == LINK_TOKEN {
             return self.control.as_mut().map_or((), Control::down);
         }
         let (listener, at) = of_token(token);
         let Some(front) = self.fronts.get_mut(&listener) else { return };
-        tracing::debug!(server = front.config.server, why, "no trunk");
+        let why = words_of(why);
+        if front.failed.as_ref() != Some(&why) {
+            tracing::warn!(server = front.config.server, why, "no trunk; dialling again");
+            front.failed = Some(why);
+        }
         front.trunks[at].link.down(clock::instant());
     }
 
@@ -303,7 +315,7 @@ impl Gateway {
                 self.begin_drain();
             }
             Note::Woke => self.control(Control::woke, actions),
-            Note::Beat => self.control(|control, _| control.beat(), actions),
+            Note::Beat => self.shown.beat(),
             Note::Start => {}
         }
     }
@@ -314,6 +326,7 @@ impl Gateway {
             trunks: (0..config.trunks).map(|_| Trunk::new(inner, now)).collect(),
             config,
             reaches: false,
+            failed: None,
         });
         for trunk in &mut front.trunks {
             trunk.link.address = inner;
@@ -401,7 +414,7 @@ impl Service for Gateway {
             }
             Event::Opened { .. } | Event::HandedOver { .. } => {}
             Event::Dialed { token, conn } => self.dialed(token, conn, actions),
-            Event::DialFailed { token, why } => self.dial_failed(token, &format!("{why:?}")),
+            Event::DialFailed { token, why } => self.dial_failed(token, &why),
             Event::Blocked { conn } => {
                 if let Some((trunk, id)) = self.seat(conn) {
                     trunk.blocked(id, true);

@@ -93,9 +93,10 @@ impl Trunk {
         }
     }
 
-    /// It is up.
+    /// It is up. What is said at once proves this gateway, for the server waits for that only so long.
     pub fn up(&mut self, conn: ConnId) {
         self.conn = Some(conn);
+        self.out.put(NOBODY, &TrunkFrame::Ping);
         self.link.up(usher_proto::ConnId(conn.to_bits()));
         self.link.registered();
     }

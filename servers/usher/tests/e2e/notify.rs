@@ -41,27 +41,32 @@ impl Listener {
 
 #[test]
 fn a_server_is_ready_when_a_manager_has_taken_it_and_says_when_it_goes() {
+    is_ready_when_a_manager_has_taken_it(ServerKind::Hall);
+    is_ready_when_a_manager_has_taken_it(ServerKind::Gateway);
+}
+
+fn is_ready_when_a_manager_has_taken_it(kind: ServerKind) {
     let folder = Folder::new();
     let listener = Listener::new(&folder);
     let manager_at = free_address();
     let told = [("NOTIFY_SOCKET", listener.path.as_str()), ("WATCHDOG_USEC", "60000000")];
-    let hall = folder.write("hall.toml", &config(ServerKind::Hall, "hall", "127.0.0.1:0", &manager_at, ""));
-    let mut hall = Process::start_told("hall", &hall, &told);
+    let config_of_it = folder.write("server.toml", &config(kind, "server", "127.0.0.1:0", &manager_at, ""));
+    let mut server = Process::start_told(kind.as_str(), &config_of_it, &told);
     listener.await_said("STATUS=waiting for the manager");
     // It lives without one, and is not ready.
     assert_eq!(listener.hear(), "WATCHDOG=1");
-    assert_eq!(page::get(hall.ready.admin, "/readyz").map(|(status, _)| status), Some(503));
+    assert_eq!(page::get(server.ready.admin, "/readyz").map(|(status, _)| status), Some(503));
 
     let manager = config(ServerKind::Manager, "manager", &manager_at, "", "");
     let _manager = Process::start(ServerKind::Manager, &folder.write("manager.toml", &manager));
     listener.await_said("READY=1\nSTATUS=serving");
-    assert_eq!(page::get(hall.ready.admin, "/readyz").map(|(status, _)| status), Some(200));
+    assert_eq!(page::get(server.ready.admin, "/readyz").map(|(status, _)| status), Some(200));
     // Its shard has answered more than once.
     assert_eq!([listener.hear(), listener.hear()], ["WATCHDOG=1", "WATCHDOG=1"]);
 
-    hall.terminate();
+    server.terminate();
     listener.await_said("STOPPING=1\nSTATUS=draining");
-    assert!(hall.ended().0.success());
+    assert!(server.ended().0.success());
 }
 
 #[test]
