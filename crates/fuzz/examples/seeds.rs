@@ -109,12 +109,13 @@ fn streams(messages: &[Message]) {
 }
 
 fn greetings() {
-    for (number, role) in [Role::Login, Role::Hall, Role::Room, Role::Link].into_iter().enumerate() {
-        let number = number as u8;
+    for (number, role) in
+        [(0, Role::Login), (1, Role::Hall), (2, Role::Room), (3, Role::Link), (16, Role::Trunk)]
+    {
         let (ticket, knowing) = match role {
             Role::Login => ("", Knowing::LoginKeys(LoginKeys::new(vec![fixed::login_key().public()]).into())),
             Role::Hall | Role::Room => (fixed::SEALED_TICKET, Knowing::Session(fixed::SESSION_KEY)),
-            Role::Link => ("room-1", Knowing::Link(fixed::link_secret().key_of("room-1"))),
+            Role::Link | Role::Trunk => ("room-1", Knowing::Link(fixed::link_secret().key_of("room-1"))),
         };
         let reservation = fixed::SEALED_RESERVATION.as_bytes();
         let frame = FirstFrame { role, ticket: ticket.as_bytes(), reservation, noise: b"" };
@@ -122,7 +123,7 @@ fn greetings() {
         let name = format!("{role:?}").to_lowercase();
         write("greeting", &name, &[&[number][..], &hello[2..]].concat());
         write("greeting", &format!("{name}_in_clear"), &[&[number | 4][..], &frame.to_bytes()].concat());
-        let meeting = [number | 8, number, 0, 40, 1];
+        let meeting = [number | 8, number & 3, 0, 40, 1];
         write("greeting", &format!("{name}_altered"), &[&meeting[..], b"said once it is open"].concat());
     }
     write("greeting", "unaltered", b"\x09\x00\x00\x00\x00said once it is open");
@@ -140,7 +141,7 @@ fn tickets() {
 /// The delivered configs without their comments, and what only others have.
 fn configs() {
     let delivered = home().join("../../deploy/local");
-    for kind in ["manager", "login-1", "hall-1", "room-1", "push"] {
+    for kind in ["manager", "login-1", "hall-1", "room-1", "gateway", "push"] {
         let path: PathBuf = delivered.join(kind).with_extension("toml");
         let text = fs::read_to_string(path).unwrap();
         let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim_end());

@@ -21,6 +21,7 @@ pub(super) fn run(bytes: &[u8]) {
         Ok(Kind::Login) => check::<usher_login::Login>(text),
         Ok(Kind::Hall) => check::<usher_hall::Hall>(text),
         Ok(Kind::Room) => check::<usher_room::Room>(text),
+        Ok(Kind::Gateway) => check::<usher_gateway::App>(text),
         Ok(Kind::Push) => check::<usher_push::Push>(text),
         Err(error) => check_error(text, &error),
     }
@@ -55,6 +56,8 @@ fn reaches_out(text: &str) -> bool {
     let field = |section: &str, key: &str| table.get(section).and_then(|section| section.get(key));
     let manager = field("cluster", "manager").into_iter();
     let halls = field("login", "halls").and_then(Value::as_array).into_iter().flatten();
+    let servers = field("gateway", "servers").and_then(Value::as_array).into_iter().flatten();
+    let inner = servers.filter_map(|server| server.get("inner"));
     let is_name = |address: &Value| address.as_str().is_some_and(|it| it.parse::<SocketAddr>().is_err());
-    field("login", "accounts").is_some() || manager.chain(halls).any(is_name)
+    field("login", "accounts").is_some() || manager.chain(halls).chain(inner).any(is_name)
 }

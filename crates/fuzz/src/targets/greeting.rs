@@ -33,7 +33,7 @@ static SEALS: LazyLock<Arc<Seals>> = LazyLock::new(|| {
 
 pub(super) fn run(bytes: &[u8]) {
     let Some((which, rest)) = bytes.split_first() else { return };
-    let role = ROLES[usize::from(which & 3)];
+    let role = if which & 16 == 0 { ROLES[usize::from(which & 3)] } else { Role::Trunk };
     let is_sealed = which & 4 == 0;
     if which & 8 == 0 {
         show(&door(role, is_sealed), role, rest);
@@ -47,9 +47,19 @@ fn door(role: Role, is_sealed: bool) -> Door {
         _ if !is_sealed => Lock::Plain,
         Role::Login => Lock::Login(Arc::new(fixed::login_key())),
         Role::Hall | Role::Room => Lock::Session,
-        Role::Link => Lock::Links(fixed::link_secret()),
+        Role::Link | Role::Trunk => Lock::Links(fixed::link_secret()),
     };
-    Door { role, name: fixed::server(), seals: Arc::clone(&SEALS), lock }
+    Door { roles: roles_of(role), name: Some(fixed::server()), seals: Arc::clone(&SEALS), lock }
+}
+
+fn roles_of(role: Role) -> &'static [Role] {
+    match role {
+        Role::Login => &[Role::Login],
+        Role::Hall => &[Role::Hall],
+        Role::Room => &[Role::Room],
+        Role::Link => &[Role::Link],
+        Role::Trunk => &[Role::Trunk],
+    }
 }
 
 fn peer() -> SocketAddr {
@@ -130,7 +140,7 @@ fn call(role: Role, is_sealed: bool) -> Call {
     let (ticket, knowing) = match role {
         Role::Login => ("", Knowing::LoginKeys(Arc::new(LoginKeys::new(vec![fixed::login_key().public()])))),
         Role::Hall | Role::Room => (fixed::SEALED_TICKET, Knowing::Session(fixed::SESSION_KEY)),
-        Role::Link => (CALLER, Knowing::Link(fixed::link_secret().key_of(CALLER))),
+        Role::Link | Role::Trunk => (CALLER, Knowing::Link(fixed::link_secret().key_of(CALLER))),
     };
     let reservation = fixed::SEALED_RESERVATION.as_bytes();
     let frame = FirstFrame { role, ticket: ticket.as_bytes(), reservation, noise: b"" };
