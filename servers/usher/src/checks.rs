@@ -55,16 +55,28 @@ fn cluster_seen(cluster: &Cluster) -> Option<ClusterSeen> {
     serde_json::from_str(&admin::get(manager, "/api/cluster").ok()?).ok()
 }
 
-/// The open player connections of a server, from its metrics.
+/// A count of a server's listener, from its metrics; nothing if it has no such listener.
+fn counted(page: &str, name: &str, listener: &str) -> Option<u64> {
+    let series = format!("{name}{{listener=\"{listener}\"}} ");
+    page.lines().find_map(|line| line.strip_prefix(&series))?.trim().parse().ok()
+}
+
+/// The open player connections of a server.
 fn connections(server: SocketAddr) -> Option<u64> {
     let page = admin::get(server, "/metrics").ok()?;
-    let open = |listener: &str| {
-        let series = format!("usher_connections{{listener=\"{listener}\"}} ");
-        let line = page.lines().find_map(|line| line.strip_prefix(&series));
-        line.map(|count| count.trim().parse::<u64>().ok())
-    };
+    let open = |listener| counted(&page, "usher_connections", listener);
     // Those who come through a gateway are counted by themselves, where there is an inner listener.
-    Some(open("players")?? + open("carried").unwrap_or(Some(0))?)
+    Some(open("players")? + open("carried").unwrap_or(0))
+}
+
+/// How many players ever came to halls and room servers by themselves, and how many were carried.
+fn ways_in(cluster: &Cluster) -> Option<(u64, u64)> {
+    let servers = [Kind::Hall, Kind::Room].into_iter().flat_map(|kind| cluster.of_kind(kind));
+    servers.map(|server| server.ready.admin).try_fold((0, 0), |(alone, carried), admin| {
+        let page = admin::get(admin, "/metrics").ok()?;
+        let opened = |listener| counted(&page, "usher_connections_opened_total", listener);
+        Some((alone + opened("players")?, carried + opened("carried")?))
+    })
 }
 
 fn short_connections(cluster: &Cluster) -> Option<u64> {
@@ -161,6 +173,15 @@ impl Checks {
             }
             std::thread::park_timeout(SETTLE_LOOK);
         }
+    }
+
+    /// Where gateways stand before halls and room servers, nobody comes there without one.
+    pub(crate) fn through_gateways(&mut self, cluster: &Cluster) {
+        let ways = ways_in(cluster);
+        let holds = matches!(ways, Some((0, carried)) if carried > 0);
+        let found =
+            ways.map_or("not seen".into(), |(alone, carried)| format!("{carried} did, {alone} did not"));
+        self.add("everybody came through a gateway", holds, found);
     }
 
     /// The pools of a server that has stopped.

@@ -35,7 +35,7 @@ pub(crate) struct Cluster {
     folder: PathBuf,
     /// The manager first, then in the order they were started.
     pub(crate) servers: Vec<ServerProcess>,
-    has_gateways: bool,
+    pub(crate) has_gateways: bool,
 }
 
 impl Cluster {

@@ -27,6 +27,8 @@ use usher_runtime::{clock, logs, process, say};
 const STOP_MAX: Duration = Duration::from_secs(20);
 /// How long the servers may take to find their manager.
 const LINKED_MAX: Duration = Duration::from_secs(10);
+/// How long halls and logins may take to name gateways where servers are: they are told, and tell, once a second.
+const NAMED_MAX: Duration = Duration::from_secs(2);
 /// How often the cluster is looked at while players play.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -74,6 +76,9 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<bool> {
     let report = play(args, &cluster, &mut watch, &stops)?;
     let mut checks = Checks::of(&report, &watch);
     checks.after_the_last_left(&cluster);
+    if args.gateway {
+        checks.through_gateways(&cluster);
+    }
     stop(&mut cluster, &mut checks)?;
     if let Some(path) = &args.json {
         let json = serde_json::to_string_pretty(&report)? + "\n";
@@ -109,6 +114,9 @@ fn wait_until_linked(cluster: &Cluster, stops: &Receiver<StopRequested>) -> anyh
         if stops.recv_timeout(Duration::from_millis(20)).is_ok() {
             bail!("stopped");
         }
+    }
+    if cluster.has_gateways && stops.recv_timeout(NAMED_MAX).is_ok() {
+        bail!("stopped");
     }
     Ok(())
 }

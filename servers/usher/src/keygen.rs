@@ -12,7 +12,7 @@ use clap::Args;
 use std::fs;
 use std::path::{Path, PathBuf};
 use usher_proto::limits::NAME_BYTES_MAX;
-use usher_runtime::keys::{LINK_SECRET_FILE, link_key_file, public_file};
+use usher_runtime::keys::{INNER_SECRET_FILE, LINK_SECRET_FILE, link_key_file, public_file, trunk_key_file};
 use usher_runtime::say;
 use usher_secure::{LinkSecret, LoginKey, TicketKeys};
 
@@ -20,6 +20,7 @@ use usher_secure::{LinkSecret, LoginKey, TicketKeys};
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  \
     usher keygen keys --server login-1 --server hall-1 --server room-1\n  \
+    usher keygen keys --gateway gateway-1   # and what lets a gateway in to halls and room servers\n  \
     usher keygen keys --next         # a new ticket key: copy the file everywhere, SIGHUP, then\n  \
     usher keygen keys --use-next     # seal with it: copy and SIGHUP again\n\n\
     Exit codes: 0 all files are there, 1 failed, 2 bad usage.")]
@@ -30,11 +31,14 @@ pub(crate) struct KeygenArgs {
     /// A server that links to the manager, by its name; may be given several times
     #[arg(long = "server", value_name = "NAME", value_parser = name)]
     servers: Vec<String>,
+    /// A gateway, by its name; may be given several times
+    #[arg(long = "gateway", value_name = "NAME", value_parser = name)]
+    gateways: Vec<String>,
     /// Add a ticket key that opens and does not seal yet
-    #[arg(long, conflicts_with_all = ["use_next", "servers"])]
+    #[arg(long, conflicts_with_all = ["use_next", "servers", "gateways"])]
     next: bool,
     /// Seal with the ticket key that was added last
-    #[arg(long, conflicts_with = "servers")]
+    #[arg(long, conflicts_with_all = ["servers", "gateways"])]
     use_next: bool,
 }
 
@@ -66,9 +70,21 @@ fn make_all(args: &KeygenArgs, tickets: &Path) -> anyhow::Result<()> {
     let secret_file = in_folder(LINK_SECRET_FILE);
     make(&secret_file, "the manager alone", || Ok(LinkSecret::generate().write_file(&secret_file)?))?;
     let secret = LinkSecret::load(&secret_file)?;
-    for server in &args.servers {
+    for server in args.servers.iter().chain(&args.gateways) {
         let file = in_folder(&link_key_file(server));
         make(&file, &format!("{server} alone"), || Ok(secret.key_of(server).write_file(&file)?))?;
+    }
+    if args.gateways.is_empty() { Ok(()) } else { make_inner(args) }
+}
+
+/// What gateways and the servers behind them prove themselves to each other by.
+fn make_inner(args: &KeygenArgs) -> anyhow::Result<()> {
+    let file = args.folder.join(INNER_SECRET_FILE);
+    make(&file, "halls and room servers behind gateways", || Ok(LinkSecret::generate().write_file(&file)?))?;
+    let secret = LinkSecret::load(&file)?;
+    for gateway in &args.gateways {
+        let file = args.folder.join(trunk_key_file(gateway));
+        make(&file, &format!("{gateway} alone"), || Ok(secret.key_of(gateway).write_file(&file)?))?;
     }
     Ok(())
 }

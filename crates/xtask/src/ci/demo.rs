@@ -1,4 +1,5 @@
-//! The demo as an end-to-end test: the released `usher`, a thousand players, and its report judged.
+//! The demo as an end-to-end test: the released `usher`, a thousand players, and its report judged; then fewer of them
+//! through gateways.
 //!
 //! `usher demo` judges itself by its exit code; this reads the report as any other program would, so that a
 //! mistake in that judgement, or in the report's contract, shows.
@@ -20,20 +21,29 @@ use super::now;
 use crate::cargo::Workspace;
 
 const PLAYERS: u64 = 1_000;
+const PLAYERS_BEHIND_GATEWAYS: u64 = 300;
 const DEADLINE: Duration = Duration::from_secs(180);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 pub(super) fn run(workspace: &Workspace) -> Result<()> {
+    demo(workspace, PLAYERS, &[])?;
+    demo(workspace, PLAYERS_BEHIND_GATEWAYS, &["--rate", "300", "--seconds", "3", "--gateway"])
+}
+
+fn demo(workspace: &Workspace, players: u64, more: &[&str]) -> Result<()> {
     let usher = workspace.target.join("release").join("usher");
     let report = workspace.target.join("ci-demo.json");
     remove_if_there(&report)?;
-    let players = PLAYERS.to_string();
     let mut command = Command::new(&usher);
-    command.args(["demo", "--players", &players, "--json"]).arg(&report).current_dir(&workspace.root);
+    command
+        .args(["demo", "--players", &players.to_string(), "--json"])
+        .arg(&report)
+        .args(more)
+        .current_dir(&workspace.root);
     let child = command.spawn().with_context(|| format!("starting {}", usher.display()))?;
     finish(child)?;
     let text = std::fs::read_to_string(&report).with_context(|| format!("reading {}", report.display()))?;
-    judge(&text)
+    judge(&text, players)
 }
 
 /// A report of an earlier run must not be taken for this one's.
@@ -85,10 +95,10 @@ struct Delivered {
     out_of_order: u64,
 }
 
-fn judge(text: &str) -> Result<()> {
+fn judge(text: &str, asked: u64) -> Result<()> {
     let report: Report = serde_json::from_str(text).context("the report is not as its contract says")?;
     let Report { players, seated, failed, redirects, delivered } = &report;
-    ensure!(*players == PLAYERS, "players is {players}, asked for {PLAYERS}");
+    ensure!(*players == asked, "players is {players}, asked for {asked}");
     ensure!(seated == players, "seated is {seated} of {players}");
     ensure!(*failed == 0, "failed is {failed}");
     ensure!(redirects.login > 0, "redirects.login is 0: nobody was shown to another login server");
@@ -119,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_good_report_passes() {
-        judge(&good().to_string()).unwrap();
+        judge(&good().to_string(), PLAYERS).unwrap();
     }
 
     #[test]
@@ -140,7 +150,7 @@ mod tests {
             let mut report = good();
             *report.pointer_mut(field).unwrap() = json!(value);
             let name = field[1..].replace('/', ".");
-            let error = judge(&report.to_string()).unwrap_err().to_string();
+            let error = judge(&report.to_string(), PLAYERS).unwrap_err().to_string();
             assert!(error.starts_with(&name), "{field} = {value}: {error}");
         }
     }
@@ -149,7 +159,7 @@ mod tests {
     fn a_missing_field_or_a_broken_file_fails() {
         let mut report = good();
         report.as_object_mut().unwrap().remove("delivered");
-        assert!(judge(&report.to_string()).is_err());
-        assert!(judge("{").is_err());
+        assert!(judge(&report.to_string(), PLAYERS).is_err());
+        assert!(judge("{", PLAYERS).is_err());
     }
 }
