@@ -3,6 +3,7 @@
 //! Why: a dashboard of names that nobody serves is empty, and says so to nobody.
 //! Read next: [`crate::outside`], where the programs that read these files are asked.
 
+use crate::cluster::usher;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -182,5 +183,37 @@ fn configs_of_the_local_cluster_are_those_that_are_read_here() {
     for (file, local) in local_cluster() {
         let config = ConfigFile::read(&path("deploy/local").join(&file)).unwrap();
         assert_eq!(config.kind().unwrap().as_str(), local.kind, "{file}");
+    }
+}
+
+/// Every field of a config, with its section, comments left out.
+fn fields(config: &str) -> BTreeSet<String> {
+    let mut section = "";
+    let field = |line| {
+        let line: &str = line;
+        if line.starts_with('[') {
+            section = line.trim_start_matches('[').split(']').next().unwrap();
+            return None;
+        }
+        let (key, _) = line.split_once(" = ")?;
+        key.chars().all(|it| it.is_ascii_alphanumeric() || it == '_').then(|| format!("{section}.{key}"))
+    };
+    config.lines().filter_map(field).collect()
+}
+
+#[test]
+fn every_default_is_written_out_in_the_local_cluster() {
+    for (file, Local { kind, .. }) in local_cluster() {
+        let path = path("deploy/local").join(&file);
+        let printed = usher().args([&kind, "--print-config", "-c"]).arg(&path).output().unwrap();
+        let (printed, written) =
+            (String::from_utf8(printed.stdout).unwrap(), text(&format!("deploy/local/{file}")));
+        let (printed, written) = (fields(&printed), fields(&written));
+        assert!(printed.len() > 20, "{file}");
+        // An empty list of sections stands there as a comment; a manager is of no world.
+        let left_out = [("gateway", "gateway.servers"), ("manager", "cluster.world")];
+        let is_missing = |field: &&String| !left_out.contains(&(&kind, field));
+        let missing: Vec<_> = printed.difference(&written).filter(is_missing).collect();
+        assert!(missing.is_empty(), "{file} does not write out {missing:?}");
     }
 }
