@@ -120,6 +120,9 @@ pub(crate) struct Ready {
     pub(crate) name: String,
     pub(crate) address: String,
     pub(crate) admin: SocketAddr,
+    /// Its listeners by name, if it has several.
+    #[serde(default)]
+    pub(crate) listeners: BTreeMap<String, String>,
 }
 
 /// A server.

@@ -3,6 +3,7 @@
 //! Read next: `usher_runtime::config`.
 
 use crate::cluster::{Folder, GUESTS, PUSH, ROOMS, config, usher};
+use crate::gateway::INNER;
 use std::path::Path;
 use std::process::Output;
 use usher_proto::ServerKind;
@@ -94,6 +95,8 @@ fn what_print_config_prints_is_a_good_config_that_prints_itself() {
         (ServerKind::Login, GUESTS),
         (ServerKind::Hall, ""),
         (ServerKind::Room, ROOMS),
+        (ServerKind::Room, &(INNER.to_owned() + ROOMS)),
+        (ServerKind::Gateway, ""),
     ];
     for (kind, sections) in kinds {
         let name = kind.as_str();

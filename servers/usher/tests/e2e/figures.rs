@@ -5,6 +5,7 @@ use crate::page::{get, until};
 use crate::wire::{enter, log_in, seat_guest};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use usher_proto::ServerKind;
 use usher_proto::message::Credentials;
 use usher_runtime::config::Kind;
 
@@ -92,7 +93,8 @@ fn metrics(page: &str) -> BTreeSet<Metric> {
 
 #[test]
 fn the_page_of_metrics_lists_what_servers_serve_and_nothing_else() {
-    let cluster = Cluster::one_of_each();
+    let mut cluster = Cluster::one_of_each();
+    cluster.add(ServerKind::Gateway, "gateway", "127.0.0.1:0", "");
     let push = Process::start_told("push", &cluster.folder.write("push.toml", PUSH), &[]);
     let _seated = seat_guest(cluster.address("login"));
     let mut served = BTreeMap::<Metric, Vec<&str>>::new();

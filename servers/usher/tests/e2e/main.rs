@@ -20,6 +20,7 @@ mod door;
 mod evenings;
 mod figures;
 mod floods;
+mod gateway;
 mod helps;
 mod killed_players;
 mod links;

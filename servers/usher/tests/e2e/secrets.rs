@@ -23,10 +23,16 @@ pub(crate) fn link_secret() -> LinkSecret {
     LinkSecret::from_bytes([0x22; 32])
 }
 
+/// What servers with gateways before them hold.
+pub(crate) fn inner_secret() -> LinkSecret {
+    LinkSecret::from_bytes([0x33; 32])
+}
+
 /// Puts them where servers look for them.
 pub(crate) fn write_files(folder: &Path) {
     login_key().write_file(&folder.join("login.key")).unwrap();
     link_secret().write_file(&folder.join("link.secret")).unwrap();
+    inner_secret().write_file(&folder.join("inner.secret")).unwrap();
 }
 
 /// A ticket of that session was seen.
@@ -43,8 +49,9 @@ pub(crate) fn session_key(ticket: &[u8]) -> Option<[u8; 32]> {
 pub(crate) fn begin(role: Role, ticket: &[u8], head: &[u8]) -> Option<(Initiator, Message)> {
     let begun = match role {
         Role::Login => Initiator::begin(Known::Login(&login_key().public()), head),
-        Role::Link => {
-            let key = link_secret().key_of(std::str::from_utf8(ticket).ok()?);
+        Role::Link | Role::Trunk => {
+            let secret = if role == Role::Link { link_secret() } else { inner_secret() };
+            let key = secret.key_of(std::str::from_utf8(ticket).ok()?);
             Initiator::begin(Known::Shared(key.as_bytes()), head)
         }
         Role::Hall | Role::Room => Initiator::begin(Known::Shared(&session_key(ticket)?), head),

@@ -1,6 +1,7 @@
 //! `usher up`: a folder of configs becomes a cluster that is kept running until somebody wants an end.
 
 use crate::cluster::{Folder, GUESTS, PUSH, ROOMS, config, free_address, signal, usher};
+use crate::gateway::{INNER, through};
 use crate::page::{state, until, until_in_rooms};
 use crate::wire::seat_guest;
 use rustix::process::Signal;
@@ -65,11 +66,13 @@ impl Up {
 fn up_starts_a_folder_of_configs_starts_again_what_is_killed_and_drains_at_the_end() {
     let folder = Folder::new();
     let manager = free_address();
+    let room = INNER.to_owned() + ROOMS;
     for (kind, name, listen, sections) in [
-        (ServerKind::Hall, "hall", "127.0.0.1:0", ""),
+        (ServerKind::Gateway, "gateway", "127.0.0.1:0", ""),
+        (ServerKind::Hall, "hall", "127.0.0.1:0", INNER),
         (ServerKind::Login, "login", "127.0.0.1:0", GUESTS),
         (ServerKind::Manager, "manager", manager.as_str(), ""),
-        (ServerKind::Room, "room", "127.0.0.1:0", ROOMS),
+        (ServerKind::Room, "room", "127.0.0.1:0", room.as_str()),
     ] {
         folder.write(&format!("{name}.toml"), &config(kind, name, listen, &manager, sections));
     }
@@ -78,7 +81,7 @@ fn up_starts_a_folder_of_configs_starts_again_what_is_killed_and_drains_at_the_e
         up.line("manager")[3].trim_start_matches("http://").trim_end_matches("/metrics").parse().unwrap();
     let login = up.line("login")[2].clone();
     assert_eq!(up.line("Dashboard:")[1], format!("http://{admin}/"));
-    for name in ["hall", "login", "room"] {
+    for name in ["gateway", "hall", "login", "room"] {
         until(&format!("{name} is up"), || (state(admin, name)? == "up").then_some(()));
     }
     let killed = up.server("hall").expect("the hall runs");
@@ -90,6 +93,9 @@ fn up_starts_a_folder_of_configs_starts_again_what_is_killed_and_drains_at_the_e
         let (_, directory) = crate::wire::visit_hall(&guest.halls.first()?.0, &guest.ticket);
         (!directory.rooms.is_empty()).then_some(())
     });
+    for name in ["hall", "room"] {
+        until("it is behind the gateway", || through(admin, name));
+    }
     let seated = seat_guest(&login);
     until_in_rooms(admin, 1);
     signal(up.child.id(), Signal::TERM);
