@@ -440,6 +440,25 @@ mod tests {
     }
 
     #[test]
+    fn the_records_of_the_page_are_what_this_build_says() {
+        let ping = [0, 4, 0, 1, 0, 0x90];
+        let mut said = Records::default();
+        let peer = "192.0.2.1:40000".parse().unwrap();
+        said.put(0, &TrunkFrame::Open { peer, first_frame: &[1, 3, 0, 0, 0, 0] });
+        said.put_data(0, &ping);
+        let mut answered = Records::default();
+        answered.put(0, &TrunkFrame::Admit);
+        answered.put(NOBODY, &TrunkFrame::Cast { group: 7, bytes: &ping });
+        let page = include_str!("../../../docs/wire.md");
+        let byte = |word| u8::from_str_radix(word, 16).ok();
+        let lines: Vec<Vec<u8>> =
+            page.lines().filter_map(|line| line.split_whitespace().map(byte).collect()).collect();
+        for records in [said.take(), answered.take()] {
+            assert!(lines.contains(&records.to_vec()), "docs/wire.md does not have {records:02x?}");
+        }
+    }
+
+    #[test]
     fn a_record_cut_anywhere_but_between_frames_is_refused() {
         let mut records = Records::default();
         for (id, frame) in every_kind() {
