@@ -40,7 +40,14 @@ impl Relay {
                 let trunk = inner.next_address()?;
                 let mut command = Command::new(programs.gateway());
                 command.args(["--listen", "127.0.0.1:0", "--inner", &trunk.to_string()]);
-                command.args(["--engine", &engine.to_string(), "--trunks", &trunks.to_string()]);
+                command.args([
+                    "--engine",
+                    &engine.to_string(),
+                    "--trunks",
+                    &trunks.to_string(),
+                    "--workers",
+                    "1",
+                ]);
                 command.args(["--for", &at_most.as_secs().to_string()]);
                 Server::spawn(command)?
             }

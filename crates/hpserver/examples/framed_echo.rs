@@ -26,6 +26,9 @@ const USAGE: &str = "usage: framed_echo --listen ADDR [--engine auto|uring|mio] 
 const EVERYONE: u64 = 0;
 /// What may wait for a gateway that does not read.
 const TRUNK_HIGH_WATER_BYTES: usize = 64 << 20;
+/// A long record comes in one.
+const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
+const RECEIVE_BUFFERS_MAX: usize = 256;
 
 struct Echo {
     broadcast: bool,
@@ -89,6 +92,8 @@ fn run(arguments: Arguments) -> std::io::Result<()> {
     }
     if let Some(address) = trunk {
         config.completion.send_queue_bytes_max = TRUNK_HIGH_WATER_BYTES;
+        config.completion.receive_buffer_bytes = RECEIVE_BUFFER_BYTES;
+        config.completion.receive_buffers_max = RECEIVE_BUFFERS_MAX;
         listeners.push(trunks(address));
     }
     let busy = |shard| busy.filter(|_| shard == 1).unwrap_or_default();

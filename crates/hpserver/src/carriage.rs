@@ -14,7 +14,7 @@ use bytes::Bytes;
 use usher_completion::ConnId;
 
 use crate::{
-    GroupId,
+    Codec, GroupId,
     outbox::Outbox,
     send::Outlet,
     trunk::{Ended, NOBODY, PAYLOAD_BYTES_MAX, Records, TrunkFrame, VirtualId, Window},
@@ -170,6 +170,25 @@ impl Outbox {
         if !carriage.window.take(bytes.len()) && outlet.backlog.is_none() {
             self.stop(outlet);
         }
+    }
+
+    /// A packet for one who rides and takes it now; false: it is too large for its codec.
+    pub(crate) fn ship_packet<P: 'static>(
+        &mut self,
+        outlet: &mut Outlet,
+        packet: &P,
+        codec: &dyn Codec<P>,
+    ) -> bool {
+        let Some(carriage) = &mut outlet.carriage else { return false };
+        let records = &mut self.trunks.load(carriage.trunk).records;
+        let Some(bytes) = records.put_written(carriage.id, |out| codec.encode(packet, out).is_ok()) else {
+            return false;
+        };
+        self.tallies[outlet.listener.index()].1 += bytes as u64;
+        if !carriage.window.take(bytes) {
+            self.stop(outlet);
+        }
+        true
     }
 
     /// The window of one who rides is used up: what comes next waits here.

@@ -66,20 +66,54 @@ pub(crate) struct Rider {
 }
 
 impl<S: Service> Receiver<S> {
-    /// Gives what records of `trunk` brought to those it is about.
+    /// A chunk of a trunk.
+    pub(crate) fn carry_chunk(&mut self, trunk: ConnId, chunk: &[u8], fabric: &Fabric<S>) {
+        let taken = self.unload_in_place(trunk, chunk, fabric);
+        if let Some(stream) = self.streams.get(trunk).filter(|_| taken < chunk.len()) {
+            self.desk.feed(stream, &chunk[taken..], fabric);
+        }
+        self.unload(trunk, fabric);
+    }
+
+    /// Gives what was loaded to those it is about.
     pub(crate) fn unload(&mut self, trunk: ConnId, fabric: &Fabric<S>) {
-        let cargo = std::mem::take(&mut self.desk.cargo);
-        for frame in frames(&cargo) {
+        if self.desk.cargo.is_empty() {
+            return;
+        }
+        let mut cargo = std::mem::take(&mut self.desk.cargo);
+        self.carry_all(trunk, &cargo, fabric);
+        cargo.clear();
+        self.desk.cargo = cargo;
+    }
+
+    /// The whole records at the head of a chunk in clear, where they lie; how many bytes that were.
+    fn unload_in_place(&mut self, trunk: ConnId, chunk: &[u8], fabric: &Fabric<S>) -> usize {
+        let mut taken = 0;
+        loop {
+            let Some(stream) = self.streams.get(trunk).filter(|stream| stream.is_trunk_in_clear()) else {
+                return taken;
+            };
+            let listener = stream.listener.index();
+            let rest = &chunk[taken..];
+            let Ok(Some(frame)) = fabric.listeners[listener].codec.frame(rest) else { return taken };
+            stream.heard = true;
+            self.desk.tallies[listener].packets += 1;
+            self.desk.tallies[listener].bytes += frame.end as u64;
+            self.carry_all(trunk, &rest[frame.body], fabric);
+            taken += frame.end;
+        }
+    }
+
+    fn carry_all(&mut self, trunk: ConnId, records: &[u8], fabric: &Fabric<S>) {
+        for frame in frames(records) {
             let carried = frame.and_then(|(id, frame)| self.carry(trunk, id, &frame, fabric));
             if let Err(bad) = carried {
                 if let Some(stream) = self.streams.get(trunk) {
                     self.desk.end(stream, CloseReason::BadFrame(bad.0), fabric);
                 }
-                break;
+                return;
             }
         }
-        self.desk.cargo = cargo;
-        self.desk.cargo.clear();
     }
 
     fn carry(
@@ -275,11 +309,16 @@ impl<S: Service> Desk<S> {
     /// A record of a trunk: opened if it is sealed, and kept until `unload`.
     pub(crate) fn load(&mut self, stream: &mut Stream, body: &[u8], fabric: &Fabric<S>) {
         if let Some(open) = &mut stream.open {
+            let is_first = self.cargo.is_empty();
             self.clear.clear();
-            if let Err(bad) = open.open(body, &mut self.clear) {
+            let clear = if is_first { &mut self.cargo } else { &mut self.clear };
+            if let Err(bad) = open.open(body, clear) {
+                self.cargo.clear();
                 return self.end(stream, CloseReason::BadFrame(bad.0), fabric);
             }
-            self.cargo.extend_from_slice(&self.clear);
+            if !is_first {
+                self.cargo.extend_from_slice(&self.clear);
+            }
         } else {
             self.cargo.extend_from_slice(body);
         }

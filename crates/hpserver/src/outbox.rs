@@ -81,9 +81,17 @@ impl Outbox {
         key: Option<u64>,
         fabric: &Fabric<S>,
     ) {
-        if let Some(bytes) = fabric.listeners[outlet.listener.index()].codec.frames(packet) {
+        let codec = &*fabric.listeners[outlet.listener.index()].codec;
+        if let Some(bytes) = codec.frames(packet) {
             self.wrap();
             return self.send_shared(outlet, bytes, 1, key, fabric);
+        }
+        if outlet.carriage.is_some() && outlet.backlog.is_none() {
+            self.wrap();
+            let fits = self.ship_packet(outlet, packet, codec);
+            self.tallies[outlet.listener.index()].0 += u64::from(fits);
+            fabric.totals.too_large.fetch_add(u64::from(!fits), Relaxed);
+            return;
         }
         let is_addressee = self.addressee == Some(outlet.id) && self.frames.len() < FRAMES_BYTES;
         if !is_addressee {
@@ -94,12 +102,7 @@ impl Outbox {
             return;
         }
         self.tallies[outlet.listener.index()].0 += 1;
-        if outlet.carriage.is_some() && outlet.backlog.is_none() {
-            let frames = std::mem::take(&mut self.frames);
-            self.ship(outlet, &frames);
-            self.frames = frames;
-            self.frames.clear();
-        } else if outlet.backlog.is_some() {
+        if outlet.backlog.is_some() {
             // A copy: these bytes may wait for long, and memory shared with others' would wait with them.
             let bytes = Bytes::copy_from_slice(&self.frames);
             self.frames.clear();

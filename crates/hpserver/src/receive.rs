@@ -207,10 +207,10 @@ impl<S: Service> Receiver<S> {
     }
 
     fn chunk(&mut self, conn: ConnId, chunk: &[u8], fabric: &Fabric<S>) {
-        let Some(stream) = self.streams.get(conn) else { return };
-        self.desk.feed(stream, chunk, fabric);
-        if !self.desk.cargo.is_empty() {
-            self.unload(conn, fabric);
+        match self.streams.get(conn) {
+            Some(stream) if stream.trunk.is_none() => self.desk.feed(stream, chunk, fabric),
+            Some(_) => self.carry_chunk(conn, chunk, fabric),
+            None => {}
         }
     }
 
@@ -251,9 +251,7 @@ impl<S: Service> Receiver<S> {
         if stream.gone && stream.trunk.is_some() {
             self.strand(conn, fabric);
         }
-        if !self.desk.cargo.is_empty() {
-            self.unload(conn, fabric);
-        }
+        self.unload(conn, fabric);
         self.sweep(conn, fabric);
     }
 

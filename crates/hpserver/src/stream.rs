@@ -172,6 +172,15 @@ impl Stream {
         !self.is_held() && !self.is_ending()
     }
 
+    /// What comes are whole records in clear, and nothing is left of the last chunk.
+    pub(crate) fn is_trunk_in_clear(&self) -> bool {
+        self.trunk.is_some()
+            && self.open.is_none()
+            && self.phase == Phase::Open
+            && self.tail.is_empty()
+            && self.is_reading()
+    }
+
     /// A barrier of it is on its way through the shard it leaves.
     pub(crate) fn is_switching(&self) -> bool {
         !self.switches.is_empty()

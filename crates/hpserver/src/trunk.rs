@@ -315,6 +315,28 @@ impl Records {
         self.put(id, &TrunkFrame::Data(bytes));
     }
 
+    /// As `put_data`, of frames that `write` writes; how many bytes. None, and nothing is added: it could not.
+    pub fn put_written(&mut self, id: VirtualId, write: impl FnOnce(&mut BytesMut) -> bool) -> Option<usize> {
+        if self.open.is_some_and(|start| self.bytes.len() - start > RECORD_BYTES_FULL) {
+            self.close_record();
+        }
+        let (before, was_open) = (self.bytes.len(), self.open);
+        self.put(id, &TrunkFrame::Data(b""));
+        let payload = self.bytes.len();
+        let written = write(&mut self.bytes);
+        let (start, length) = (self.open.unwrap_or(before), self.bytes.len() - payload);
+        let fits = self.bytes.len() - start - LENGTH_BYTES <= HEAD_BYTES + PAYLOAD_BYTES_MAX;
+        if written && fits {
+            self.bytes[payload - LENGTH_BYTES..payload].copy_from_slice(&(length as u16).to_be_bytes());
+            return Some(length);
+        }
+        let long = self.bytes.split_off(payload);
+        self.bytes.truncate(before);
+        self.open = was_open;
+        written.then(|| self.put_data(id, &long))?;
+        Some(length)
+    }
+
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
@@ -518,5 +540,27 @@ mod tests {
             }
         }
         assert_eq!((joined, lasts), (long, 1));
+    }
+
+    #[test]
+    fn what_is_written_in_place_is_as_if_it_had_been_put() {
+        let sizes = [0, 1, 500, RECORD_BYTES_FULL, 60_000, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MAX + 1, 200_000];
+        let (mut put, mut written) = (Records::default(), Records::default());
+        for (id, size) in sizes.into_iter().enumerate() {
+            let bytes: Vec<u8> = (0..size).map(|at| at as u8).collect();
+            let id = id as VirtualId;
+            put.put_data(id, &bytes);
+            let write = |out: &mut BytesMut| {
+                out.put_slice(&bytes);
+                true
+            };
+            assert_eq!(written.put_written(id, write), Some(size));
+            let refuse = |out: &mut BytesMut| {
+                out.put_slice(b"half");
+                false
+            };
+            assert_eq!(written.put_written(id, refuse), None);
+        }
+        assert_eq!(bodies(&written.take()).0, bodies(&put.take()).0);
     }
 }
