@@ -5,7 +5,7 @@
 //! Owns: the link, which fronts have a trunk, what the process is to do next ([`Orders`]). Does not own: fronts and
 //! players, which shards have; sockets, which the process opens.
 //! Invariants: the manager is told of a front only while it has a trunk.
-//! Limits: the machine hears how many players there are at least each [`LOOK_EVERY`].
+//! Limits: the machine hears how many players there are at least each `LOOK_EVERY`.
 //! Read next: `usher_logic::gateway`; [`crate::server`], which carries the orders out.
 
 use crate::codec::Packet;
