@@ -21,7 +21,7 @@ use crate::traffic::{Echo, Traffic};
 /// Players, and half of the messages a second that HAProxy carries for them.
 const PLAYERS: [(u32, u32); 3] = [(100, 40_000), (1_000, 30_000), (4_000, 24_000)];
 /// Of the gateway.
-const TRUNKS: u16 = 4;
+const TRUNKS: u16 = 1;
 const LONG: Echo = Echo::framed(100, 1).of_bytes(16 * 1024);
 const CPU: Goals = &[(Metric::Cpu, Goal::AtMost(0.6))];
 const THROUGHPUT: Goals = &[(Metric::Throughput, Goal::AtLeast(1.0))];
@@ -78,9 +78,9 @@ mod tests {
     fn every_load_meets_haproxy_and_itself() {
         let names: Vec<String> = bouts().iter().map(Case::name).collect();
         assert_eq!(names.len(), 2 * 7 * 2);
-        assert_eq!(names[0], "gateway-uring-4/100x1/haproxy");
-        assert_eq!(names[3], "gateway-uring-4/100-at-40000/self");
-        assert_eq!(names[12], "gateway-uring-4/100x1-of-16384/haproxy");
+        assert_eq!(names[0], "gateway-uring-1/100x1/haproxy");
+        assert_eq!(names[3], "gateway-uring-1/100-at-40000/self");
+        assert_eq!(names[12], "gateway-uring-1/100x1-of-16384/haproxy");
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
     }
 }
