@@ -16,6 +16,7 @@ use clap::Args;
 use crate::cases::{Case as _, Choice};
 use crate::finding::{self, Finding};
 use crate::idle::Idle;
+use crate::relay::Relay;
 use crate::station::{Engine, Framed, Programs, Stages, Station};
 use crate::{cases, traffic};
 
@@ -25,11 +26,12 @@ const SHARE_QUICK: u32 = 10;
 
 /// What layer 2 must show by itself: memory of idle connections, a busy shard and deaf members that nobody notices.
 ///
-/// A case is `idle-ENGINE/STAGES`, `busy-ENGINE` or `deaf-ENGINE`. `idle`: 18,000 idle connections at one worker, all stages inline
+/// A case is `idle-ENGINE/STAGES`, `busy-ENGINE`, `deaf-ENGINE` or `deaf-ENGINE-gateway`. `idle`: 18,000 idle connections at one worker, all stages inline
 /// (0-0-0) or with a thread each (1-1-1), peak memory. `busy`: 100 connections echo at one listener, with and without
 /// four at another whose handler is busy for 5 ms at each message; both have a logic thread of their own. Newcomers
 /// at the first listener are counted and timed, too. `deaf`: one speaks to a room of 400 at half of the capacity, of
-/// whom 200 read, or never read and come back as soon as they are closed on, for a minute.
+/// whom 200 read, or never read and come back as soon as they are closed on, for a minute; with `-gateway` all of them are
+/// behind one gateway, on one trunk, and it is the gateway that is measured.
 #[derive(Debug, Args)]
 pub struct Options {
     #[command(flatten)]
@@ -44,6 +46,7 @@ enum What {
     Idle(Stages),
     Busy,
     Deaf,
+    DeafBehindAGateway,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +61,7 @@ impl cases::Case for Case {
             What::Idle(stages) => format!("idle-{}/{stages}", self.engine),
             What::Busy => format!("busy-{}", self.engine),
             What::Deaf => format!("deaf-{}", self.engine),
+            What::DeafBehindAGateway => format!("deaf-{}-gateway", self.engine),
         }
     }
 }
@@ -65,8 +69,9 @@ impl cases::Case for Case {
 impl Case {
     fn all() -> Vec<Self> {
         let on = |engine| {
-            [What::Idle(Stages::INLINE), What::Idle(Stages::ALL), What::Busy, What::Deaf]
-                .map(|what| Self { what, engine })
+            let idle = [Stages::INLINE, Stages::ALL].map(What::Idle);
+            let others = [What::Busy, What::Deaf, What::DeafBehindAGateway];
+            idle.into_iter().chain(others).map(move |what| Self { what, engine })
         };
         [Engine::Uring, Engine::Mio].into_iter().flat_map(on).collect()
     }
@@ -75,7 +80,12 @@ impl Case {
         match self.what {
             What::Idle(stages) => idle(Framed::on(self.engine, stages), quick).run(programs),
             What::Busy => busy::run(programs, self.engine, quick),
-            What::Deaf => deaf::run(programs, self.engine, quick),
+            What::Deaf => {
+                deaf::run(programs, Station::FramedBroadcast(Framed::on(self.engine, Stages::DEFAULT)), quick)
+            }
+            What::DeafBehindAGateway => {
+                deaf::run(programs, Station::Relay(Relay::GatewayBroadcast(self.engine, 1)), quick)
+            }
         }
     }
 
@@ -83,7 +93,7 @@ impl Case {
         match self.what {
             What::Idle(_) => IDLE_SECONDS,
             What::Busy => busy::seconds(quick),
-            What::Deaf => deaf::seconds(quick),
+            What::Deaf | What::DeafBehindAGateway => deaf::seconds(quick),
         }
     }
 }
@@ -120,10 +130,12 @@ mod tests {
             "idle-uring/1-1-1",
             "busy-uring",
             "deaf-uring",
+            "deaf-uring-gateway",
             "idle-mio/0-0-0",
             "idle-mio/1-1-1",
             "busy-mio",
             "deaf-mio",
+            "deaf-mio-gateway",
         ];
         assert_eq!(names, expected);
     }

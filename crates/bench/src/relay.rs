@@ -22,11 +22,14 @@ use crate::station::{Engine, Framed, Programs, Server, Stages, Station};
 const HAPROXY: &str = "haproxy";
 /// Behind each relay.
 const INNER: Station = Station::FramedEcho(Framed::on(Engine::Uring, Stages::INLINE));
+const INNER_ROOM: Station = Station::FramedBroadcast(Framed::on(Engine::Uring, Stages::INLINE));
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Relay {
     /// One worker, stages inline, so many trunks.
     Gateway(Engine, u16),
+    /// The same; what one player says goes to all.
+    GatewayBroadcast(Engine, u16),
     /// So many threads.
     HaProxy(u16),
 }
@@ -34,9 +37,10 @@ pub(crate) enum Relay {
 impl Relay {
     /// Starts it with an echo behind it.
     pub(crate) fn start(self, programs: &Programs, at_most: Duration) -> Result<Server> {
-        let mut inner = Server::start_with(programs, INNER, at_most, &["--trunk", "127.0.0.1:0"])?;
+        let inner = if let Self::GatewayBroadcast(..) = self { INNER_ROOM } else { INNER };
+        let mut inner = Server::start_with(programs, inner, at_most, &["--trunk", "127.0.0.1:0"])?;
         let mut relay = match self {
-            Self::Gateway(engine, trunks) => {
+            Self::Gateway(engine, trunks) | Self::GatewayBroadcast(engine, trunks) => {
                 let trunk = inner.next_address()?;
                 let mut command = Command::new(programs.gateway());
                 command.args(["--listen", "127.0.0.1:0", "--inner", &trunk.to_string()]);
@@ -68,6 +72,7 @@ impl fmt::Display for Relay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gateway(engine, trunks) => write!(f, "gateway-{engine}-{trunks}"),
+            Self::GatewayBroadcast(engine, trunks) => write!(f, "gateway_broadcast-{engine}-{trunks}"),
             Self::HaProxy(threads) => write!(f, "haproxy-{threads}"),
         }
     }

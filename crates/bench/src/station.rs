@@ -162,7 +162,7 @@ impl Station {
             Self::TokioStages(_) => "tokio-stages",
             Self::Broker(Broker::Redis) => "redis",
             Self::Broker(Broker::Nats) => "nats",
-            Self::Relay(Relay::Gateway(..)) => "gateway",
+            Self::Relay(Relay::Gateway(..) | Relay::GatewayBroadcast(..)) => "gateway",
             Self::Relay(Relay::HaProxy(_)) => "haproxy",
         }
     }

@@ -29,7 +29,7 @@ const BUILDS: &[&[&str]] =
 const RAW_ECHO: &[&str] = &["build", "--release", "--package", "usher-completion", "--example", "raw_echo"];
 const FRAMED_ECHO: &[&str] =
     &["build", "--release", "--package", "usher-hpserver", "--example", "framed_echo"];
-/// For `gateway`, the relay.
+/// For `gateway`, and those of `layer2` who are behind one.
 const GATEWAY: &[&str] = &["build", "--release", "--package", "usher-gateway", "--example", "framed_gateway"];
 /// For `push`, from the config to the end a server as it is delivered.
 const PUSH: &[&str] = &["build", "--release", "--package", "usher-push"];
@@ -41,7 +41,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         succeed(&mut workspace.cargo(build))?;
     }
     match options.words.first().and_then(|bench| bench.to_str()) {
-        Some("gateway") => succeed(&mut workspace.cargo(GATEWAY))?,
+        Some("gateway" | "layer2") => succeed(&mut workspace.cargo(GATEWAY))?,
         Some("push") => succeed(&mut workspace.cargo(PUSH))?,
         Some("buffers") => {
             succeed(workspace.cargo(RAW_ECHO).args(WAYS).arg(workspace.target.join("ways")))?;

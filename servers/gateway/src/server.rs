@@ -18,7 +18,7 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use usher_hpserver::trunk::RECORD_BYTES_MAX;
 use usher_hpserver::{
     AddressLimits, Limits, ListenerConfig, ListenerId, NoChannel, Offer, Rates, Remote, Server, completion,
@@ -47,6 +47,9 @@ use usher_runtime::signals::StopRequested;
 /// How often the process looks whether the machine wants other servers than it has.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// When a server that it could not stand before is tried again.
+const LATE_AFTER: Duration = Duration::from_secs(10);
+
 /// Runs a gateway until it is told to stop.
 pub fn run(config: Config) -> anyhow::Result<()> {
     let Sections { log, stages, limits, .. } = &config.common.sections;
@@ -73,6 +76,8 @@ struct Running {
     fronts: Vec<ServerName>,
     /// Those that a shard stands before now, and where.
     standing: BTreeMap<ServerName, SocketAddr>,
+    /// Those that it could not stand before yet, and when that is tried again.
+    late: Option<(Instant, Vec<InnerServer>)>,
 }
 
 impl Running {
@@ -126,6 +131,7 @@ impl Running {
             notify: Notify::from_env(),
             fronts: Vec::new(),
             standing: BTreeMap::new(),
+            late: None,
         };
         for server in running.config.section.servers.clone() {
             running.open(&server.name.clone(), Some(&server))?;
@@ -197,12 +203,8 @@ impl Running {
 
     /// Stands before those that the machine wants, and before nobody else.
     fn obey(&mut self) {
-        let Some(wanted) = self.orders.take() else { return };
-        for server in &wanted {
-            if let Err(error) = self.stand_before(server) {
-                tracing::error!(server = %server.server, error = format!("{error:#}"), "cannot stand before it");
-            }
-        }
+        let Some(wanted) = self.orders.take() else { return self.try_late() };
+        self.stand_before_all(wanted.clone());
         let gone: Vec<_> = self
             .standing
             .keys()
@@ -214,6 +216,24 @@ impl Running {
             if let Some(listener) = self.listener_of(&name) {
                 let _ = self.remote.tell(self.shard_of(listener), Note::Give(listener));
             }
+        }
+    }
+
+    fn stand_before_all(&mut self, wanted: Vec<InnerServer>) {
+        let mut late = Vec::new();
+        for server in wanted {
+            if let Err(error) = self.stand_before(&server) {
+                tracing::error!(server = %server.server, error = format!("{error:#}"), "cannot stand before it");
+                late.push(server);
+            }
+        }
+        self.late = (!late.is_empty()).then(|| (clock::instant() + LATE_AFTER, late));
+    }
+
+    /// Once more those that failed: a name may be known by now.
+    fn try_late(&mut self) {
+        if let Some((_, late)) = self.late.take_if(|(at, _)| *at <= clock::instant()) {
+            self.stand_before_all(late);
         }
     }
 
@@ -234,10 +254,8 @@ impl Running {
             inner,
             trunks: self.config.section.trunks,
         });
-        // A shard whose queue of notes is full is told when the machine wants something else next.
-        if self.remote.tell(self.shard_of(listener), stand).is_ok() {
-            self.standing.insert(name.clone(), inner);
-        }
+        anyhow::ensure!(self.remote.tell(self.shard_of(listener), stand).is_ok(), "too much to do now");
+        self.standing.insert(name.clone(), inner);
         Ok(())
     }
 
