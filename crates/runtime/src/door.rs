@@ -52,7 +52,7 @@ pub enum Lock {
 /// The accepting side's door.
 pub struct Door {
     /// What this listener is; a first frame for anything else is refused. Before a gateway's servers it is several.
-    pub roles: &'static [Role],
+    pub roles: Vec<Role>,
     /// This server's name: a reservation must be for it. None: reservations are for somebody behind this door.
     pub name: Option<ServerName>,
     /// What opens tickets and reservations.

@@ -82,12 +82,17 @@ pub(crate) fn listeners<M: Machine + Send + 'static>(
     let is_manager = role == Role::Link;
     let limits = hp_limits(common);
     let side = if is_manager { Side::Manager } else { Side::Server };
-    let door = |roles, lock| Door { roles, name: Some(common.name.clone()), seals: Arc::clone(seals), lock };
+    let door = |role, lock| Door {
+        roles: vec![role],
+        name: Some(common.name.clone()),
+        seals: Arc::clone(seals),
+        lock,
+    };
     let accepting = ListenerConfig {
         name: if is_manager { "links" } else { "players" }.into(),
         address: None, // its socket was bound before, so that the machines know the port
         codec: Arc::new(Native::new(side)),
-        channel: Arc::new(door(roles(role), lock)),
+        channel: Arc::new(door(role, lock)),
         limits: limits.clone(),
         link: is_manager,
         carries: None,
@@ -106,14 +111,14 @@ pub(crate) fn listeners<M: Machine + Send + 'static>(
     let carried = ListenerConfig {
         name: "carried".into(),
         // The channel of whoever is behind a gateway ends there.
-        channel: Arc::new(door(roles(role), Lock::Plain)),
+        channel: Arc::new(door(role, Lock::Plain)),
         ..accepting.clone()
     };
     let trunks_max = common.sections.inner.as_ref().map_or(0, |inner| inner.trunks_max);
     let inner = ListenerConfig {
         name: "trunks".into(),
         codec: Arc::new(Trunks(Native::new(side))),
-        channel: Arc::new(door(roles(Role::Trunk), lock)),
+        channel: Arc::new(door(Role::Trunk, lock)),
         limits: Limits {
             connections_max: trunks_max,
             first_frame_bytes_max: RECORD_BYTES_MAX,
@@ -127,16 +132,6 @@ pub(crate) fn listeners<M: Machine + Send + 'static>(
         ..accepting.clone()
     };
     vec![accepting, dialling, carried, inner] // DOOR, DIALS, CARRIED, TRUNKS
-}
-
-fn roles(role: Role) -> &'static [Role] {
-    match role {
-        Role::Login => &[Role::Login],
-        Role::Hall => &[Role::Hall],
-        Role::Room => &[Role::Room],
-        Role::Link => &[Role::Link],
-        Role::Trunk => &[Role::Trunk],
-    }
 }
 
 /// What one connection of a player may do, for layer 2.

@@ -356,7 +356,7 @@ fn listeners(config: &Config, seals: &Arc<Seals>, shards: usize) -> Vec<Listener
         address: None,
         codec: Arc::new(words),
         channel: Arc::new(PlayersDoor(Door {
-            roles: &[Role::Hall, Role::Room],
+            roles: vec![Role::Hall, Role::Room],
             name: None,
             seals: Arc::clone(seals),
             lock: lock(common.sections.cluster.channel),

@@ -53,8 +53,6 @@ pub enum Note {
     Woke,
     /// Show that this shard is alive.
     Beat,
-    /// Look after the manager.
-    Start,
 }
 
 /// Makes this gateway's side of the beginning of a trunk; none: trunks begin with their first record.
@@ -316,7 +314,6 @@ impl Gateway {
             }
             Note::Woke => self.control(Control::woke, actions),
             Note::Beat => self.shown.beat(),
-            Note::Start => {}
         }
     }
 

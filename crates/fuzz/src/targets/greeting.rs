@@ -49,17 +49,7 @@ fn door(role: Role, is_sealed: bool) -> Door {
         Role::Hall | Role::Room => Lock::Session,
         Role::Link | Role::Trunk => Lock::Links(fixed::link_secret()),
     };
-    Door { roles: roles_of(role), name: Some(fixed::server()), seals: Arc::clone(&SEALS), lock }
-}
-
-fn roles_of(role: Role) -> &'static [Role] {
-    match role {
-        Role::Login => &[Role::Login],
-        Role::Hall => &[Role::Hall],
-        Role::Room => &[Role::Room],
-        Role::Link => &[Role::Link],
-        Role::Trunk => &[Role::Trunk],
-    }
+    Door { roles: vec![role], name: Some(fixed::server()), seals: Arc::clone(&SEALS), lock }
 }
 
 fn peer() -> SocketAddr {
