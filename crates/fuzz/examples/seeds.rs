@@ -10,9 +10,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use usher_fuzz::fixed;
 use usher_hpserver::Offer;
+use usher_proto::codec::{self, Form};
 use usher_proto::first_frame::{FirstFrame, Role};
 use usher_proto::message::{Chat, GetCounts, Speaker};
-use usher_proto::{Message, codec, lines};
+use usher_proto::{Message, lines};
 use usher_runtime::call::{Call, Knowing, LoginKeys};
 use usher_runtime::codec::{Native, Side};
 use usher_secure::reservation;
@@ -74,7 +75,7 @@ fn packets(messages: &[Message]) {
     }
     // One message over three frames, as its sender may cut it.
     let mut parts = Vec::new();
-    codec::encode(&Chat { request: 1, text: "a longer text".into() }.into(), |header, body| {
+    codec::encode(Form::MessagePack, &Chat { request: 1, text: "a longer text".into() }.into(), |header, body| {
         let (first, rest) = body.split_at(4);
         let (second, third) = rest.split_at(4);
         for (flag, part) in [(1, first), (1, second), (0, third)] {
@@ -115,7 +116,7 @@ fn greetings() {
         let (ticket, knowing) = match role {
             Role::Login => ("", Knowing::LoginKeys(LoginKeys::new(vec![fixed::login_key().public()]).into())),
             Role::Hall | Role::Room => (fixed::SEALED_TICKET, Knowing::Session(fixed::SESSION_KEY)),
-            Role::Link | Role::Trunk => ("room-1", Knowing::Link(fixed::link_secret().key_of("room-1"))),
+            Role::Link | Role::Trunk | Role::Workers => ("room-1", Knowing::Link(fixed::link_secret().key_of("room-1"))),
         };
         let reservation = fixed::SEALED_RESERVATION.as_bytes();
         let frame = FirstFrame { role, ticket: ticket.as_bytes(), reservation, noise: b"" };

@@ -16,8 +16,8 @@ use core::fmt;
 
 /// Longest action a player may send.
 pub const ACTION_BYTES_MAX: usize = 64;
-/// Longest event a game emits.
-pub const EVENT_BYTES_MAX: usize = 256;
+/// Longest event a game emits; most have a few bytes, a worker's has the next view in it.
+pub const EVENT_BYTES_MAX: usize = 1280;
 /// Longest view a game gives.
 pub const VIEW_BYTES_MAX: usize = 1024;
 /// Most seats at a table, of any game.
@@ -72,12 +72,12 @@ impl Seats {
     }
 
     /// The seats as bits: seat `s` is bit `s`.
-    pub(crate) const fn bits(self) -> u8 {
+    pub const fn bits(self) -> u8 {
         self.0
     }
 
     /// The seats that these bits are.
-    pub(crate) const fn from_bits(bits: u8) -> Self {
+    pub const fn from_bits(bits: u8) -> Self {
         Self(bits)
     }
 
@@ -99,6 +99,8 @@ pub enum Audience {
     Everyone,
     /// This seat alone.
     Only(Seat),
+    /// Whoever watches the table, and no seat.
+    Spectators,
 }
 
 /// Something that happened, for those who may know it; its layout is the game's.
@@ -144,6 +146,11 @@ impl EndReason {
         [Self::Won, Self::Draw, Self::Resigned, Self::TimedOut, Self::Abandoned]
             .into_iter()
             .find(|reason| reason.id() == id)
+    }
+
+    /// The reason of this name, if there is one.
+    pub fn from_name(name: &str) -> Option<Self> {
+        (0..=u8::MAX).map_while(|id| Self::from_id(id + 1)).find(|reason| reason.name() == name)
     }
 
     /// The reason's name, for logs and people.
@@ -303,8 +310,11 @@ mod tests {
     #[test]
     fn reasons_lead_back_to_their_number() {
         for id in 1..=5 {
-            assert_eq!(EndReason::from_id(id).map(EndReason::id), Some(id));
+            let reason = EndReason::from_id(id);
+            assert_eq!(reason.map(EndReason::id), Some(id));
+            assert_eq!(reason.and_then(|reason| EndReason::from_name(reason.name())), reason);
         }
+        assert_eq!(EndReason::from_name("bored"), None);
         assert_eq!(EndReason::from_id(0), None);
         assert_eq!(EndReason::from_id(6), None);
     }

@@ -1,11 +1,11 @@
-//! The list of games, each with its number on the wire.
+//! The list of games, each with its number on the wire; and those that are in no list, because a worker has their rules.
 //!
 //! A new game is a variant of [`GameKind`], its place in [`GameKind::ALL`] and its line in the only `match` there is.
-//! All else is asked of the game's own type ([`Rules`]).
+//! All else is asked of the game's own type ([`Rules`]). A game in a worker ([`WorkerGame`]) needs no line here.
 //!
 //! Invariant: an id, once given, is never used for another game.
 //!
-//! Read next: `rules.rs`, `nim.rs`.
+//! Read next: `rules.rs`, `nim.rs`; `worker.rs`.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -19,41 +19,45 @@ use crate::doudizhu::DouDizhu;
 use crate::game::{Action, BadView, Game, Seat};
 use crate::gomoku::Gomoku;
 use crate::nim::Nim;
+use crate::worker::{self, WORKER, WorkerGame};
 
 /// A game that can be played at a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u16)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GameKind {
     /// Five in a row on 15 x 15, two seats.
-    Gomoku = 1,
+    Gomoku,
     /// One landlord against two peasants with 54 cards, three seats.
-    DouDizhu = 2,
+    DouDizhu,
     /// Heaps of stones, who takes the last one loses, two seats.
-    Nim = 3,
+    Nim,
+    /// A game whose rules are in a worker.
+    Worker(WorkerGame),
 }
 
 impl GameKind {
-    /// Every game there is, by id.
+    /// Every game whose rules are here, by id.
     pub const ALL: &'static [Self] = &[Self::Gomoku, Self::DouDizhu, Self::Nim];
 
     /// The game's own answers.
-    pub(crate) const fn entry(self) -> Entry {
+    pub(crate) const fn entry(&self) -> Entry<'_> {
         match self {
-            Self::Gomoku => Entry::of::<Gomoku>(),
-            Self::DouDizhu => Entry::of::<DouDizhu>(),
-            Self::Nim => Entry::of::<Nim>(),
+            Self::Gomoku => Entry::of::<Gomoku>(1),
+            Self::DouDizhu => Entry::of::<DouDizhu>(2),
+            Self::Nim => Entry::of::<Nim>(3),
+            Self::Worker(game) => Entry::of_worker(game),
         }
     }
 }
 
 /// What the type of a game says of it, where the type is not known.
-pub(crate) struct Entry {
-    name: &'static str,
-    title: &'static str,
+pub(crate) struct Entry<'a> {
+    id: u16,
+    name: &'a str,
+    title: &'a str,
     rules: u16,
     seats: u8,
     turn_time_ms: u32,
-    new_hand: fn([u8; 32]) -> Box<dyn Game>,
+    new_hand: Option<fn([u8; 32]) -> Box<dyn Game>>,
     legal_actions: fn(&[u8], Seat) -> Result<Vec<Action>, BadView>,
     apply: fn(&mut Vec<u8>, &[u8]) -> Result<(), BadView>,
     describe: fn(&[u8]) -> String,
@@ -62,15 +66,16 @@ pub(crate) struct Entry {
     pub(crate) choose: fn(&[u8], Seat, &mut dyn Rng) -> Option<Action>,
 }
 
-impl Entry {
-    const fn of<G: Rules>() -> Self {
+impl<'a> Entry<'a> {
+    const fn of<G: Rules>(id: u16) -> Self {
         Self {
+            id,
             name: G::NAME,
             title: G::TITLE,
             rules: G::VERSION,
             seats: G::SEATS,
             turn_time_ms: G::TURN_TIME_MS,
-            new_hand: |seed| Box::new(G::new(seed)),
+            new_hand: Some(|seed| Box::new(G::new(seed))),
             legal_actions: |view, seat| Ok(G::from_view(view)?.legal_actions(seat)),
             apply: |view, event| {
                 let mut hand = G::from_view(view)?;
@@ -84,32 +89,54 @@ impl Entry {
             choose: G::choose,
         }
     }
+
+    const fn of_worker(game: &'a WorkerGame) -> Self {
+        Self {
+            id: game.id(),
+            name: game.name(),
+            title: game.name(),
+            rules: game.rules,
+            seats: game.seats,
+            turn_time_ms: game.turn_time_ms,
+            new_hand: None,
+            legal_actions: worker::legal_actions,
+            apply: worker::apply,
+            describe: worker::describe,
+            tell: worker::tell,
+            show: worker::show,
+            choose: worker::choose,
+        }
+    }
 }
 
 /// What everybody may ask of a game.
 impl GameKind {
     /// The game's number on the wire and in tables of results.
     pub const fn id(self) -> u16 {
-        self as u16
+        self.entry().id
     }
 
-    /// The game with this number, if there is one.
+    /// The game with this number, if there is one. Of a worker's game a number does not say the name.
     pub fn from_id(id: u16) -> Option<Self> {
-        Self::ALL.iter().copied().find(|kind| kind.id() == id)
+        let listed = Self::ALL.iter().copied().find(|kind| kind.id() == id);
+        listed.or_else(|| WorkerGame::numbered(id).map(Self::Worker))
     }
 
-    /// The game's name in configs, logs and command lines.
-    pub const fn name(self) -> &'static str {
+    /// The game's name; without [`WORKER`] before it, if it is a worker's.
+    pub const fn name(&self) -> &str {
         self.entry().name
     }
 
-    /// The game with this name, if there is one.
+    /// The game that is called so in configs and command lines, as it is displayed; if there is such a game.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+        match name.strip_prefix(WORKER) {
+            Some(name) => WorkerGame::named(name).map(Self::Worker),
+            None => Self::ALL.iter().copied().find(|kind| kind.name() == name),
+        }
     }
 
     /// The game's name for people.
-    pub const fn title(self) -> &'static str {
+    pub const fn title(&self) -> &str {
         self.entry().title
     }
 
@@ -129,9 +156,9 @@ impl GameKind {
     }
 
     /// Starts a hand. All its chance (who is first, what is dealt) comes from `seed`, which therefore stays
-    /// with the server.
-    pub fn new_hand(self, seed: [u8; 32]) -> Box<dyn Game> {
-        (self.entry().new_hand)(seed)
+    /// with the server. None: the rules are not here.
+    pub fn new_hand(self, seed: [u8; 32]) -> Option<Box<dyn Game>> {
+        self.entry().new_hand.map(|new_hand| new_hand(seed))
     }
 
     /// An action in the words of those who play, for people. Bytes that are none are shown as they are.
@@ -162,7 +189,11 @@ impl GameKind {
 }
 
 impl fmt::Display for GameKind {
+    /// As configs and command lines call it: its name, or `worker:NAME`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if matches!(self, Self::Worker(_)) {
+            f.write_str(WORKER)?;
+        }
         f.write_str(self.name())
     }
 }
@@ -170,6 +201,7 @@ impl fmt::Display for GameKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString;
 
     #[test]
     fn ids_and_names_lead_back_to_their_game() {
@@ -179,8 +211,12 @@ mod tests {
             assert!(usize::from(kind.seats()) <= crate::SEATS_MAX);
         }
         assert_eq!(GameKind::from_id(0), None);
-        assert_eq!(GameKind::from_id(u16::MAX), None);
+        assert_eq!(GameKind::from_id(4), None);
         assert_eq!(GameKind::from_name("Gomoku"), None);
+        assert_eq!(GameKind::from_name("worker:"), None);
+        let reversi = GameKind::from_name("worker:reversi").expect("a worker's game has any name");
+        assert_eq!(reversi.to_string(), "worker:reversi");
+        assert_eq!(GameKind::from_id(reversi.id()), Some(reversi));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What is played at a table: the rules of each game as a pure, turn-based state.
 //!
 //! A room knows tables and seats but no game; it drives a `Box<dyn Game>` and passes on opaque bytes. So a
-//! new game is one module here and three lines of [`GameKind`], and no server changes.
+//! new game is one module here and three lines of [`GameKind`], and no server changes; or it is a worker's
+//! ([`worker`]), and nothing changes here either.
 //!
 //! - Owns: the rules, the byte layout of actions, events and views, and a bot for each game.
 //! - Does not own: seats' occupants, clocks (a room says when one ran out), accounts, messages.
@@ -23,6 +24,7 @@ pub mod gomoku;
 mod kind;
 pub mod nim;
 mod rules;
+pub mod worker;
 
 pub use game::{
     ABANDONED, ACTION_BYTES_MAX, Action, Audience, BadView, EVENT_BYTES_MAX, EndReason, Event, Game, Illegal,
@@ -30,3 +32,4 @@ pub use game::{
 };
 pub use kind::GameKind;
 pub use rules::Rules;
+pub use worker::WorkerGame;

@@ -1,11 +1,11 @@
-//! Messages to bytes and back: `u16` opcode, `u8` flags, MessagePack; over several frames where one is too
-//! small.
+//! Messages to bytes and back: `u16` opcode, `u8` flags, MessagePack or, where a listener speaks it, JSON; over several
+//! frames where one is too small.
 //!
 //! Why: one place knows the packing; transports only move frames.
 //! Owns: the packet header, continuation, and every check before something is allocated.
 //! Invariants: a message larger than a frame is continued by [`FLAG_CONTINUED`] in consecutive frames of the
 //! same opcode, never interleaved; nothing is allocated ahead of what arrived.
-//! Limits: the opcode's `bytes_max`, [`DEPTH_MAX`] nested values, and of a list or text as much as there are bytes;
+//! Limits: the opcode's `bytes_max` (in JSON [`JSON_FACTOR`] times that), [`DEPTH_MAX`] nested values, and of a list or text as much as there are bytes;
 //! beyond them the peer's frame is refused.
 //! Read next: [`crate::message`], `docs/wire.md`.
 
@@ -13,12 +13,17 @@ use crate::limits::FRAME_BYTES_MAX;
 use crate::message::{Message, Packing, Speaker, Spec};
 use crate::shape;
 use serde::{Deserialize, Serialize};
+use std::string::String;
 use std::vec::Vec;
 
 /// Opcode and flags, in bytes.
 pub const HEADER_BYTES: usize = 3;
 /// More of this message follows in the next frame.
 pub const FLAG_CONTINUED: u8 = 1;
+/// The body is JSON: the message's fields, as an object.
+pub const FLAG_JSON: u8 = 2;
+/// How much longer than its MessagePack a message may be in JSON.
+pub const JSON_FACTOR: usize = 2;
 /// Nesting of MessagePack values; our deepest message has 5.
 pub const DEPTH_MAX: usize = 16;
 
@@ -33,7 +38,7 @@ pub enum CodecError {
     UnknownOpcode(u16),
     /// No message is called so, in JSON.
     #[error("there is no message `{0}`")]
-    UnknownName(std::string::String),
+    UnknownName(String),
     /// The peer may not say this.
     #[error("{0} may not be said by this peer")]
     WrongSpeaker(&'static str),
@@ -51,9 +56,56 @@ pub enum CodecError {
         /// Its limit.
         bytes_max: usize,
     },
-    /// MessagePack that does not hold what the opcode says.
+    /// A body that does not hold what the opcode says.
     #[error("{0}")]
-    Malformed(std::string::String),
+    Malformed(String),
+}
+
+/// How the bodies of a connection are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// In MessagePack, as everywhere.
+    MessagePack,
+    /// In JSON, for languages that have nothing else at hand.
+    Json,
+}
+
+impl Form {
+    const fn flag(self) -> u8 {
+        match self {
+            Self::MessagePack => 0,
+            Self::Json => FLAG_JSON,
+        }
+    }
+
+    const fn bytes_max(self, spec: &Spec) -> usize {
+        match self {
+            Self::MessagePack => spec.bytes_max,
+            Self::Json => spec.bytes_max * JSON_FACTOR,
+        }
+    }
+
+    fn pack(self, message: &Message) -> Result<Vec<u8>, CodecError> {
+        match self {
+            Self::MessagePack => message.pack(),
+            Self::Json => message.to_fields().map(String::into_bytes).map_err(|error| no_json(&error)),
+        }
+    }
+
+    fn unpack(self, opcode: u16, body: &[u8]) -> Result<Message, CodecError> {
+        match self {
+            Self::MessagePack => Message::unpack(opcode, body),
+            // A list of values would do for serde.
+            Self::Json if !body.trim_ascii_start().starts_with(b"{") => {
+                Err(CodecError::Malformed("no JSON object".into()))
+            }
+            Self::Json => Message::read_fields(opcode, body).map_err(|error| no_json(&error)),
+        }
+    }
+}
+
+fn no_json(error: &serde_json::Error) -> CodecError {
+    CodecError::Malformed(std::format!("{error}"))
 }
 
 /// What a connection has received of a message that is not complete.
@@ -67,6 +119,7 @@ pub struct Unfinished {
 
 /// Reads one frame's packet. `unfinished` carries what earlier frames brought. `Ok(None)`: more is to come.
 pub fn decode(
+    form: Form,
     allowed: fn(Speaker) -> bool,
     unfinished: &mut Unfinished,
     packet: &[u8],
@@ -77,14 +130,15 @@ pub fn decode(
     if !allowed(spec.speaker) {
         return Err(CodecError::WrongSpeaker(spec.name));
     }
-    if header[2] & !FLAG_CONTINUED != 0 {
+    if header[2] & !FLAG_CONTINUED != form.flag() {
         return Err(CodecError::UnknownFlags(header[2]));
     }
     if !unfinished.body.is_empty() && unfinished.opcode != opcode {
         return Err(CodecError::Interrupted(opcode));
     }
-    if unfinished.body.len() + body.len() > spec.bytes_max {
-        return Err(CodecError::TooLong { name: spec.name, bytes_max: spec.bytes_max });
+    let bytes_max = form.bytes_max(spec);
+    if unfinished.body.len() + body.len() > bytes_max {
+        return Err(CodecError::TooLong { name: spec.name, bytes_max });
     }
     if header[2] & FLAG_CONTINUED != 0 {
         if body.is_empty() {
@@ -95,29 +149,33 @@ pub fn decode(
         return Ok(None);
     }
     if unfinished.body.is_empty() {
-        return Message::unpack(opcode, body).map(Some);
+        return form.unpack(opcode, body).map(Some);
     }
     let mut whole = std::mem::take(&mut unfinished.body);
     whole.extend_from_slice(body);
-    Message::unpack(opcode, &whole).map(Some)
+    form.unpack(opcode, &whole).map(Some)
 }
 
 /// Writes a message as packets, each of which fits a frame, and gives each to `frame` with its header.
-pub fn encode(message: &Message, mut frame: impl FnMut([u8; HEADER_BYTES], &[u8])) -> Result<(), CodecError> {
+pub fn encode(
+    form: Form,
+    message: &Message,
+    mut frame: impl FnMut([u8; HEADER_BYTES], &[u8]),
+) -> Result<(), CodecError> {
     let spec = message.spec();
-    let body = message.pack()?;
-    if body.len() > spec.bytes_max {
-        return Err(CodecError::TooLong { name: spec.name, bytes_max: spec.bytes_max });
+    let (body, bytes_max) = (form.pack(message)?, form.bytes_max(spec));
+    if body.len() > bytes_max {
+        return Err(CodecError::TooLong { name: spec.name, bytes_max });
     }
     let [high, low] = spec.opcode.to_be_bytes();
     let part_bytes_max = FRAME_BYTES_MAX - HEADER_BYTES - SEAL_BYTES_MAX;
     let mut rest = body.as_slice();
     while rest.len() > part_bytes_max {
         let (part, after) = rest.split_at(part_bytes_max);
-        frame([high, low, FLAG_CONTINUED], part);
+        frame([high, low, form.flag() | FLAG_CONTINUED], part);
         rest = after;
     }
-    frame([high, low, 0], rest);
+    frame([high, low, form.flag()], rest);
     Ok(())
 }
 
@@ -142,7 +200,7 @@ pub(crate) fn unpack<'a, T: Deserialize<'a>>(body: &'a [u8], packing: Packing) -
 mod tests {
     use super::*;
     use crate::ids::{Address, GameId, RoomNo};
-    use crate::message::{Chat, Directory, RoomEntry, SPECS};
+    use crate::message::{Chat, Directory, Ping, RoomEntry, SPECS};
     use std::vec;
 
     fn anyone(_: Speaker) -> bool {
@@ -151,7 +209,7 @@ mod tests {
 
     fn frames(message: &Message) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();
-        encode(message, |header, body| frames.push([&header[..], body].concat())).unwrap();
+        encode(Form::MessagePack, message, |header, body| frames.push([&header[..], body].concat())).unwrap();
         frames
     }
 
@@ -176,9 +234,9 @@ mod tests {
         let (last, first) = frames.split_last().unwrap();
         for frame in first {
             assert!(frame.len() + SEAL_BYTES_MAX <= FRAME_BYTES_MAX);
-            assert_eq!(decode(anyone, &mut unfinished, frame), Ok(None));
+            assert_eq!(decode(Form::MessagePack, anyone, &mut unfinished, frame), Ok(None));
         }
-        assert_eq!(decode(anyone, &mut unfinished, last), Ok(Some(message)));
+        assert_eq!(decode(Form::MessagePack, anyone, &mut unfinished, last), Ok(Some(message)));
         assert_eq!(unfinished.body.capacity(), 0);
     }
 
@@ -187,21 +245,47 @@ mod tests {
         let frames_of_big = frames(&big_directory());
         let chat = frames(&Chat { request: 1, text: "hi".into() }.into());
         let mut unfinished = Unfinished::default();
-        decode(anyone, &mut unfinished, &frames_of_big[0]).unwrap();
-        assert_eq!(decode(anyone, &mut unfinished, &chat[0]), Err(CodecError::Interrupted(0x0306)));
+        decode(Form::MessagePack, anyone, &mut unfinished, &frames_of_big[0]).unwrap();
+        assert_eq!(decode(Form::MessagePack, anyone, &mut unfinished, &chat[0]), Err(CodecError::Interrupted(0x0306)));
     }
 
     #[test]
     fn what_is_too_long_unknown_or_not_for_this_peer_is_refused() {
         let mut unfinished = Unfinished::default();
         let chat = |text: usize| frames(&Chat { request: 1, text: "x".repeat(text) }.into()).remove(0);
-        assert!(decode(anyone, &mut unfinished, &chat(512)).is_ok());
+        assert!(decode(Form::MessagePack, anyone, &mut unfinished, &chat(512)).is_ok());
         let long = [&[0x03, 0x06, 0][..], &[0; 601]].concat();
-        assert!(matches!(decode(anyone, &mut unfinished, &long), Err(CodecError::TooLong { .. })));
-        assert_eq!(decode(|_| false, &mut unfinished, &chat(1)), Err(CodecError::WrongSpeaker("Chat")));
-        assert_eq!(decode(anyone, &mut unfinished, &[0xff, 0xff, 0]), Err(CodecError::UnknownOpcode(0xffff)));
-        assert_eq!(decode(anyone, &mut unfinished, &[0, 1, 8]), Err(CodecError::UnknownFlags(8)));
-        assert_eq!(decode(anyone, &mut unfinished, &[0, 1]), Err(CodecError::Short(2)));
+        assert!(matches!(decode(Form::MessagePack, anyone, &mut unfinished, &long), Err(CodecError::TooLong { .. })));
+        assert_eq!(decode(Form::MessagePack, |_| false, &mut unfinished, &chat(1)), Err(CodecError::WrongSpeaker("Chat")));
+        assert_eq!(decode(Form::MessagePack, anyone, &mut unfinished, &[0xff, 0xff, 0]), Err(CodecError::UnknownOpcode(0xffff)));
+        assert_eq!(decode(Form::MessagePack, anyone, &mut unfinished, &[0, 1, 8]), Err(CodecError::UnknownFlags(8)));
+        assert_eq!(decode(Form::MessagePack, anyone, &mut unfinished, &[0, 1]), Err(CodecError::Short(2)));
+    }
+
+    #[test]
+    fn json_is_taken_where_it_is_spoken_and_there_alone() {
+        let message = big_directory();
+        let mut frames = Vec::new();
+        encode(Form::Json, &message, |header, body| frames.push([&header[..], body].concat())).unwrap();
+        let mut unfinished = Unfinished::default();
+        let (last, first) = frames.split_last().unwrap();
+        for frame in first {
+            assert_eq!(frame[2], FLAG_JSON | FLAG_CONTINUED);
+            assert_eq!(decode(Form::Json, anyone, &mut unfinished, frame), Ok(None));
+        }
+        assert_eq!(decode(Form::Json, anyone, &mut unfinished, last), Ok(Some(message)));
+        let ping = [0, 1, 0, 0x90];
+        let ping_in_json = [&[0, 1, 2][..], b"{}"].concat();
+        let read = |form, packet: &[u8]| decode(form, anyone, &mut Unfinished::default(), packet);
+        assert_eq!(read(Form::Json, &ping_in_json), Ok(Some(Ping {}.into())));
+        assert_eq!(read(Form::Json, &ping), Err(CodecError::UnknownFlags(0)));
+        assert_eq!(read(Form::MessagePack, &ping_in_json), Err(CodecError::UnknownFlags(2)));
+        let long = [&[0x04, 0x01, 2][..], &[b' '; 129]].concat();
+        assert!(matches!(read(Form::Json, &long), Err(CodecError::TooLong { bytes_max: 128, .. })));
+        for wrong in ["", "{", "[]", "{} ", "{}}", "null", "\"\"", "{\"table\":-1}"] {
+            let sit = [&[0x04, 0x01, 2][..], wrong.as_bytes()].concat();
+            assert_eq!(read(Form::Json, &sit).is_ok(), wrong == "{} ", "{wrong}");
+        }
     }
 
     #[test]
@@ -209,11 +293,11 @@ mod tests {
         let mut packet = frames(&Chat { request: 1, text: "hi".into() }.into()).remove(0);
         for extra in [0x00, 0xc1, 0xd9] {
             packet.push(extra);
-            let read = decode(anyone, &mut Unfinished::default(), &packet);
+            let read = decode(Form::MessagePack, anyone, &mut Unfinished::default(), &packet);
             assert_eq!(read, Err(CodecError::Malformed("bytes after the message".into())), "{extra:#x}");
             packet.pop();
         }
-        assert!(decode(anyone, &mut Unfinished::default(), &packet).is_ok());
+        assert!(decode(Form::MessagePack, anyone, &mut Unfinished::default(), &packet).is_ok());
     }
 
     #[test]
@@ -226,7 +310,7 @@ mod tests {
                     state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                     (state >> 33) as u8
                 }));
-                let _ = decode(anyone, &mut Unfinished::default(), &packet);
+                let _ = decode(Form::MessagePack, anyone, &mut Unfinished::default(), &packet);
             }
         }
     }

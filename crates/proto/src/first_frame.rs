@@ -30,12 +30,14 @@ pub enum Role {
     Link = 4,
     /// A server's inner listener; the ticket field holds the calling gateway's name.
     Trunk = 5,
+    /// A host of workers on another machine; the ticket field holds the calling server's name.
+    Workers = 6,
 }
 
 impl Role {
     /// The role of that number.
     pub fn from_u8(number: u8) -> Option<Self> {
-        [Self::Login, Self::Hall, Self::Room, Self::Link, Self::Trunk]
+        [Self::Login, Self::Hall, Self::Room, Self::Link, Self::Trunk, Self::Workers]
             .into_iter()
             .find(|role| *role as u8 == number)
     }

@@ -36,7 +36,7 @@ pub const SEATS_MAX: usize = 8;
 /// An action of a game, in bytes.
 pub const ACTION_BYTES_MAX: usize = 64;
 /// What a game tells a seat of one action, in bytes.
-pub const EVENT_BYTES_MAX: usize = 256;
+pub const EVENT_BYTES_MAX: usize = 1280;
 /// What a seat may see of a table's game, in bytes.
 pub const VIEW_BYTES_MAX: usize = 1024;
 /// Rooms in one process.
@@ -63,5 +63,13 @@ pub const INSTRUCTION_BYTES_MAX: usize = 32 * 1024;
 pub const TERMINAL_TOPICS_MAX: usize = 64;
 /// Entries in one answer to an administrator.
 pub const LISTED_MAX: usize = 32;
+/// What a worker is given to work on, and what it answers, in bytes.
+pub const WORK_BYTES_MAX: usize = 128 * 1024;
+/// A kind of work, in bytes.
+pub const WORK_KIND_BYTES_MAX: usize = 32;
+/// What work is about, in bytes.
+pub const WORK_KEY_BYTES_MAX: usize = 64;
+/// Why work was refused or not done, in bytes.
+pub const WORK_WHY_BYTES_MAX: usize = 128;
 /// Why a line was not understood, in bytes.
 pub const WHY_BYTES_MAX: usize = 448;

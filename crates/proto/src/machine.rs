@@ -14,7 +14,7 @@ use crate::hand::{HandRecord, Seed};
 use crate::ids::{
     AccountId, Address, ConnId, GameId, GroupId, Identity, Reservation, ServerName, ShardId, WorldId,
 };
-use crate::message::{CloseReason, LogInDenial, Message};
+use crate::message::{CloseReason, LogInDenial, Look, Message, NotDone, Play};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -321,6 +321,8 @@ pub enum Question {
     },
     /// The chance of a hand: bits that nobody can guess.
     HandSeed,
+    /// What comes of a hand whose rules are a worker's.
+    Play(Box<Play>),
     /// Write down a hand that is over, and count it once.
     RecordHand(Box<HandRecord>),
     /// What an account has won and lost so far.
@@ -349,11 +351,24 @@ pub enum Answer {
     Reservation(Vec<u8>),
     /// To [`Question::HandSeed`].
     HandSeed(Seed),
+    /// To [`Question::Play`].
+    Played(Played),
     /// To [`Question::RecordHand`], once it cannot be lost any more: the score of each of its seats from then on; nothing
     /// if it could not be written down.
     HandRecorded(Option<Vec<i64>>),
     /// To [`Question::Score`]; nothing where no scores are kept.
     Score(Option<i64>),
+}
+
+/// What a worker says of a hand.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Played {
+    /// It is done, and this is the hand now.
+    Look(Box<Look>),
+    /// The action is not allowed, for this reason; the hand is as it was.
+    Refused(String),
+    /// There is nothing to say of it.
+    Undone(NotDone),
 }
 
 /// A SCRAM exchange so far. Its texts are no secrets, so a machine may keep them, and then the world need not.

@@ -7,7 +7,7 @@
 use proptest::prelude::*;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
-use usher_proto::codec::{self, Unfinished};
+use usher_proto::codec::{self, Form, Unfinished};
 use usher_proto::limits::FRAME_BYTES_MAX;
 use usher_proto::message::{Packing, SPECS, Spec};
 
@@ -43,7 +43,7 @@ fn packet(spec: &Spec, body: &[u8]) -> Vec<u8> {
 /// Reads it, whoever may say it; what that allocated is within the bound.
 fn read(packet: &[u8]) {
     let region = Region::new(ALLOCATOR);
-    let read = codec::decode(|_| true, &mut Unfinished::default(), packet);
+    let read = codec::decode(Form::MessagePack, |_| true, &mut Unfinished::default(), packet);
     let allocated = region.change().bytes_allocated;
     let allocated_max = WORDS_BYTES_MAX + MULTIPLE * packet.len();
     assert!(allocated <= allocated_max, "{allocated} bytes for {} ({read:?})", packet.len());

@@ -12,8 +12,8 @@ use rand::Rng;
 use std::sync::Arc;
 use std::time::Duration;
 use usher_proto::hand::{FAULT, HandRecord};
-use usher_proto::machine::{Answer, Challenge, Exchange, Grant, Question};
-use usher_proto::message::LogInDenial;
+use usher_proto::machine::{Answer, Challenge, Exchange, Grant, Played, Question};
+use usher_proto::message::{LogInDenial, NotDone, Play};
 use usher_proto::{AccountId, GameId, Identity, WorldId};
 use usher_secure::scram::{self, Account, ClientFirst, ScramError, Standing};
 use usher_secure::{SealError, Ticket, TicketKeys, TicketPolicy, fresh_session, os_rng, reservation};
@@ -51,6 +51,9 @@ pub trait Records: Send + Sync {
     /// nothing more need be said.
     fn close(&self);
 }
+
+/// Has a worker say what comes of a hand, and tells whoever is given along; once, and in bounded time.
+pub type AskWorker = Arc<dyn Fn(Play, Box<dyn FnOnce(Played) + Send>) + Send + Sync>;
 
 /// What there is to know of a name, whether or not anybody has it.
 pub type FindAccount = Box<dyn FnMut(&str) -> Result<Account, LogInDenial> + Send>;
@@ -115,17 +118,32 @@ pub struct Answers {
     seals: Arc<Seals>,
     accounts: Accounts,
     records: Option<(Arc<dyn Records>, Later)>,
+    workers: Option<(AskWorker, Later)>,
 }
 
 impl Answers {
     /// `accounts` are a login server's; any other has none.
     pub fn new(seals: Arc<Seals>, accounts: Accounts) -> Self {
-        Self { seals, accounts, records: None }
+        Self { seals, accounts, records: None, workers: None }
     }
 
     /// With hands that are written down, and who is told of it.
     pub fn recording(self, records: Arc<dyn Records>, later: Later) -> Self {
         Self { records: Some((records, later)), ..self }
+    }
+
+    /// With workers that have the rules of some games, and who is told what they say.
+    pub fn working(self, workers: AskWorker, later: Later) -> Self {
+        Self { workers: Some((workers, later)), ..self }
+    }
+
+    fn play(&self, id: u64, play: Play) -> Option<Answer> {
+        let Some((workers, later)) = &self.workers else {
+            return Some(Answer::Played(Played::Undone(NotDone::NoWorker)));
+        };
+        let later = Arc::clone(later);
+        workers(play, Box::new(move |played| later(id, Answer::Played(played))));
+        None
     }
 
     fn record(&self, id: u64, record: HandRecord) -> Option<Answer> {
@@ -221,6 +239,7 @@ impl World for Answers {
                 os_rng().fill_bytes(&mut seed);
                 Answer::HandSeed(seed)
             }
+            Question::Play(play) => return self.play(id, *play),
             Question::RecordHand(record) => return self.record(id, *record),
             Question::Score { account, game } => return self.score(id, account, game),
             // A server logs in nowhere.

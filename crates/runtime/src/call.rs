@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use usher_hpserver::{Answer, BadFrame, Offer};
 use usher_proto::Message;
-use usher_proto::codec::{self, Unfinished};
+use usher_proto::codec::{self, Form, Unfinished};
 use usher_proto::first_frame::{ANSWER_WELCOME, FirstFrame};
 use usher_proto::message::{CloseReason, Closing};
 use usher_secure::noise::{Initiator, Known};
@@ -127,7 +127,7 @@ impl Offer for Call {
 }
 
 fn is_handshake_failed(frame: &[u8]) -> bool {
-    let said = codec::decode(|_| true, &mut Unfinished::default(), frame);
+    let said = codec::decode(Form::MessagePack, |_| true, &mut Unfinished::default(), frame);
     said == Ok(Some(Message::Closing(Closing { reason: CloseReason::HandshakeFailed })))
 }
 
@@ -140,7 +140,7 @@ mod tests {
 
     fn packet(message: &Message) -> Vec<u8> {
         let mut packet = Vec::new();
-        codec::encode(message, |header, body| packet = [&header[..], body].concat()).unwrap();
+        codec::encode(Form::MessagePack, message, |header, body| packet = [&header[..], body].concat()).unwrap();
         packet
     }
 

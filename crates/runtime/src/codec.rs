@@ -16,7 +16,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use usher_hpserver::trunk::TrunkCodec;
 use usher_hpserver::{BadFrame, CloseReason as Closed, Codec, Decoded, Frame, Partial, TooLarge};
 use usher_proto::Message;
-use usher_proto::codec::{self, CodecError, Unfinished};
+use usher_proto::codec::{self, CodecError, Form, Unfinished};
 use usher_proto::limits::{FRAME_BYTES_MAX, MESSAGE_BYTES_MAX};
 use usher_proto::message::{CloseReason, Closing, Ping, Pong, Speaker};
 
@@ -39,6 +39,10 @@ pub enum Side {
     ToAdministrators,
     /// A terminal, controller or administrator, facing its push server.
     PushClient,
+    /// A host, facing its workers.
+    ToWorkers,
+    /// A worker, facing its host.
+    Worker,
 }
 
 impl Side {
@@ -54,6 +58,8 @@ impl Side {
             Self::ToTerminals => |speaker| matches!(speaker, Speaker::Anyone | Speaker::Terminal),
             Self::ToControllers => |speaker| matches!(speaker, Speaker::Anyone | Speaker::Controller),
             Self::ToAdministrators => |speaker| matches!(speaker, Speaker::Anyone | Speaker::Administrator),
+            Self::ToWorkers => |speaker| matches!(speaker, Speaker::Anyone | Speaker::Worker),
+            Self::Worker => |speaker| matches!(speaker, Speaker::Anyone | Speaker::Host | Speaker::Server),
             Self::PushClient => {
                 |speaker| matches!(speaker, Speaker::Anyone | Speaker::Push | Speaker::Server)
             }
@@ -62,7 +68,7 @@ impl Side {
 
     /// What this end says last when layer 2 closes for `reason`. Who dialled just leaves.
     fn last_words(self, reason: Closed) -> Option<Message> {
-        if matches!(self, Self::Client | Self::Node | Self::PushClient) {
+        if matches!(self, Self::Client | Self::Node | Self::PushClient | Self::ToWorkers | Self::Worker) {
             return None;
         }
         let reason = match reason {
@@ -100,6 +106,8 @@ fn too_large(error: &CodecError, message: &Message) -> TooLarge {
 pub struct Native {
     /// Which end this is.
     pub side: Side,
+    /// How packets are written.
+    pub form: Form,
     /// The longest frame taken from a peer.
     pub frame_bytes_max: usize,
 }
@@ -116,7 +124,7 @@ impl Codec<Message> for Native {
 
     fn decode(&self, partial: &mut Partial, body: &[u8]) -> Result<Decoded<Message>, BadFrame> {
         let mut unfinished = Unfinished { opcode: partial.opcode, body: std::mem::take(&mut partial.bytes) };
-        let decoded = codec::decode(self.side.hears(), &mut unfinished, body);
+        let decoded = codec::decode(self.form, self.side.hears(), &mut unfinished, body);
         partial.opcode = unfinished.opcode;
         partial.bytes = unfinished.body;
         match decoded {
@@ -130,7 +138,7 @@ impl Codec<Message> for Native {
     }
 
     fn encode(&self, message: &Message, out: &mut BytesMut) -> Result<(), TooLarge> {
-        codec::encode(message, |header, body| {
+        codec::encode(self.form, message, |header, body| {
             out.put_u16((header.len() + body.len()) as u16);
             out.put_slice(&header);
             out.put_slice(body);
@@ -154,7 +162,7 @@ impl Codec<Message> for Native {
 impl Native {
     /// With frames as long as their length can say.
     pub const fn new(side: Side) -> Self {
-        Self { side, frame_bytes_max: FRAME_BYTES_MAX }
+        Self { side, form: Form::MessagePack, frame_bytes_max: FRAME_BYTES_MAX }
     }
 
     /// A message as whole frames.

@@ -74,7 +74,7 @@ impl Door {
         }
         let greeting = match frame.role {
             Role::Login => self.greeting(&frame, Peer::Stranger, None),
-            Role::Link | Role::Trunk => {
+            Role::Link | Role::Trunk | Role::Workers => {
                 self.greeting(&frame, Peer::Server(link_name(frame.ticket).map_err(closing)?), None)
             }
             Role::Hall | Role::Room => {

@@ -38,7 +38,7 @@ pub(crate) fn load(common: &Common, role: Role, login_key_file: Option<&Path>) -
     }
     let link = if role == Role::Link { None } else { link(common)? };
     let lock = match role {
-        Role::Link | Role::Trunk => Lock::Links(link_secret(common, &common.link_file)?),
+        Role::Link | Role::Trunk | Role::Workers => Lock::Links(link_secret(common, &common.link_file)?),
         Role::Hall | Role::Room => Lock::Session,
         Role::Login => {
             let path = login_key_file.context("invariant: a login server has a key file")?;

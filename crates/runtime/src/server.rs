@@ -8,7 +8,7 @@
 //! Read next: [`crate::host`].
 
 use crate::admin::{self, AdminState};
-use crate::answers::{Accounts, Answers, Later, Records, Seals};
+use crate::answers::{Accounts, Answers, AskWorker, Later, Records, Seals};
 use crate::call::LoginKeys;
 use crate::clock::{self, Clock};
 use crate::config::{Common, Sections, millis};
@@ -56,6 +56,8 @@ pub struct ServerPlan<M: Machine> {
     pub accounts: Option<Accounts>,
     /// Where hands are written down; a room server's alone.
     pub records: Option<Arc<dyn Records>>,
+    /// Who has the rules of some games; a room server's alone.
+    pub workers: Option<AskWorker>,
     /// Where its own key is; a login server's alone.
     pub login_key_file: Option<PathBuf>,
     /// Makes the machine of each shard.
@@ -285,7 +287,10 @@ fn host_parts<M: Machine>(
     let id = ShardId(shard as u16);
     let mut answers = Answers::new(Arc::clone(seals), plan.accounts.take().unwrap_or_default());
     if let Some(records) = &plan.records {
-        answers = answers.recording(Arc::clone(records), later);
+        answers = answers.recording(Arc::clone(records), Arc::clone(&later));
+    }
+    if let Some(workers) = &plan.workers {
+        answers = answers.working(Arc::clone(workers), later);
     }
     HostParts {
         machine: (plan.machine)(id, begins.node, begins.seed),

@@ -76,6 +76,7 @@ impl App for Hall {
             shards: 1,
             accounts: None,
             records: None,
+            workers: None,
             login_key_file: None,
             machine: Box::new(move |_, node, seed| {
                 let machine = HallConfig {

@@ -96,6 +96,7 @@ impl App for Login {
             shards: 1,
             accounts: Some(accounts),
             records: None,
+            workers: None,
             login_key_file: Some(key_file),
             machine: Box::new(move |_, node, seed| {
                 let machine =

@@ -89,6 +89,7 @@ impl App for Manager {
             shards: 1,
             accounts: None,
             records: None,
+            workers: None,
             login_key_file: None,
             machine: Box::new(move |_, node, seed| {
                 let machine = MachineConfig {

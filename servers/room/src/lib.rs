@@ -163,6 +163,7 @@ impl App for Room {
             shards: usize::from(section.floors) + 1,
             accounts: None,
             records: results.map(|results| Arc::new(results) as Arc<dyn Records>),
+            workers: None,
             login_key_file: None,
             machine: Box::new(move |shard, node, seed| {
                 let machine = machine.get_or_insert_with(|| {

@@ -47,7 +47,7 @@ fn door(role: Role, is_sealed: bool) -> Door {
         _ if !is_sealed => Lock::Plain,
         Role::Login => Lock::Login(Arc::new(fixed::login_key())),
         Role::Hall | Role::Room => Lock::Session,
-        Role::Link | Role::Trunk => Lock::Links(fixed::link_secret()),
+        Role::Link | Role::Trunk | Role::Workers => Lock::Links(fixed::link_secret()),
     };
     Door { roles: vec![role], name: Some(fixed::server()), seals: Arc::clone(&SEALS), lock }
 }
@@ -130,7 +130,7 @@ fn call(role: Role, is_sealed: bool) -> Call {
     let (ticket, knowing) = match role {
         Role::Login => ("", Knowing::LoginKeys(Arc::new(LoginKeys::new(vec![fixed::login_key().public()])))),
         Role::Hall | Role::Room => (fixed::SEALED_TICKET, Knowing::Session(fixed::SESSION_KEY)),
-        Role::Link | Role::Trunk => (CALLER, Knowing::Link(fixed::link_secret().key_of(CALLER))),
+        Role::Link | Role::Trunk | Role::Workers => (CALLER, Knowing::Link(fixed::link_secret().key_of(CALLER))),
     };
     let reservation = fixed::SEALED_RESERVATION.as_bytes();
     let frame = FirstFrame { role, ticket: ticket.as_bytes(), reservation, noise: b"" };

@@ -7,7 +7,8 @@ use crate::assembly::{Arrival, hear};
 use std::iter;
 use usher_hpserver::Decoded;
 use usher_proto::limits::WHY_BYTES_MAX;
-use usher_proto::{Message, codec, lines};
+use usher_proto::codec::{self, Form};
+use usher_proto::{Message, lines};
 use usher_runtime::codec::JsonLines;
 
 const LINE_BYTES_MAX: usize = 2048;
@@ -28,7 +29,7 @@ fn check(codec: &JsonLines, message: &Message) {
     if let Message::NotUnderstood(answer) = message {
         assert!(answer.why.len() <= WHY_BYTES_MAX, "{answer:?}");
     }
-    codec::encode(message, |_, _| {}).expect("what was read can be said natively");
+    codec::encode(Form::MessagePack, message, |_, _| {}).expect("what was read can be said natively");
     let line = codec.line(message);
     let ends: Vec<usize> = (0..line.len()).filter(|at| line[*at] == b'\n').collect();
     assert_eq!(ends, [line.len() - 1], "{message:?} is not one line");

@@ -5,7 +5,7 @@
 
 use crate::ALLOCATOR;
 use stats_alloc::Region;
-use usher_proto::codec::{CodecError, Unfinished, decode, encode};
+use usher_proto::codec::{CodecError, Form, Unfinished, decode, encode};
 use usher_proto::{Message, lines};
 
 /// Bytes allocated for each byte of a message, at most.
@@ -33,7 +33,7 @@ pub(super) fn run(bytes: &[u8]) {
 fn read(unfinished: &mut Unfinished, packet: &[u8]) -> Result<Option<Message>, CodecError> {
     let bytes = unfinished.body.len() + packet.len();
     let region = Region::new(ALLOCATOR);
-    let read = decode(|_| true, unfinished, packet);
+    let read = decode(Form::MessagePack, |_| true, unfinished, packet);
     let allocated = region.change().bytes_allocated;
     assert!(allocated <= WORDS_BYTES_MAX + MULTIPLE * bytes, "{allocated} bytes for {bytes} ({read:?})");
     read
@@ -42,8 +42,8 @@ fn read(unfinished: &mut Unfinished, packet: &[u8]) -> Result<Option<Message>, C
 /// What was left to defaults may be too long when it is written out; anything else is written.
 fn check_native(message: &Message) {
     let (mut again, mut unfinished) = (None, Unfinished::default());
-    let written = encode(message, |header, body| {
-        again = decode(|_| true, &mut unfinished, &[&header[..], body].concat()).expect("our own packet");
+    let written = encode(Form::MessagePack, message, |header, body| {
+        again = decode(Form::MessagePack, |_| true, &mut unfinished, &[&header[..], body].concat()).expect("our own packet");
     });
     match written {
         Ok(()) => assert_eq!(again.as_ref(), Some(message)),

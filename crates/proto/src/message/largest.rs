@@ -9,6 +9,7 @@
 use super::*;
 use crate::ids::*;
 use crate::limits::*;
+use crate::payload::Payload;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec;
@@ -344,6 +345,47 @@ fn administrators() -> Vec<Message> {
     ]
 }
 
+/// A hand that is sent a worker may be as long as fits; this is how many of the longest moves always do.
+const DEEDS: usize = 500;
+
+fn sight() -> Sight {
+    // As its view packs it, which has a limit of its own.
+    let actions = vec![text(1); usize::from(u8::MAX)];
+    Sight { shown: text(VIEW_BYTES_MAX - 1 - 2 * actions.len()), actions }
+}
+
+fn workers() -> Vec<Message> {
+    let (id, left_ms, why) = (u64::MAX, u32::MAX, text(WORK_WHY_BYTES_MAX));
+    let act = || Deed::Act { seat: u8::MAX, action: text(ACTION_BYTES_MAX) };
+    let play = Play {
+        game: text(NAME_BYTES_MAX),
+        hand: text(NAME_BYTES_MAX + 53),
+        seats: SEATS_MAX as u8,
+        seed: ByteArray::new([0xff; 32]),
+        moves: vec![act(); DEEDS],
+        next: Some(act()),
+    };
+    let look = Look {
+        words: text(EVENT_BYTES_MAX - VIEW_BYTES_MAX - 1),
+        to_act: vec![u8::MAX; SEATS_MAX],
+        views: vec![sight(); SEATS_MAX + 1],
+        between_tricks: false,
+        end: Some(HandEnd { scores: vec![i32::MIN; SEATS_MAX], reason: "timed out".into() }),
+    };
+    let body = Payload::from(vec![0xff; WORK_BYTES_MAX]);
+    let (kind, key) = (text(WORK_KIND_BYTES_MAX), Some(text(WORK_KEY_BYTES_MAX)));
+    vec![
+        WorkerHello { version: u16::MAX, name: text(NAME_BYTES_MAX) }.into(),
+        WorkerDenied { why: why.clone() }.into(),
+        PlayHand { id, left_ms, play: Box::new(play) }.into(),
+        HandPlayed { id, look: Box::new(look) }.into(),
+        PlayRefused { id, why: why.clone() }.into(),
+        Work { id, left_ms, kind, key, body: body.clone() }.into(),
+        Worked { id, body }.into(),
+        Undone { id, why: NotDone::Failed(why) }.into(),
+    ]
+}
+
 /// Every message at its largest.
 pub(super) fn every() -> Vec<Message> {
     [
@@ -357,6 +399,7 @@ pub(super) fn every() -> Vec<Message> {
         terminals(),
         controllers(),
         administrators(),
+        workers(),
     ]
     .concat()
 }

@@ -5,7 +5,7 @@
 //! Invariants: a `Map` message may grow fields (unknown ones are ignored, missing ones defaulted); an `Array`
 //! message is frozen for its protocol version: a new layout is a new opcode. Opcodes are never reused.
 //! Limits: `bytes_max` of an opcode holds for the message's MessagePack, over all its frames.
-//! Read next: [`login`], [`hall`], [`room`], [`table`], [`link`], [`push`], then `docs/wire.md`.
+//! Read next: [`login`], [`hall`], [`room`], [`table`], [`link`], [`push`], [`worker`], then `docs/wire.md`.
 
 pub mod door;
 pub mod hall;
@@ -15,6 +15,7 @@ pub mod push;
 pub mod push_lists;
 pub mod room;
 pub mod table;
+pub mod worker;
 
 pub use door::*;
 pub use hall::*;
@@ -24,6 +25,7 @@ pub use push::*;
 pub use push_lists::*;
 pub use room::*;
 pub use table::*;
+pub use worker::*;
 
 /// How a message lies in MessagePack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +59,10 @@ pub enum Speaker {
     Administrator,
     /// A push server, to any of its clients.
     Push,
+    /// A host, to its workers.
+    Host,
+    /// A worker, to its host.
+    Worker,
 }
 
 /// What is fixed about one opcode.
@@ -124,6 +130,15 @@ macro_rules! messages {
                 match self { $(Self::$name(message) => serde_json::to_string(message),)* }
             }
 
+            /// Reads a message's fields in JSON; the caller has checked opcode, speaker and size.
+            #[cfg(feature = "codec")]
+            pub(crate) fn read_fields(opcode: u16, fields: &[u8]) -> serde_json::Result<Self> {
+                match opcode {
+                    $($opcode => serde_json::from_slice::<$name>(fields).map(Self::$name),)*
+                    _ => Err(serde::de::Error::custom("no such message")),
+                }
+            }
+
             /// Reads a message's fields as a person writes them; the caller has checked opcode and speaker.
             #[cfg(feature = "codec")]
             pub(crate) fn from_fields(opcode: u16, fields: serde_json::Value) -> serde_json::Result<Self> {
@@ -179,7 +194,7 @@ messages! {
     0x0405 Stood             Map   64      Server;
     0x0406 TableState        Map   2048    Server;
     0x0407 Act               Array 128     Client;
-    0x0408 Acted             Array 320     Server;
+    0x0408 Acted             Array 1344    Server;
     0x0409 ActDenied         Map   256     Server;
     0x040a HandEnded         Map   448     Server;
     0x040b PlayerSat         Array 64      Server;
@@ -263,6 +278,15 @@ messages! {
     0x220b Forget            Map   96      Administrator;
     0x220c Forgotten         Map   96      Push;
     0x220d Denied            Map   64      Push;
+    // workers
+    0x3001 WorkerHello       Map   64      Worker;
+    0x3002 WorkerDenied      Map   192     Host;
+    0x3003 PlayHand          Map   65_536  Host;
+    0x3004 HandPlayed        Map   16_384  Worker;
+    0x3005 PlayRefused       Map   192     Worker;
+    0x3006 Work              Map   131_328 Host;
+    0x3007 Worked            Map   131_328 Worker;
+    0x3008 Undone            Map   192     Worker;
 }
 
 impl Message {

@@ -173,7 +173,7 @@ impl PortSection {
         };
         let bytes_max = self.message_bytes_max();
         match self.codec() {
-            PortCodec::Native => Arc::new(Native { side, frame_bytes_max: bytes_max }),
+            PortCodec::Native => Arc::new(Native { frame_bytes_max: bytes_max, ..Native::new(side) }),
             PortCodec::Json => Arc::new(JsonLines { side, line_bytes_max: bytes_max }),
         }
     }
