@@ -44,7 +44,7 @@ impl Table {
     fn new(kind: GameKind, seed: u64) -> Self {
         let mut bytes = [0; 32];
         ChaCha8Rng::seed_from_u64(seed).fill_bytes(&mut bytes);
-        let game = kind.new_hand(bytes);
+        let game = kind.new_hand(bytes).expect("its rules are here");
         let viewers = seats(kind).map(Some).chain([None]);
         let views = viewers.map(|viewer| (viewer, game.view(viewer))).collect();
         Self { kind, game, views }
@@ -58,6 +58,7 @@ impl Table {
                 let told = match event.to {
                     Audience::Everyone => true,
                     Audience::Only(seat) => *viewer == Some(seat),
+                    Audience::Spectators => viewer.is_none(),
                 };
                 if told {
                     self.kind.apply(view, &event.bytes).expect("an event follows from the view");

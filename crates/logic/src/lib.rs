@@ -35,4 +35,5 @@ mod recent;
 mod recent_rate;
 pub mod revocations;
 pub mod room;
+pub mod stand_in;
 pub mod uplink;

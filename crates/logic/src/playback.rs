@@ -43,7 +43,7 @@ pub enum End {
 }
 
 /// Plays a hand.
-pub fn play(record: &HandRecord, guard: Guard, new_hand: impl FnOnce() -> Box<dyn Game>) -> Playback {
+pub fn play(record: &HandRecord, guard: Guard, new_hand: impl FnOnce() -> Option<Box<dyn Game>>) -> Playback {
     let mut tried = 0;
     let (end, hand) = match play_moves(record, Hand::new(guard, new_hand), &mut tried) {
         Ok((end, hand)) => (end, Some(hand)),

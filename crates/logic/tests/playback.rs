@@ -102,7 +102,7 @@ fn a_hand_is_as_recorded_or_it_is_said_what_is_not() {
         (fails, record(3, [0, 0], FAULT), 3, Some("the game does not fail")),
     ];
     for (at, (fails_at, record, tried, difference)) in cases.into_iter().enumerate() {
-        let playback = play(&record, guarded, || Box::new(Brittle { turn: 0, fails_at }));
+        let playback = play(&record, guarded, || Some(Box::new(Brittle { turn: 0, fails_at })));
         assert_eq!(playback.tried, tried, "case {at}");
         match (&playback.difference, difference) {
             (None, None) => {}
@@ -116,7 +116,7 @@ fn a_hand_is_as_recorded_or_it_is_said_what_is_not() {
 fn a_refused_move_and_a_panic_are_told_in_their_words() {
     let mut refused = record(3, [1, -1], "won");
     refused.moves[1] = Move::Act { seat: 1, action: vec![7] };
-    let playback = play(&refused, guarded, || Box::new(Brittle { turn: 0, fails_at: u32::MAX }));
+    let playback = play(&refused, guarded, || Some(Box::new(Brittle { turn: 0, fails_at: u32::MAX })));
     assert_eq!(playback.end, End::Refused(Illegal::NotYourTurn));
     assert_eq!(playback.difference.unwrap(), "move 2 of 3 is refused: not your turn");
     let failed = play(&record(1, [0, 0], FAULT), guarded, || panic!("no hand today"));
@@ -126,7 +126,7 @@ fn a_refused_move_and_a_panic_are_told_in_their_words() {
 /// Whoever sits down in a seat that was left is shown the hand as a spectator is.
 #[test]
 fn a_game_that_fails_when_a_seat_that_was_left_is_shown_fails_again() {
-    let brittle = || Box::new(Brittle { turn: 0, fails_at: 202 }) as Box<dyn Game>;
+    let brittle = || Some(Box::new(Brittle { turn: 0, fails_at: 202 }) as Box<dyn Game>);
     let record =
         HandRecord { moves: vec![Move::Timeout, Move::Abandon { seat: 1 }], ..record(2, [0, 0], FAULT) };
     let mut hand = Hand::new(guarded, brittle).unwrap();

@@ -281,7 +281,7 @@ fn play_a_hand(kind: GameKind) {
     let plan = Plan { play: Play::Game, game: kind, ..Plan::default() };
     let config = Config { mix: plan.into(), play_for: Duration::from_secs(4000), ..one_player(Play::Game) };
     let (mut stage, conn) = Stage::seated(config);
-    let mut hand = kind.new_hand([7; 32]);
+    let mut hand = kind.new_hand([7; 32]).unwrap();
     let mut moves = 0;
     let to_act = |hand: &dyn usher_games::Game| hand.to_act().iter().next().map(|seat| seat.0);
     stage.say(

@@ -12,6 +12,7 @@
 //! Read next: [`room`], then `table.rs`, `play.rs` and [`crate::hand`].
 
 mod alarms;
+mod asking;
 mod asks;
 mod chat;
 mod comings;
@@ -199,7 +200,16 @@ impl Floor {
             "Hands announced before they were known to be written down.",
             counts.hands_unrecorded,
         );
-        figures.counter("usher_game_faults_total", "Games that panicked.", counts.faults);
+        figures.counter(
+            "usher_hands_unopened_total",
+            "Hands that did not begin because no worker answered.",
+            counts.hands_unopened,
+        );
+        figures.counter(
+            "usher_game_faults_total",
+            "Games that panicked, or whose worker did not answer as a game does.",
+            counts.faults,
+        );
         figures.counter("usher_evicted_total", EVICTED, counts.evicted);
         figures.counter("usher_replaced_total", REPLACED, counts.replaced);
         figures.counter("usher_seats_taken_total", "Players who sat down.", counts.seats_taken);

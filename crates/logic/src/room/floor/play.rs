@@ -2,13 +2,14 @@
 //!
 //! Why: a hand begins with chance that the world gives and ends when the world has written it down, and in between
 //! anybody may stand up, drop out or come back.
-//! Order: everybody is here and the rest is over; the world is asked for a seed; the hand is played; its record is given
-//! to the world; what came of it is said, with the seed; rest.
+//! Order: everybody is here and the rest is over; the world is asked for a seed; if the rules are a worker's, that one is
+//! asked for the hand ([`super::asking`]); the hand is played; its record is given to the world; what came of it is said, with the seed; rest.
 //! Invariants: nobody knows a seed before its hand is over. No outcome is announced that could still be lost, unless the
 //! world says that it cannot write, or says nothing for [`RECORD_MAX`].
 //! Limits: one question at a time; a hand that could not begin, or whose game failed, is followed by a rest.
 //! Read next: [`crate::hand`].
 
+use super::asking::{Asked, Opening};
 use super::asks::Asker;
 use super::step::Step;
 use super::table::{Sitter, Table};
@@ -19,14 +20,14 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
-use usher_games::{Audience, Event, Outcome, Seat};
+use usher_games::{Audience, Event, GameKind, Illegal, Outcome, Seat};
 use usher_proto::hand::{FAULT, HandId, HandRecord, Move, Seed};
 use usher_proto::machine::{Answer, Question};
-use usher_proto::message::{Acted, HandEnded, TableState};
+use usher_proto::message::{ActDenial, Acted, HandEnded, TableState};
 use usher_proto::{AccountId, Time};
 
 /// The least rest after a hand whose game failed, so that a game that always panics does not keep the floor busy.
-const FAULT_REST: Duration = Duration::from_secs(1);
+pub(super) const FAULT_REST: Duration = Duration::from_secs(1);
 /// How long a record may take. Then the outcome is said without: the players are not to wait for a disk.
 const RECORD_MAX: Duration = Duration::from_secs(5);
 
@@ -37,6 +38,8 @@ pub(super) enum Stage {
     Resting,
     /// The next one's chance was asked for, by this number.
     Dealing(u64),
+    /// The worker that has its rules was asked for it.
+    Opening(Box<Opening>),
     /// A hand.
     Playing(Box<Playing>),
     /// It is over, and being written down.
@@ -47,13 +50,17 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) struct Playing {
     pub(super) hand: Hand,
-    began: Began,
+    pub(super) began: Began,
+    turn_ends: Time,
+    /// What its worker is asked just now.
+    pub(super) asked: Option<Box<Asked>>,
 }
 
+/// What a hand begins with.
 #[derive(Debug)]
-struct Began {
-    seed: Seed,
-    seats: Vec<AccountId>,
+pub(super) struct Began {
+    pub(super) seed: Seed,
+    pub(super) seats: Vec<AccountId>,
     at: Time,
 }
 
@@ -84,7 +91,7 @@ impl Table {
     }
 
     /// Whether every seat is taken by somebody whose connection is there, and nothing stands against a hand.
-    fn may_begin(&self, step: &Step<'_>) -> bool {
+    pub(super) fn may_begin(&self, step: &Step<'_>) -> bool {
         let is_there = |sitter: &Option<Sitter>| sitter.is_some_and(|sitter| sitter.conn.is_some());
         self.seats.iter().all(is_there) && self.is_wanted() && !step.draining
     }
@@ -93,6 +100,12 @@ impl Table {
     pub(super) fn answered(&mut self, number: u64, answer: Answer, step: &mut Step<'_>) {
         match (&self.stage, answer) {
             (Stage::Dealing(ask), Answer::HandSeed(seed)) if *ask == number => self.deal(seed, step),
+            (Stage::Opening(opening), Answer::Played(played)) if opening.ask == number => {
+                self.opened(played, step);
+            }
+            (Stage::Playing(playing), Answer::Played(played)) if playing.is_asking(number) => {
+                self.played(played, step);
+            }
             (Stage::Recording(recording), Answer::HandRecorded(totals)) if recording.ask == number => {
                 self.announce(totals, step);
             }
@@ -109,19 +122,32 @@ impl Table {
         }
     }
 
-    /// Begins a hand, if everybody is still here.
+    /// Begins a hand, if everybody is still here; or asks for it.
     fn deal(&mut self, seed: Seed, step: &mut Step<'_>) {
         self.stage = Stage::Resting;
         if !self.may_begin(step) {
             return self.start_if_ready(step);
         }
+        let began = Began { seed, seats: self.accounts(), at: step.now };
+        if matches!(step.rules.kind, GameKind::Worker(_)) {
+            return self.open(began, step);
+        }
+        self.begin(began, Hand::new(step.guard, || step.rules.new_hand(seed)), step);
+    }
+
+    /// Who sits here, by seat, where every seat is taken.
+    pub(super) fn accounts(&self) -> Vec<AccountId> {
+        self.sitters().map(|sitter| sitter.account).collect()
+    }
+
+    /// This is the next hand.
+    pub(super) fn begin(&mut self, began: Began, hand: Result<Hand, Fault>, step: &mut Step<'_>) {
         self.hand_no += 1;
         self.nobody_is_ready();
         step.counts.hands_started += 1;
-        let seats = self.sitters().map(|sitter| sitter.account).collect();
-        let began = Began { seed, seats, at: step.now };
-        if let Ok(hand) = Hand::new(step.guard, || step.rules.new_hand(seed)) {
-            self.stage = Stage::Playing(Box::new(Playing { hand, began }));
+        if let Ok(hand) = hand {
+            let turn_ends = step.now;
+            self.stage = Stage::Playing(Box::new(Playing { hand, began, turn_ends, asked: None }));
             self.restart_clock(step);
             for seat in 0..self.seats.len() as u8 {
                 self.show(seat, step);
@@ -132,6 +158,38 @@ impl Table {
             self.rest_until = step.now + FAULT_REST;
             let scores = alloc::vec![0; self.seats.len()];
             self.record(began, Vec::new(), scores, FAULT.into(), step);
+        }
+    }
+
+    /// The hand and the turn that somebody may act in now.
+    pub(super) fn turn(&self) -> Option<(u64, u32)> {
+        match &self.stage {
+            Stage::Playing(playing) if playing.asked.is_none() => Some((self.hand_no, playing.hand.turn())),
+            _ => None,
+        }
+    }
+
+    /// When the clock of those to act runs out.
+    pub(super) fn turn_ends(&self) -> Option<Time> {
+        if let Stage::Playing(playing) = &self.stage { Some(playing.turn_ends) } else { None }
+    }
+
+    /// Has a move done: at once where the rules are here, or when their worker has answered.
+    pub(super) fn make(&mut self, done: Move, step: &mut Step<'_>) {
+        let Stage::Playing(playing) = &mut self.stage else { return };
+        let hand = &mut playing.hand;
+        let turn = hand.turn();
+        let seat = match done {
+            Move::Act { seat, .. } | Move::Abandon { seat } => seat,
+            Move::Timeout => hand.first_to_act().unwrap_or(0),
+        };
+        if let Some(question) = hand.question(&done) {
+            return self.ask(seat, done, question, step);
+        }
+        match hand.apply(&done) {
+            Ok(Err(illegal)) => self.deny(seat, (self.hand_no, turn), denial(illegal), step),
+            Ok(Ok(events)) => self.went_on(turn, seat, Ok(events), step),
+            Err(fault) => self.went_on(turn, seat, Err(fault), step),
         }
     }
 
@@ -169,7 +227,7 @@ impl Table {
 
     fn end(&mut self, scores: Vec<i32>, reason: String, step: &mut Step<'_>) {
         if let Stage::Playing(playing) = core::mem::replace(&mut self.stage, Stage::Resting) {
-            let Playing { hand, began } = *playing;
+            let Playing { hand, began, .. } = *playing;
             self.record(began, hand.into_moves(), scores, reason, step);
         }
     }
@@ -185,13 +243,7 @@ impl Table {
         step.counts.hands_ended += 1;
         let (node, Began { seed, seats, at }) = (&step.config.node, began);
         let record = HandRecord {
-            id: HandId {
-                server: node.name.clone(),
-                incarnation: node.started_unix_ms,
-                room: step.rules.room,
-                table: self.no,
-                hand: self.hand_no,
-            },
+            id: self.hand_id(self.hand_no, step),
             game: game_id(step.rules.kind),
             rules: step.rules.kind.rules(),
             seed,
@@ -207,6 +259,18 @@ impl Table {
         let ask = step.ask(asker, Question::RecordHand(Box::new(record)));
         self.stage = Stage::Recording(Box::new(Recording { ask, seats, scores, reason, seed, left }));
         self.set_alarm(Some(step.now + RECORD_MAX), step);
+    }
+
+    /// What the hand of this number is called.
+    pub(super) fn hand_id(&self, hand: u64, step: &Step<'_>) -> HandId {
+        let node = &step.config.node;
+        HandId {
+            server: node.name.clone(),
+            incarnation: node.started_unix_ms,
+            room: step.rules.room,
+            table: self.no,
+            hand,
+        }
     }
 
     /// The hand is written down, or cannot be: says what came of it.
@@ -261,7 +325,18 @@ impl Table {
     }
 
     fn restart_clock(&mut self, step: &mut Step<'_>) {
-        self.set_alarm(Some(step.now + step.rules.turn_time), step);
+        let ends = step.now + step.rules.turn_time;
+        if let Stage::Playing(playing) = &mut self.stage {
+            playing.turn_ends = ends;
+        }
+        self.set_alarm(Some(ends), step);
+    }
+}
+
+fn denial(illegal: Illegal) -> ActDenial {
+    match illegal {
+        Illegal::NotYourTurn => ActDenial::NotYourTurn,
+        illegal => ActDenial::Illegal(illegal.name().into()),
     }
 }
 
@@ -270,6 +345,7 @@ fn seen_by(viewer: Option<Seat>, events: &[Event]) -> Vec<&[u8]> {
     let may_know = |event: &&Event| match event.to {
         Audience::Everyone => true,
         Audience::Only(seat) => viewer == Some(seat),
+        Audience::Spectators => viewer.is_none(),
     };
     let seen: Vec<_> = events.iter().filter(may_know).map(|event| &*event.bytes).collect();
     if seen.is_empty() { alloc::vec![&[]] } else { seen }
@@ -285,7 +361,9 @@ mod tests {
         let public = Event::public(vec![1]);
         let private = Event { to: Audience::Only(Seat(1)), bytes: vec![2] };
         let events = [public, private];
+        let outside = Event { to: Audience::Spectators, bytes: vec![3] };
         let cases = [
+            (&[events[1].clone(), outside][..], Some(1), vec![&[2][..]]),
             (&events[..1], Some(0), vec![&[1][..]]),
             (&events, Some(0), vec![&[1]]),
             (&events, Some(1), vec![&[1], &[2]]),

@@ -16,7 +16,7 @@ use usher_proto::machine::Question;
 use usher_proto::{Outbox, Output, RoomNo, Time};
 
 #[cfg(not(test))]
-fn new_hand(kind: GameKind, seed: Seed) -> Box<dyn Game> {
+fn new_hand(kind: GameKind, seed: Seed) -> Option<Box<dyn Game>> {
     kind.new_hand(seed)
 }
 /// On the bench a seed may also stand for a hand that no shuffle deals.
@@ -35,8 +35,8 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// A hand of the room's game.
-    pub(super) fn new_hand(&self, seed: Seed) -> Box<dyn Game> {
+    /// A hand of the room's game; none if its rules are a worker's.
+    pub(super) fn new_hand(&self, seed: Seed) -> Option<Box<dyn Game>> {
         new_hand(self.kind, seed)
     }
 }
@@ -48,6 +48,7 @@ pub(super) struct Counts {
     pub(super) hands_started: u64,
     pub(super) hands_ended: u64,
     pub(super) hands_unrecorded: u64,
+    pub(super) hands_unopened: u64,
     pub(super) faults: u64,
     pub(super) evicted: u64,
     pub(super) replaced: u64,

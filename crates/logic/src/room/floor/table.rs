@@ -17,7 +17,7 @@ use super::watch::Watch;
 use crate::hand::{Fault, Hand};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use usher_games::{Illegal, Seat};
+use usher_proto::hand::Move;
 use usher_proto::message::{
     Act, ActDenial, ActDenied, HandBegin, HandEnded, PlayerSat, PlayerStood, Scored, SeatNo, Seated,
     TableRules, TableState, WatchDenial, Watching,
@@ -96,10 +96,6 @@ impl Table {
         if let Stage::Playing(playing) = &self.stage { Some(&playing.hand) } else { None }
     }
 
-    fn hand_mut(&mut self) -> Option<&mut Hand> {
-        if let Stage::Playing(playing) = &mut self.stage { Some(&mut playing.hand) } else { None }
-    }
-
     pub(super) fn sitters(&self) -> impl Iterator<Item = Sitter> {
         self.seats.iter().copied().flatten()
     }
@@ -143,9 +139,8 @@ impl Table {
 
     /// Frees a seat, giving up the hand if one is played there.
     pub(super) fn stand(&mut self, seat: u8, step: &mut Step<'_>) {
-        if let Some(hand) = self.hand_mut().filter(|hand| hand.viewer(seat).is_some()) {
-            let (turn, done) = (hand.turn(), hand.abandon(Seat(seat)));
-            self.went_on(turn, seat, done, step);
+        if self.hand().is_some_and(|hand| hand.viewer(seat).is_some()) {
+            self.make(Move::Abandon { seat }, step);
         }
         let sitter = self.seats[usize::from(seat)].take();
         let account = sitter.expect("invariant: whoever stands up sat there").account;
@@ -187,33 +182,23 @@ impl Table {
     }
 
     pub(super) fn act(&mut self, seat: u8, act: &Act, step: &mut Step<'_>) {
-        let hand_no = self.hand_no;
-        let hand = self.hand_mut().filter(|hand| (hand_no, hand.turn()) == (act.hand, act.turn));
-        let Some(hand) = hand else {
-            self.deny(seat, act, ActDenial::Stale, step);
+        if self.turn() != Some((act.hand, act.turn)) {
+            self.deny(seat, (act.hand, act.turn), ActDenial::Stale, step);
             return self.show(seat, step);
-        };
-        let (turn, done) = (hand.turn(), hand.act(Seat(seat), &act.action));
-        let events = match done {
-            Ok(Err(Illegal::NotYourTurn)) => return self.deny(seat, act, ActDenial::NotYourTurn, step),
-            Ok(Err(illegal)) => return self.deny(seat, act, ActDenial::Illegal(illegal.name().into()), step),
-            Ok(Ok(events)) => Ok(events),
-            Err(fault) => Err(fault),
-        };
-        self.went_on(turn, seat, events, step);
+        }
+        self.make(Move::Act { seat, action: act.action.to_vec() }, step);
         self.start_if_ready(step);
     }
 
-    /// The alarm went off: a clock ran out, a record takes too long, or the rest is over.
+    /// The alarm went off: a clock ran out, a record or an answer takes too long, or the rest is over.
     pub(super) fn alarm(&mut self, step: &mut Step<'_>) {
         self.alarm = None;
-        if matches!(self.stage, Stage::Recording(_)) {
-            return self.announce(None, step);
-        }
-        if let Some(hand) = self.hand_mut() {
-            let (turn, seat) = (hand.turn(), hand.first_to_act().unwrap_or(0));
-            let done = hand.timeout();
-            self.went_on(turn, seat, done, step);
+        match &self.stage {
+            Stage::Recording(_) => return self.announce(None, step),
+            Stage::Opening(_) => self.not_opened(step),
+            Stage::Playing(playing) if playing.asked.is_some() => self.fault(step),
+            Stage::Playing(_) => self.make(Move::Timeout, step),
+            Stage::Resting | Stage::Dealing(_) => {}
         }
         self.start_if_ready(step);
     }
@@ -286,7 +271,7 @@ impl Table {
     /// The table without what may be seen of its hand.
     pub(super) fn outline(&self, now: Time) -> TableState {
         let hand = self.hand();
-        let turn_left = self.alarm.filter(|_| hand.is_some()).map(|alarm| alarm - now);
+        let turn_left = self.turn_ends().map(|ends| ends - now);
         TableState {
             table: self.no,
             hand: self.hand_no,
@@ -303,9 +288,9 @@ impl Table {
         }
     }
 
-    fn deny(&self, seat: u8, act: &Act, reason: ActDenial, step: &mut Step<'_>) {
+    pub(super) fn deny(&self, seat: u8, (hand, turn): (u64, u32), reason: ActDenial, step: &mut Step<'_>) {
         if let Some(conn) = self.conn(seat) {
-            step.out.send(conn, ActDenied { hand: act.hand, turn: act.turn, reason });
+            step.out.send(conn, ActDenied { hand, turn, reason });
         }
     }
 

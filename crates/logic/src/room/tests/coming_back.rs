@@ -106,7 +106,7 @@ struct Beside {
 
 impl Beside {
     fn new(kind: GameKind) -> Self {
-        Self { table: at_a_table(kind), game: kind.new_hand(SEED) }
+        Self { table: at_a_table(kind), game: kind.new_hand(SEED).unwrap() }
     }
 
     fn step(&mut self) {

@@ -36,6 +36,8 @@ pub(super) enum Way {
     World(ShardId),
     /// The scores it tells a shard, which come in their own time.
     Scores(ShardId),
+    /// What workers say of hands, in theirs.
+    Workers(ShardId),
 }
 
 /// One thing on its way.
@@ -341,7 +343,9 @@ impl House {
                 self.give(owner, Input::Disconnected { conn });
             }
             (Way::ToManager, Mail::Says(message)) => self.manager_hears(message),
-            (Way::World(shard) | Way::Scores(shard), Mail::Note(input)) => self.give(shard, input),
+            (Way::World(shard) | Way::Scores(shard) | Way::Workers(shard), Mail::Note(input)) => {
+                self.give(shard, input)
+            }
             (Way::FromManager, Mail::Says(message)) => {
                 self.give(DOOR, Input::Message { conn: LINK, message });
             }
@@ -421,8 +425,11 @@ impl House {
             Output::Drained => self.drained += 1,
             Output::Ask { id, question } => {
                 let answer = self.records.answer(question);
-                let is_score = matches!(answer, Answer::Score(_));
-                let way = if is_score { Way::Scores(from) } else { Way::World(from) };
+                let way = match answer {
+                    Answer::Score(_) => Way::Scores(from),
+                    Answer::Played(_) => Way::Workers(from),
+                    _ => Way::World(from),
+                };
                 self.send_by(way, Mail::Note(Input::Answer { id, answer }));
             }
             other => panic!("{other:?}"),

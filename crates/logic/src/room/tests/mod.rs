@@ -24,3 +24,4 @@ mod secrecy;
 mod sitting;
 mod talking;
 mod watching;
+mod working;

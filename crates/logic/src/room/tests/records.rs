@@ -6,11 +6,14 @@
 use super::rigged::new_hand;
 use crate::hand::unguarded;
 use crate::playback::play;
+use crate::stand_in;
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use usher_games::GameKind;
 use usher_proto::hand::{HandRecord, Seed};
-use usher_proto::machine::{Answer, Question};
+use usher_proto::machine::{Answer, Played, Question};
+use usher_proto::message::{Deed, Play};
 use usher_proto::{AccountId, GameId};
 
 /// Every hand that ended, and what came of them.
@@ -25,6 +28,10 @@ pub(super) struct Records {
     pub(super) scores_asked: u64,
     /// Nothing can be written down.
     pub(super) is_full: bool,
+    /// What workers say next; after that they play by the rules of the game of their name.
+    pub(super) said: VecDeque<Played>,
+    /// What they were asked.
+    pub(super) plays: Vec<Play>,
 }
 
 impl Records {
@@ -37,6 +44,12 @@ impl Records {
                 self.scores_asked += 1;
                 Answer::Score(Some(self.score(account, game)))
             }
+            Question::Play(play) => {
+                let kind = GameKind::from_name(&play.game).expect("a game whose rules are here");
+                let played = self.said.pop_front().unwrap_or_else(|| stand_in::play(kind, &play));
+                self.plays.push(*play);
+                Answer::Played(played)
+            }
             other => panic!("a room asks {other:?}"),
         }
     }
@@ -46,6 +59,15 @@ impl Records {
         let mut seed = [7; 32];
         seed[..8].copy_from_slice(&self.counted.to_be_bytes());
         seed
+    }
+
+    /// Of a worker's hand: the record has the moves that its worker was asked about last.
+    fn check_last(&self, record: &HandRecord) {
+        let name = record.id.to_string();
+        let last = self.plays.iter().rfind(|play| play.hand == name).expect("its worker was asked");
+        let moves: Vec<_> = last.moves.iter().chain(&last.next).cloned().collect();
+        assert_eq!(record.moves.iter().filter_map(Deed::of).collect::<Vec<_>>(), moves);
+        assert_eq!((record.seed, record.seats.len()), (*last.seed, usize::from(last.seats)));
     }
 
     fn score(&self, account: AccountId, game: GameId) -> i64 {
@@ -59,8 +81,13 @@ impl Records {
         assert!(record.began_unix_ms <= record.ended_unix_ms);
         if record.reason != "fault" {
             let kind = GameKind::from_id(record.game.0).expect("a game there is");
-            let playback = play(&record, unguarded, || new_hand(kind, record.seed));
-            assert_eq!(playback.difference, None, "{}", record.id);
+            match kind {
+                GameKind::Worker(_) => self.check_last(&record),
+                kind => {
+                    let playback = play(&record, unguarded, || new_hand(kind, record.seed));
+                    assert_eq!(playback.difference, None, "{}", record.id);
+                }
+            }
         }
         for (account, score) in record.seats.iter().zip(&record.scores) {
             *self.scores.entry((*account, record.game)).or_default() += i64::from(*score);

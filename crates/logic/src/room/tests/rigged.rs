@@ -43,9 +43,9 @@ pub(super) fn deal(seed: Seed) -> Deal {
 }
 
 /// As `GameKind::new_hand`, which knows nothing of rigged seeds.
-pub(in crate::room) fn new_hand(kind: GameKind, seed: Seed) -> Box<dyn Game> {
+pub(in crate::room) fn new_hand(kind: GameKind, seed: Seed) -> Option<Box<dyn Game>> {
     match kind {
-        GameKind::DouDizhu => Box::new(DouDizhu::dealt(deal(seed))),
+        GameKind::DouDizhu => Some(Box::new(DouDizhu::dealt(deal(seed)))),
         _ => kind.new_hand(seed),
     }
 }

@@ -18,7 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use usher_games::doudizhu::{CARDS, Cards, Deal, DouDizhu, PASS};
 use usher_games::{GameKind, Rules, Seat};
-use usher_proto::codec::encode;
+use usher_proto::codec::{Form, encode};
 use usher_proto::hand::{Move, Seed};
 use usher_proto::message::{Act, Chat, TableChat, Watch, WhoIsHere};
 use usher_proto::{ConnId, Message, TableNo};
@@ -100,7 +100,7 @@ fn disturb(table: &mut Sitting, number: u32) {
 fn bytes(message: &Message) -> Vec<u8> {
     let mut bytes = Vec::new();
     let frame = |header: [u8; 3], body: &[u8]| bytes.extend(header.iter().chain(body));
-    encode(message, frame).expect("a message");
+    encode(Form::MessagePack, message, frame).expect("a message");
     bytes
 }
 
@@ -120,7 +120,7 @@ fn told(sent: &[(ConnId, Message)]) -> BTreeMap<u64, Vec<u8>> {
 
 /// By card, the move with which everybody learns where it was dealt to, at the latest.
 fn shown_with(seed: Seed, moves: &[Move]) -> [usize; CARDS as usize] {
-    let mut game = new_hand(GameKind::DouDizhu, seed);
+    let mut game = new_hand(GameKind::DouDizhu, seed).unwrap();
     let mut shown = [moves.len() - 1; CARDS as usize];
     for (number, done) in moves.iter().enumerate() {
         make(game.as_mut(), done).expect("it was legal");
@@ -182,7 +182,7 @@ fn whoever_sees_neither_of_two_cards_is_told_the_same_wherever_they_are() {
 #[test]
 fn two_seeds_of_gomoku_with_the_same_beginning_are_told_the_same_until_the_end() {
     let kind = GameKind::Gomoku;
-    let first = |number| new_hand(kind, seed(number)).to_act();
+    let first = |number| new_hand(kind, seed(number)).unwrap().to_act();
     let mut compared = 0;
     for number in 0..4 {
         let whole = play(kind, seed(number), None);

@@ -152,7 +152,7 @@ fn a_hand_of_dou_dizhu_is_watched_to_its_end() {
     }
     assert!(is_over, "the hand came to its end");
     let record = &house.records.hands[0];
-    let mut game = GameKind::DouDizhu.new_hand(record.seed);
+    let mut game = GameKind::DouDizhu.new_hand(record.seed).unwrap();
     for done in &record.moves {
         let usher_proto::hand::Move::Act { seat, action } = done else { panic!("{done:?}") };
         game.act(Seat(*seat), action).unwrap();
