@@ -22,10 +22,12 @@ mod shadow;
 mod storm;
 mod trial;
 mod vault;
+mod workers;
 mod world;
 
 pub use fault::Fault;
 pub use scenario::{Scenario, node};
 pub use storm::{Course, Storm, Window};
 pub use trial::{Outcome, Trial};
+pub use workers::Workers;
 pub use world::World;

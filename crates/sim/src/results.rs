@@ -5,6 +5,7 @@
 //! Limit: every name of a hand is kept, for a run's time.
 //! Read next: `usher_proto::hand`, `usher_logic::playback`.
 
+use crate::workers;
 use hashbrown::{HashMap, HashSet};
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
@@ -52,6 +53,9 @@ impl Results {
 
 fn check(record: &HandRecord) {
     let kind = GameKind::from_id(record.game.0).expect("a game there is");
+    if let GameKind::Worker(game) = kind {
+        return workers::check(game, record);
+    }
     let playback = play(record, unguarded, || kind.new_hand(record.seed));
     assert_eq!(playback.difference, None, "{}", record.id);
     if let (GameKind::DouDizhu, Some(hand)) = (kind, &playback.hand) {

@@ -7,6 +7,7 @@
 use crate::fault::Fault;
 use crate::machine::{AnyMachine, TOOLS};
 use crate::process::Process;
+use crate::workers::Workers;
 use crate::world::Standing;
 use crate::world::World;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub struct Scenario {
     pub(crate) plans: Vec<Plan>,
     pub(crate) faults: Vec<(Time, Fault)>,
     pub(crate) skews: Vec<(ServerName, i64)>,
+    /// Who has the rules of games that are not here.
+    pub workers: Workers,
     /// The run has failed if it is not over by then.
     pub time_max: Duration,
     /// A machine checks itself after every so many of its steps (and at each sweep anyway).
@@ -61,6 +64,7 @@ impl Scenario {
             plans: Vec::new(),
             faults: Vec::new(),
             skews: Vec::new(),
+            workers: Workers::default(),
             time_max: Duration::from_secs(600),
             check_each: 1,
             sweep_each: Duration::from_secs(1),

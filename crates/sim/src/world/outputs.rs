@@ -198,6 +198,12 @@ impl World {
                 self.shadow.reserved(now, &reservation, ttl);
                 Answer::Reservation(self.vault.seal_reservation(now + ttl, &reservation))
             }
+            Question::Play(play) => {
+                let (played, takes) = self.scenario.workers.play(&play, dice);
+                return self
+                    .schedule
+                    .plan(now + takes, Event::Answered { at, id, answer: Answer::Played(played) });
+            }
             Question::HandSeed => Answer::HandSeed(results::seed(dice)),
             Question::RecordHand(record) => Answer::HandRecorded(Some(self.results.record(&record))),
             Question::Score { account, game } => Answer::Score(Some(self.results.score(account, game))),
