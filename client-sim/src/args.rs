@@ -4,6 +4,7 @@
 
 use clap::Args;
 use serde::Deserialize;
+use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -39,7 +40,7 @@ pub struct SimArgs {
     /// Arrivals a second
     #[arg(long, value_name = "R", default_value_t = 1000.0, value_parser = rate)]
     pub rate: f64,
-    /// What they do once seated: play a game, by its name, in its rooms; chat; or idle
+    /// What they do once seated: play a game, by its name (a worker's as `worker:NAME`), in its rooms; chat; or idle
     #[arg(long, value_name = "WHAT", default_value = "gomoku")]
     pub play: PlayArg,
     /// A file of kinds of players, their shares, and what fills their evenings, instead of one kind for all
@@ -90,16 +91,8 @@ pub enum PlayArg {
 }
 
 impl PlayArg {
-    /// The word for it.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Chat => "chat",
-            Self::Idle => "idle",
-            Self::Game(kind) => kind.name(),
-        }
-    }
-
-    fn all() -> impl Iterator<Item = Self> {
+    /// Those that are in a list; worker's games are in none.
+    fn listed() -> impl Iterator<Item = Self> {
         GameKind::ALL.iter().copied().map(Self::Game).chain([Self::Chat, Self::Idle])
     }
 
@@ -112,13 +105,28 @@ impl PlayArg {
     }
 }
 
+impl fmt::Display for PlayArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Chat => f.write_str("chat"),
+            Self::Idle => f.write_str("idle"),
+            Self::Game(kind) => kind.fmt(f),
+        }
+    }
+}
+
 impl FromStr for PlayArg {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::all().find(|play| play.name() == text).ok_or_else(|| {
-            let names: Vec<_> = Self::all().map(Self::name).collect();
-            format!("`{text}` is none of {}", names.join(", "))
+        let play = match text {
+            "chat" => Some(Self::Chat),
+            "idle" => Some(Self::Idle),
+            name => GameKind::from_name(name).map(Self::Game),
+        };
+        play.ok_or_else(|| {
+            let names: Vec<_> = Self::listed().map(|play| play.to_string()).collect();
+            format!("`{text}` is none of {}, worker:NAME", names.join(", "))
         })
     }
 }

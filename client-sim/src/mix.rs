@@ -195,7 +195,7 @@ mod tests {
                 "play = \"go\"",
                 3,
                 "kinds.play",
-                "`go` is none of gomoku, doudizhu, nim, chat, idle",
+                "`go` is none of gomoku, doudizhu, nim, chat, idle, worker:NAME",
             ),
             ("think_ms = [300", "think_ms = [0", 4, "kinds.think_ms", "0 is out of range"),
             ("[300, 1500]", "[300, 20000]", 4, "kinds.think_ms", "20000 is out of range: 1 to 15000"),

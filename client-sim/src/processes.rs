@@ -123,7 +123,7 @@ fn start(args: &SimArgs, part: u32, parts: u32, words: &Sender<Word>) -> anyhow:
 fn what_they_do(args: &SimArgs) -> [OsString; 2] {
     match &args.mix {
         Some(path) => ["--mix".into(), path.into()],
-        None => ["--play".into(), args.play.name().into()],
+        None => ["--play".into(), args.play.to_string().into()],
     }
 }
 

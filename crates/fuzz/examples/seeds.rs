@@ -75,15 +75,19 @@ fn packets(messages: &[Message]) {
     }
     // One message over three frames, as its sender may cut it.
     let mut parts = Vec::new();
-    codec::encode(Form::MessagePack, &Chat { request: 1, text: "a longer text".into() }.into(), |header, body| {
-        let (first, rest) = body.split_at(4);
-        let (second, third) = rest.split_at(4);
-        for (flag, part) in [(1, first), (1, second), (0, third)] {
-            parts.extend(((3 + part.len()) as u16).to_be_bytes());
-            parts.extend([header[0], header[1], flag]);
-            parts.extend(part);
-        }
-    })
+    codec::encode(
+        Form::MessagePack,
+        &Chat { request: 1, text: "a longer text".into() }.into(),
+        |header, body| {
+            let (first, rest) = body.split_at(4);
+            let (second, third) = rest.split_at(4);
+            for (flag, part) in [(1, first), (1, second), (0, third)] {
+                parts.extend(((3 + part.len()) as u16).to_be_bytes());
+                parts.extend([header[0], header[1], flag]);
+                parts.extend(part);
+            }
+        },
+    )
     .unwrap();
     write("messages", "continued", &parts);
     write("frames", "continued", &[&[0, 3, 1, 5, 40][..], &parts].concat());
@@ -116,7 +120,9 @@ fn greetings() {
         let (ticket, knowing) = match role {
             Role::Login => ("", Knowing::LoginKeys(LoginKeys::new(vec![fixed::login_key().public()]).into())),
             Role::Hall | Role::Room => (fixed::SEALED_TICKET, Knowing::Session(fixed::SESSION_KEY)),
-            Role::Link | Role::Trunk | Role::Workers => ("room-1", Knowing::Link(fixed::link_secret().key_of("room-1"))),
+            Role::Link | Role::Trunk | Role::Workers => {
+                ("room-1", Knowing::Link(fixed::link_secret().key_of("room-1")))
+            }
         };
         let reservation = fixed::SEALED_RESERVATION.as_bytes();
         let frame = FirstFrame { role, ticket: ticket.as_bytes(), reservation, noise: b"" };

@@ -246,7 +246,10 @@ mod tests {
         let chat = frames(&Chat { request: 1, text: "hi".into() }.into());
         let mut unfinished = Unfinished::default();
         decode(Form::MessagePack, anyone, &mut unfinished, &frames_of_big[0]).unwrap();
-        assert_eq!(decode(Form::MessagePack, anyone, &mut unfinished, &chat[0]), Err(CodecError::Interrupted(0x0306)));
+        assert_eq!(
+            decode(Form::MessagePack, anyone, &mut unfinished, &chat[0]),
+            Err(CodecError::Interrupted(0x0306))
+        );
     }
 
     #[test]
@@ -255,10 +258,22 @@ mod tests {
         let chat = |text: usize| frames(&Chat { request: 1, text: "x".repeat(text) }.into()).remove(0);
         assert!(decode(Form::MessagePack, anyone, &mut unfinished, &chat(512)).is_ok());
         let long = [&[0x03, 0x06, 0][..], &[0; 601]].concat();
-        assert!(matches!(decode(Form::MessagePack, anyone, &mut unfinished, &long), Err(CodecError::TooLong { .. })));
-        assert_eq!(decode(Form::MessagePack, |_| false, &mut unfinished, &chat(1)), Err(CodecError::WrongSpeaker("Chat")));
-        assert_eq!(decode(Form::MessagePack, anyone, &mut unfinished, &[0xff, 0xff, 0]), Err(CodecError::UnknownOpcode(0xffff)));
-        assert_eq!(decode(Form::MessagePack, anyone, &mut unfinished, &[0, 1, 8]), Err(CodecError::UnknownFlags(8)));
+        assert!(matches!(
+            decode(Form::MessagePack, anyone, &mut unfinished, &long),
+            Err(CodecError::TooLong { .. })
+        ));
+        assert_eq!(
+            decode(Form::MessagePack, |_| false, &mut unfinished, &chat(1)),
+            Err(CodecError::WrongSpeaker("Chat"))
+        );
+        assert_eq!(
+            decode(Form::MessagePack, anyone, &mut unfinished, &[0xff, 0xff, 0]),
+            Err(CodecError::UnknownOpcode(0xffff))
+        );
+        assert_eq!(
+            decode(Form::MessagePack, anyone, &mut unfinished, &[0, 1, 8]),
+            Err(CodecError::UnknownFlags(8))
+        );
         assert_eq!(decode(Form::MessagePack, anyone, &mut unfinished, &[0, 1]), Err(CodecError::Short(2)));
     }
 

@@ -140,7 +140,8 @@ mod tests {
 
     fn packet(message: &Message) -> Vec<u8> {
         let mut packet = Vec::new();
-        codec::encode(Form::MessagePack, message, |header, body| packet = [&header[..], body].concat()).unwrap();
+        codec::encode(Form::MessagePack, message, |header, body| packet = [&header[..], body].concat())
+            .unwrap();
         packet
     }
 

@@ -10,7 +10,7 @@ use std::io::{self, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 use usher_proto::Message;
-use usher_proto::codec::{self, Unfinished};
+use usher_proto::codec::{self, Form, Unfinished};
 use usher_proto::message::{Gap, Instruction, Pong, Position, Since, Subscribed, To};
 use usher_runtime::codec::{Native, Side};
 
@@ -61,7 +61,7 @@ impl Client {
         self.stream.read_exact(&mut length)?;
         let mut body = vec![0; usize::from(u16::from_be_bytes(length))];
         self.stream.read_exact(&mut body)?;
-        codec::decode(Side::PushClient.hears(), &mut self.unfinished, &body)
+        codec::decode(Form::MessagePack, Side::PushClient.hears(), &mut self.unfinished, &body)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
     }
 }

@@ -130,7 +130,9 @@ fn call(role: Role, is_sealed: bool) -> Call {
     let (ticket, knowing) = match role {
         Role::Login => ("", Knowing::LoginKeys(Arc::new(LoginKeys::new(vec![fixed::login_key().public()])))),
         Role::Hall | Role::Room => (fixed::SEALED_TICKET, Knowing::Session(fixed::SESSION_KEY)),
-        Role::Link | Role::Trunk | Role::Workers => (CALLER, Knowing::Link(fixed::link_secret().key_of(CALLER))),
+        Role::Link | Role::Trunk | Role::Workers => {
+            (CALLER, Knowing::Link(fixed::link_secret().key_of(CALLER)))
+        }
     };
     let reservation = fixed::SEALED_RESERVATION.as_bytes();
     let frame = FirstFrame { role, ticket: ticket.as_bytes(), reservation, noise: b"" };

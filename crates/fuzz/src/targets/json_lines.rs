@@ -6,8 +6,8 @@
 use crate::assembly::{Arrival, hear};
 use std::iter;
 use usher_hpserver::Decoded;
-use usher_proto::limits::WHY_BYTES_MAX;
 use usher_proto::codec::{self, Form};
+use usher_proto::limits::WHY_BYTES_MAX;
 use usher_proto::{Message, lines};
 use usher_runtime::codec::JsonLines;
 

@@ -43,7 +43,8 @@ fn read(unfinished: &mut Unfinished, packet: &[u8]) -> Result<Option<Message>, C
 fn check_native(message: &Message) {
     let (mut again, mut unfinished) = (None, Unfinished::default());
     let written = encode(Form::MessagePack, message, |header, body| {
-        again = decode(Form::MessagePack, |_| true, &mut unfinished, &[&header[..], body].concat()).expect("our own packet");
+        again = decode(Form::MessagePack, |_| true, &mut unfinished, &[&header[..], body].concat())
+            .expect("our own packet");
     });
     match written {
         Ok(()) => assert_eq!(again.as_ref(), Some(message)),

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
-use usher_proto::codec::{self, Unfinished};
+use usher_proto::codec::{self, Form, Unfinished};
 use usher_proto::first_frame::{ANSWER_WELCOME, FirstFrame, PROTOCOL_VERSION, Role};
 use usher_proto::limits::{RESERVATION_BYTES_MAX, TICKET_BYTES_MAX};
 use usher_proto::{Message as Said, lines};
@@ -114,7 +114,10 @@ fn read(message: &Value) -> Said {
 /// A message's packet; all of these fit one frame.
 fn packet(message: &Value) -> Vec<u8> {
     let mut packets = Vec::new();
-    codec::encode(&read(message), |header, body| packets.push([&header[..], body].concat())).unwrap();
+    codec::encode(Form::MessagePack, &read(message), |header, body| {
+        packets.push([&header[..], body].concat())
+    })
+    .unwrap();
     assert_eq!(packets.len(), 1);
     packets.remove(0)
 }
@@ -146,7 +149,7 @@ fn converse(plan: Plan<'_>) -> Conversation {
         let frame = sealed(&mut speaker.sealing, &clear);
         let mut opened = Vec::new();
         hearer.opening.open(&frame[2..], &mut opened).unwrap();
-        let said = codec::decode(|_| true, &mut Unfinished::default(), &opened).unwrap();
+        let said = codec::decode(Form::MessagePack, |_| true, &mut Unfinished::default(), &opened).unwrap();
         assert_eq!(said, Some(read(&message)));
         let number = numbers[usize::from(is_server)];
         numbers[usize::from(is_server)] += 1;

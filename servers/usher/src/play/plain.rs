@@ -3,6 +3,7 @@
 //! Why: a new game can be played as soon as it has rules. What is typed is a word of the list that is shown.
 //! Read next: `usher_games::Rules`, whose words they are.
 
+use super::evening::printable;
 use super::table::Table;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -10,9 +11,10 @@ use ratatui::widgets::{Paragraph, Wrap};
 use usher_games::{Action, GameKind};
 
 pub(super) fn draw(kind: GameKind, table: &Table, frame: &mut Frame<'_>, area: Rect) {
-    let Ok(mut text) = kind.show(&table.view) else { return };
+    let Ok(shown) = kind.show(&table.view) else { return };
+    let mut text = shown.lines().map(printable).collect::<Vec<_>>().join("\n");
     if table.is_my_turn() {
-        let words: Vec<_> = moves(kind, table).map(|(word, _)| word).collect();
+        let words: Vec<_> = moves(kind, table).map(|(word, _)| printable(&word)).collect();
         text = format!("{text}\n\nyou may: {}", words.join("  "));
     }
     frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: false }), area);

@@ -89,7 +89,7 @@ fn worlds(evening: &Evening, ink: Ink, frame: &mut Frame<'_>, area: Rect) {
 
 fn rooms(evening: &Evening, ink: Ink, frame: &mut Frame<'_>, area: Rect) {
     let rooms = &evening.rooms;
-    let filter = rooms.filter.map_or("all games", game_name);
+    let filter = rooms.filter.map_or_else(|| "all games".into(), game_name);
     let block = Block::bordered().title(format!(" rooms with space: {filter} "));
     let inner = block.inner(area);
     frame.render_widget(block, area);

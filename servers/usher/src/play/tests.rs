@@ -349,7 +349,7 @@ fn the_owner_of_any_table_has_a_seat_stand_up_by_its_number() {
     let out = Asked::Wish(Wish::Say(Dismiss { seat: 1 }.into()));
     for kind in [GameKind::Gomoku, GameKind::DouDizhu, GameKind::Nim] {
         for seed in 0..8 {
-            let hand = kind.new_hand([seed; 32]); // one's turn, or not
+            let hand = kind.new_hand([seed; 32]).unwrap(); // one's turn, or not
             for typed in ["2z", "2 z"] {
                 for playing in [true, false] {
                     let mut evening = at_a_table(kind, hand.as_ref());

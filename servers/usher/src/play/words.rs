@@ -4,6 +4,7 @@
 //! Invariants: [`cell_name`] and [`cell`], [`ranks_name`] and [`ranks`] lead back to each other.
 //! Read next: `table.rs`.
 
+use super::evening::printable;
 use usher_games::doudizhu::{self, Cards, DouDizhu, RANKS, Rank, Ranks};
 use usher_games::{ABANDONED, GameKind, Seat, TIMED_OUT, gomoku};
 use usher_proto::{AccountId, GameId};
@@ -20,9 +21,12 @@ pub(super) fn who(account: AccountId) -> String {
     format!("{what} {:04x}", account.0 & 0xffff)
 }
 
-/// A game's name for people.
-pub(super) fn game_name(game: GameId) -> &'static str {
-    GameKind::from_id(game.0).map_or("another game", GameKind::title)
+/// A game's name for people. Of a worker's game the number does not say it; its rooms' names will.
+pub(super) fn game_name(game: GameId) -> String {
+    match GameKind::from_id(game.0) {
+        Some(GameKind::Worker(_)) | None => "another game".into(),
+        Some(kind) => kind.title().into(),
+    }
 }
 
 /// A cell: column a-o from the left, row 1-15 from below.
@@ -127,7 +131,7 @@ pub(super) fn deed(kind: GameKind, event: &[u8], bidding: bool) -> String {
             }
         }
         (GameKind::Gomoku | GameKind::DouDizhu, _) => "did something".into(),
-        _ => kind.tell(event),
+        _ => printable(&kind.tell(event)),
     }
 }
 

@@ -32,7 +32,7 @@ fn play(number: u64) -> HandRecord {
     let rng = &mut ChaCha8Rng::seed_from_u64(number);
     let mut seed = [0; 32];
     rng.fill_bytes(&mut seed);
-    let mut game = GameKind::Gomoku.new_hand(seed);
+    let mut game = GameKind::Gomoku.new_hand(seed).unwrap();
     let (mut moves, patience) = (Vec::new(), rng.next_u32() % 60);
     while let Some(seat) = game.to_act().iter().next() {
         moves.push(match number % 4 {
@@ -122,7 +122,7 @@ fn one_hand_is_found_by_its_name_and_printed_for_people() {
     let folder = Folder::new();
     let mut hand = play(4);
     hand.moves.splice(.., [(0, 112), (1, 0)].map(|(seat, cell)| Move::Act { seat, action: vec![cell] }));
-    let begins = GameKind::Gomoku.new_hand(hand.seed).to_act().iter().next().unwrap();
+    let begins = GameKind::Gomoku.new_hand(hand.seed).unwrap().to_act().iter().next().unwrap();
     if begins == Seat(1) {
         hand.moves.reverse();
     }

@@ -32,7 +32,7 @@ fn credential(role: Role, ticket: &[u8]) -> &[u8] {
     match role {
         Role::Login => b"",
         Role::Hall | Role::Room => ticket,
-        Role::Link | Role::Trunk => b"stranger",
+        Role::Link | Role::Trunk | Role::Workers => b"stranger",
     }
 }
 

@@ -12,7 +12,7 @@ use std::cell::RefCell;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
-use usher_proto::codec::{self, Unfinished};
+use usher_proto::codec::{self, Form, Unfinished};
 use usher_proto::first_frame::{ANSWER_WELCOME, FirstFrame, Role};
 use usher_proto::message::{
     ChatAccepted, ChatSaid, CloseReason, Credentials, Directory, Enter, Entered, GetDirectory, LogIn,
@@ -67,8 +67,10 @@ pub(crate) fn framed(body: &[u8]) -> Vec<u8> {
 /// A message as frames.
 pub(crate) fn packets(message: impl Into<Message>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    codec::encode(&message.into(), |header, body| bytes.extend(framed(&[&header[..], body].concat())))
-        .unwrap();
+    codec::encode(Form::MessagePack, &message.into(), |header, body| {
+        bytes.extend(framed(&[&header[..], body].concat()))
+    })
+    .unwrap();
     bytes
 }
 
@@ -275,7 +277,7 @@ impl Wire {
     }
 
     fn decode(&mut self, body: &[u8]) -> Option<Message> {
-        codec::decode(may_be_heard, &mut self.unfinished, body)
+        codec::decode(Form::MessagePack, may_be_heard, &mut self.unfinished, body)
             .unwrap_or_else(|error| panic!("a server said what cannot be read: {error}: {body:02x?}"))
     }
 }
