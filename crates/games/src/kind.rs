@@ -49,6 +49,9 @@ impl GameKind {
     }
 }
 
+/// Starts a hand of a game, from its seed.
+type NewHand = fn([u8; 32]) -> Box<dyn Game>;
+
 /// What the type of a game says of it, where the type is not known.
 pub(crate) struct Entry<'a> {
     id: u16,
@@ -57,7 +60,7 @@ pub(crate) struct Entry<'a> {
     rules: u16,
     seats: u8,
     turn_time_ms: u32,
-    new_hand: Option<fn([u8; 32]) -> Box<dyn Game>>,
+    new_hand: Option<NewHand>,
     legal_actions: fn(&[u8], Seat) -> Result<Vec<Action>, BadView>,
     apply: fn(&mut Vec<u8>, &[u8]) -> Result<(), BadView>,
     describe: fn(&[u8]) -> String,

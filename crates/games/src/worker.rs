@@ -147,7 +147,8 @@ impl<'a> View<'a> {
 
 /// What a viewer is told of a change: words on it, and the next view. Of words that are too long the beginning.
 pub fn event(words: &str, view: &[u8]) -> Vec<u8> {
-    let words = &words[..words.floor_char_boundary(WORDS_BYTES_MAX)];
+    let end = (0..=words.len().min(WORDS_BYTES_MAX)).rev().find(|end| words.is_char_boundary(*end));
+    let words = &words[..end.unwrap_or_default()];
     [&[words.len() as u8], words.as_bytes(), view].concat()
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn check(game: WorkerGame, record: &HandRecord) {
     let Played::Look(look) = stand_in::play(kind, &play) else { panic!("no such hand: {record:?}") };
     match look.end {
         Some(end) => {
-            assert_eq!((&end.scores, &end.reason), (&record.scores, &record.reason), "{}", record.id)
+            assert_eq!((&end.scores, &end.reason), (&record.scores, &record.reason), "{}", record.id);
         }
         None => assert_eq!(record.reason, FAULT, "{} is not over", record.id),
     }
