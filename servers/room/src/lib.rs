@@ -188,7 +188,7 @@ impl App for Room {
 
 fn specs(file: &ConfigFile, group: &Rooms) -> Result<Vec<RoomSpec>, ConfigError> {
     let game = GameKind::from_name(&group.game).ok_or_else(|| {
-        let known: Vec<_> = GameKind::ALL.iter().map(|kind| kind.name()).collect();
+        let known: Vec<_> = GameKind::ALL.iter().map(GameKind::name).collect();
         file.wrong("room.rooms.game", format!("`{}` is no game; there are: {}", group.game, known.join(", ")))
     })?;
     if group.count == 0 {
