@@ -68,7 +68,7 @@ pub(crate) fn framed(body: &[u8]) -> Vec<u8> {
 pub(crate) fn packets(message: impl Into<Message>) -> Vec<u8> {
     let mut bytes = Vec::new();
     codec::encode(Form::MessagePack, &message.into(), |header, body| {
-        bytes.extend(framed(&[&header[..], body].concat()))
+        bytes.extend(framed(&[&header[..], body].concat()));
     })
     .unwrap();
     bytes
