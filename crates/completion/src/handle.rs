@@ -8,7 +8,7 @@
 //! Read next: `command.rs`.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use crate::accept::{AcceptShare, bind};
@@ -105,10 +105,11 @@ impl Handle {
         }
     }
 
-    /// Takes over a connected socket. Answered as `connect` is, with [`Fault::Adopt`].
-    pub fn adopt(&self, stream: TcpStream, token: u64) {
+    /// Takes over a connected stream socket: a `TcpStream`, a `UnixStream`, or what became one. An address that is no
+    /// IP's, as of a Unix socket, shows as the unspecified one. Answered as `connect` is, with [`Fault::Adopt`].
+    pub fn adopt(&self, stream: impl Into<socket2::Socket>, token: u64) {
         let origin = Origin::Adopted { token };
-        match sys::adopt(stream, self.shared.config.socket_buffer_bytes) {
+        match sys::adopt(stream.into(), self.shared.config.socket_buffer_bytes) {
             Err(error) => self.report(Fault::Adopt { token, error }),
             Ok((socket, peer)) => match self.shared.load.admit(Way::Out) {
                 Some(worker) => self.post_admitted(worker, Command::Open { socket, origin, peer }),

@@ -65,9 +65,9 @@ pub enum Origin {
 pub struct Opened {
     /// Where it comes from.
     pub origin: Origin,
-    /// The other side's address.
+    /// The other side's address; unspecified if it is none of IP.
     pub peer: SocketAddr,
-    /// This side's address.
+    /// This side's address; unspecified if it is none of IP.
     pub local: SocketAddr,
 }
 

@@ -49,7 +49,7 @@ pub trait Handshake: Send {
 
 /// The dialling side of one connection.
 pub trait Offer: Send {
-    /// The first frame, whole.
+    /// The first frame, whole; empty: the other end begins.
     fn hello(&mut self) -> Bytes;
 
     /// Reads the body of the first answer.

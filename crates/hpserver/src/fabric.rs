@@ -377,9 +377,20 @@ impl<S: Service> Fabric<S> {
 
     /// Asks layer 1 for a connection; answered at `dial.shard`.
     pub(crate) fn dial(&self, addr: std::net::SocketAddr, dial: Dial) {
+        self.handle().connect(addr, self.note_dial(dial));
+    }
+
+    /// The same for a connection that was made elsewhere.
+    #[cfg(unix)]
+    pub(crate) fn adopt(&self, stream: std::os::unix::net::UnixStream, dial: Dial) {
+        self.handle().adopt(stream, self.note_dial(dial));
+    }
+
+    /// What layer 1 is to call it.
+    fn note_dial(&self, dial: Dial) -> u64 {
         let token = self.dial_next.fetch_add(1, Relaxed);
         lock(&self.dials).insert(token, dial);
-        self.handle().connect(addr, token);
+        token
     }
 
     pub(crate) fn class(&self, listener: crate::ListenerId) -> Class {

@@ -90,11 +90,10 @@ impl<S: Service> Hook<S> {
                 let sockets = lock(&self.sockets);
                 sockets.iter().find(|(socket, _)| *socket == listener).map(|(_, listener)| (*listener, None))
             }
-            Origin::Outgoing { token } => {
+            Origin::Outgoing { token } | Origin::Adopted { token } => {
                 let dial = lock(&self.fabric.dials).remove(&token)?;
                 Some((dial.listener, Some(dial)))
             }
-            Origin::Adopted { .. } => None,
         }
     }
 
@@ -305,7 +304,7 @@ impl<S: Service> Hooks for Hook<S> {
 
     fn error(&mut self, _io: &mut Io<'_>, fault: Fault) {
         match fault {
-            Fault::Connect { token, error } => {
+            Fault::Connect { token, error } | Fault::Adopt { token, error } => {
                 let dial = lock(&self.fabric.dials).remove(&token);
                 if let Some(dial) = dial {
                     self.dial_failed(&dial, DialError::Connect(error.kind()));

@@ -328,7 +328,9 @@ impl<S: Service> Desk<S> {
         match hello {
             Some(hello) => {
                 stream.enter(Phase::Answering, &config.counters);
-                self.raw(&stream, hello, fabric);
+                if !hello.is_empty() {
+                    self.raw(&stream, hello, fabric);
+                }
             }
             None if !is_dialled && config.channel.greets() => {}
             None => self.open(&mut stream, fabric),

@@ -30,8 +30,8 @@ use usher_completion::{ConnId, Vital};
 use usher_steady::SteadyMap;
 
 use crate::{
-    Config, Limits, ListenerConfig, ListenerId, Metrics, Offer, Online, Rate, Rates, Service, ShardId,
-    StageMetrics,
+    Config, DialError, Limits, ListenerConfig, ListenerId, Metrics, Offer, Online, Rate, Rates, Service,
+    ShardId, StageMetrics,
     fabric::{Dial, Fabric, Totals, WorkerDesk, lock},
     hook::{Hook, Sockets},
     lane::{Class, Lane, LaneCounts},
@@ -239,11 +239,34 @@ impl<S: Service> Remote<S> {
         let dial = Dial { shard, listener, token, offer };
         match self.fabric.may_dial(&dial) {
             Ok(()) => self.fabric.dial(addr, dial),
-            Err(why) => {
-                let item = LogicItem::DialFailed { token, why };
-                self.fabric.to_logic_from_outside(shard, Class::Rest, item);
-            }
+            Err(why) => self.dial_failed(&dial, why),
         }
+    }
+
+    /// Takes over one end of a connection that was made elsewhere, as to a child of this process: from here on it is one
+    /// that was dialled. `Dialed` or `DialFailed` answers at `shard`.
+    #[cfg(unix)]
+    pub fn adopt(
+        &self,
+        shard: ShardId,
+        listener: ListenerId,
+        stream: std::os::unix::net::UnixStream,
+        token: u64,
+        offer: Option<Box<dyn Offer>>,
+    ) {
+        if shard >= self.fabric.logic.len() {
+            return self.fabric.stale();
+        }
+        let dial = Dial { shard, listener, token, offer };
+        match self.fabric.may_dial(&dial) {
+            Ok(()) => self.fabric.adopt(stream, dial),
+            Err(why) => self.dial_failed(&dial, why),
+        }
+    }
+
+    fn dial_failed(&self, dial: &Dial, why: DialError<S::Packet>) {
+        let item = LogicItem::DialFailed { token: dial.token, why };
+        self.fabric.to_logic_from_outside(dial.shard, Class::Rest, item);
     }
 
     /// Who is connected through `listener`, in no order; empty if there is no such listener.

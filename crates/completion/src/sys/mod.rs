@@ -25,10 +25,10 @@ mod sources;
 pub(crate) mod uring;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{SockAddr, SockRef, Type};
 
 use crate::config::Config;
 use crate::core::Core;
@@ -37,7 +37,8 @@ use crate::id::{ConnId, ListenerId};
 use crate::pool::Stock;
 use crate::send_queue::SendQueue;
 
-/// A connected socket on its way to a worker, Nagle off. Whether it blocks is the backend's affair.
+/// A connected stream socket on its way to a worker, Nagle off. Whether it blocks is the backend's affair. It need not be
+/// TCP's: nothing is asked of it here that a Unix one could not do.
 pub(crate) type Socket = TcpStream;
 
 /// Wakes a thread out of its backend's `wait`.
@@ -150,16 +151,34 @@ fn is_about_one_connection(error: &io::Error) -> bool {
 }
 
 /// Makes a foreign socket one of ours.
-pub(crate) fn adopt(stream: TcpStream, buffer_bytes: Option<usize>) -> io::Result<(Socket, SocketAddr)> {
-    let peer = stream.peer_addr()?;
-    stream.set_nodelay(true)?;
-    set_buffers(&SockRef::from(&stream), buffer_bytes)?;
-    Ok((stream, peer))
+pub(crate) fn adopt(
+    socket: socket2::Socket,
+    buffer_bytes: Option<usize>,
+) -> io::Result<(Socket, SocketAddr)> {
+    let peer = socket.peer_addr()?;
+    if socket.r#type()? != Type::STREAM {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a stream socket"));
+    }
+    if peer.as_socket().is_some() {
+        socket.set_tcp_nodelay(true)?;
+    }
+    set_buffers(&SockRef::from(&socket), buffer_bytes)?;
+    Ok((socket.into(), ip_address(&peer)))
+}
+
+/// The unspecified address where there is none of IP.
+fn ip_address(address: &SockAddr) -> SocketAddr {
+    address.as_socket().unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into())
+}
+
+/// Our side's address of a socket that is to be opened.
+fn local_address(socket: &Socket) -> io::Result<SocketAddr> {
+    SockRef::from(socket).local_addr().map(|address| ip_address(&address))
 }
 
 /// Makes a socket that has just been connected one of ours: peer and local address. Not connected is an error.
 fn established(socket: &SockRef<'_>) -> io::Result<(SocketAddr, SocketAddr)> {
-    let address = |address: socket2::SockAddr| address.as_socket().ok_or(io::ErrorKind::Unsupported);
+    let address = |address: SockAddr| address.as_socket().ok_or(io::ErrorKind::Unsupported);
     let (peer, local) = (address(socket.peer_addr()?)?, address(socket.local_addr()?)?);
     if peer == local {
         // TCP's simultaneous open with oneself: happens when nobody listens on an ephemeral port and

@@ -127,12 +127,56 @@ fn an_adopted_socket_is_like_any_other() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_unix_socket_can_be_adopted_and_has_no_address() {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+    for config in configs() {
+        let station = Station::start(config, &nothing());
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        theirs.set_read_timeout(Some(DEADLINE)).unwrap();
+        station.handle().adopt(ours, 13);
+        let (conn, opened) = station.connected();
+        assert_eq!(opened.origin, Origin::Adopted { token: 13 });
+        assert!(opened.peer.ip().is_unspecified() && opened.local.ip().is_unspecified());
+        theirs.write_all(b"hello").unwrap();
+        let heard = station.find(|event| match event {
+            Event::Received(_, chunk) => Some(chunk.to_vec()),
+            _ => None,
+        });
+        assert_eq!(heard, b"hello");
+        // Both ways more than its buffers hold, and then an end in good order.
+        let sent = send_large(station.handle(), conn);
+        station.handle().close(conn);
+        let mut all = Vec::new();
+        theirs.read_to_end(&mut all).unwrap();
+        assert!(all == sent, "{} bytes came of {}", all.len(), sent.len());
+        drop(theirs);
+        assert_eq!(station.disconnected().0, conn);
+        station.shutdown();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_has_no_stream_cannot_be_adopted() {
+    use std::os::unix::net::UnixDatagram;
+    for config in configs() {
+        let station = Station::start(config, &nothing());
+        let (ours, _theirs) = UnixDatagram::pair().unwrap();
+        station.handle().adopt(ours, 5);
+        assert!(matches!(station.next(), Event::Fault(Fault::Adopt { token: 5, .. })));
+        assert_eq!(station.shutdown().connected, 0);
+    }
+}
+
 #[test]
 fn an_unconnected_socket_cannot_be_adopted() {
     for config in configs() {
         let station = Station::start(config, &nothing());
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        station.handle().adopt(socket.into(), 3);
+        station.handle().adopt(socket, 3);
         assert!(matches!(station.next(), Event::Fault(Fault::Adopt { token: 3, .. })));
         assert_eq!(station.shutdown().connected, 0);
     }

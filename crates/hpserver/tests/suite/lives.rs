@@ -1,6 +1,12 @@
 //! How connections begin and end: at the door, from our side, by the thousand, all at once.
 
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    os::unix::net::UnixStream,
+    sync::Arc,
+    time::Duration,
+};
 
 use usher_hpserver::{CloseReason, DialError, ListenerConfig, ListenerId};
 
@@ -91,6 +97,39 @@ fn a_dialled_server_that_does_not_answer_is_given_up() {
         let address = silent.local_addr().unwrap();
         rig.remote().dial(0, ListenerId(0), address, 1, Some(Box::new(Named("who"))));
         rig.wait_for(&Seen::DialFailed(1, DialError::Closed));
+        rig.finish();
+    }
+}
+
+#[test]
+fn what_was_connected_elsewhere_is_like_what_was_dialled() {
+    for shape in shapes() {
+        let children = ListenerConfig { address: None, ..listener(Talk { pings: true, ..Talk::default() }) };
+        let rig = Rig::new(shape.config(2), vec![children]);
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        rig.remote().adopt(1, ListenerId(0), ours, 7, None);
+        let conn = rig.wait(|seen| match seen {
+            Seen::Dialed(7, conn) => Some(*conn),
+            _ => None,
+        });
+        rig.tell(1, Note::SendTo(conn, "down the pipe".into()));
+        let said = frame(b'.', b"down the pipe");
+        let mut heard = vec![0; said.len()];
+        (&theirs).read_exact(&mut heard).unwrap();
+        assert_eq!(heard, said);
+        (&theirs).write_all(&frame(b'.', b"sand up")).unwrap();
+        rig.wait_for(&Seen::Packet(1, "and up".into()));
+        drop(theirs);
+        rig.wait_for(&Seen::Closed(conn, CloseReason::PeerClosed));
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        rig.remote().adopt(0, ListenerId(9), ours, 8, None);
+        let nowhere = std::io::ErrorKind::InvalidInput;
+        rig.wait_for(&Seen::DialFailed(8, DialError::Connect(nowhere)));
+        // An offer that says nothing waits for the other end to begin.
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        rig.remote().adopt(0, ListenerId(0), ours, 9, Some(Box::new(Named(""))));
+        (&theirs).write_all(&frame(b'w', b"elcome")).unwrap();
+        rig.wait(|seen| matches!(seen, Seen::Dialed(9, _)).then_some(()));
         rig.finish();
     }
 }
@@ -201,7 +240,7 @@ fn a_shutdown_in_the_middle_of_everything_leaks_nothing() {
                 wire.extend(client.encode(&[b'h', number as u8 % 3]));
                 wire.extend(client.encode(&numbered(number)));
             }
-            let _ = std::io::Write::write(&mut client.stream, &wire);
+            let _ = client.stream.write(&wire);
         }
         rig.remote().dial(0, ListenerId(1), address, 1, Some(Box::new(Named("too late"))));
         let within = if round % 2 == 0 { Duration::ZERO } else { Duration::from_millis(20) };

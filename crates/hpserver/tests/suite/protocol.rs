@@ -131,7 +131,7 @@ pub(crate) struct Named(pub(crate) &'static str);
 
 impl Offer for Named {
     fn hello(&mut self) -> Bytes {
-        hello(self.0.as_bytes()).into()
+        if self.0.is_empty() { Bytes::new() } else { hello(self.0.as_bytes()).into() }
     }
 
     fn answered(self: Box<Self>, frame: &[u8]) -> Result<Answer, BadFrame> {

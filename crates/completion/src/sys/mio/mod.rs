@@ -27,7 +27,7 @@ use self::listen::Listeners;
 use self::read::Waiting;
 use self::source::{Source, named, token};
 use super::sources::Sources;
-use super::{Backend, Ending, Posted, Receive, Socket, Waker, set_buffers};
+use super::{Backend, Ending, Posted, Receive, Socket, Waker, local_address, set_buffers};
 use crate::config::Config;
 use crate::core::Core;
 use crate::hooks::Hooks;
@@ -68,7 +68,7 @@ impl Backend for Mio {
     }
 
     fn open(&mut self, conn: ConnId, socket: Socket) -> io::Result<SocketAddr> {
-        let local = socket.local_addr()?;
+        let local = local_address(&socket)?;
         socket.set_nonblocking(true)?;
         self.attach(conn, TcpStream::from_std(socket), false)?;
         Ok(local)

@@ -42,7 +42,7 @@ use self::ring::{Completion, Ring};
 use self::send::Sends;
 use self::source::{Descriptor, Kind, Receiving, Source, conn};
 use super::sources::Sources;
-use super::{Backend, Ending, Posted, Receive, Socket, Waker, established, set_buffers};
+use super::{Backend, Ending, Posted, Receive, Socket, Waker, established, local_address, set_buffers};
 use crate::config::Config;
 use crate::core::Core;
 use crate::hooks::Hooks;
@@ -97,7 +97,7 @@ impl Backend for Uring {
     }
 
     fn open(&mut self, conn: ConnId, socket: Socket) -> io::Result<SocketAddr> {
-        let local = socket.local_addr()?;
+        let local = local_address(&socket)?;
         socket.set_nonblocking(false)?;
         self.attach(conn, socket.into());
         Ok(local)
