@@ -1,5 +1,6 @@
 //! The admin port: `/healthz`, `/readyz`, `/metrics`, and on a manager the dashboard (`/`), `/api/cluster`, `/api/events`
-//! and `POST` `/api/drain/{server}`, `/api/evict/{account}` and `/api/announce`.
+//! and `POST` `/api/drain/{server}`, `/api/evict/{account}` and `/api/announce`; where there are workers, `POST`
+//! `/api/workers/reload`.
 //!
 //! Why: operators, load balancers and tests ask a server how it is, on a port that players never see.
 //! Owns: one thread with a single-threaded tokio runtime; the only one in a server.
@@ -52,6 +53,8 @@ pub struct AdminState {
     pub revoke: Option<Box<dyn Fn(AccountId) -> bool + Send + Sync>>,
     /// Says something to every player who is in a room; false: there is too much to do now. A manager's alone.
     pub announce: Option<Box<dyn Fn(String) -> bool + Send + Sync>>,
+    /// Renews the workers of this process, one after the other; false: they are being stopped. None: it has none.
+    pub reload_workers: Option<Box<dyn Fn() -> bool + Send + Sync>>,
     /// What a POST must show, if this port is not loopback's alone.
     pub token: Option<Zeroizing<String>>,
 }
@@ -69,6 +72,7 @@ impl AdminState {
             drain: None,
             revoke: None,
             announce: None,
+            reload_workers: None,
             token: None,
         }
     }
@@ -140,12 +144,17 @@ fn pages(state: Arc<AdminState>, bound: SocketAddr) -> Router {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics));
+    let guard = || middleware::from_fn_with_state((Arc::clone(&state), bound), only_with_token);
+    if state.reload_workers.is_some() {
+        let orders = Router::new().route("/api/workers/reload", post(reload_workers)).layer(guard());
+        pages = pages.merge(orders);
+    }
     if state.is_manager() {
         let orders = Router::new()
             .route("/api/drain/{server}", post(drain))
             .route("/api/evict/{account}", post(evict))
             .route("/api/announce", post(announce))
-            .layer(middleware::from_fn_with_state((Arc::clone(&state), bound), only_with_token));
+            .layer(guard());
         pages = pages.route("/api/cluster", get(cluster)).merge(orders);
         pages = pages.merge(events::pages(Arc::clone(&state))).merge(dashboard::pages());
     }
@@ -223,6 +232,13 @@ async fn announce(State(state): State<Arc<AdminState>>, body: Body) -> Response 
             "announced\n".into_response()
         }
         _ => too_much_to_do(),
+    }
+}
+
+async fn reload_workers(State(state): State<Arc<AdminState>>) -> Response {
+    match state.reload_workers.as_ref().map(|reload| reload()) {
+        Some(true) => "the workers are renewed, one after the other\n".into_response(),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "the workers are being stopped\n").into_response(),
     }
 }
 

@@ -5,7 +5,7 @@
 //! Read next: [`crate::server`].
 
 use crate::config::{ConfigError, ConfigFile, Kind};
-use crate::{process, say};
+use crate::{leash, process, say};
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -51,7 +51,7 @@ struct Cli {
 /// What stands below a server's `--help`, by the words that start it.
 pub fn after_help(command: &str, kind: Kind) -> String {
     let config = match kind {
-        Kind::Manager | Kind::Push | Kind::Gateway => kind.as_str().to_owned(),
+        Kind::Manager | Kind::Push | Kind::Gateway | Kind::Workers => kind.as_str().to_owned(),
         Kind::Login | Kind::Hall | Kind::Room => format!("{}-1", kind.as_str()),
     };
     let config = format!("deploy/local/{config}.toml");
@@ -64,6 +64,9 @@ pub fn after_help(command: &str, kind: Kind) -> String {
 
 /// The whole `main` of a server's own binary.
 pub fn main<A: App>() -> ExitCode {
+    if let Some(ended) = leash::obey() {
+        return ended;
+    }
     let about = format!("Usher's {} server", A::KIND.as_str());
     let after = after_help(&format!("usher-{}", A::KIND.as_str()), A::KIND);
     let matches = Cli::command().about(about).after_help(after).get_matches();

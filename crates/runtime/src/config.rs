@@ -164,10 +164,10 @@ impl ConfigFile {
     pub fn load<S: DeserializeOwned + Default>(&self, kind: Kind) -> Result<(Common, S), ConfigError> {
         self.check_kind(kind)?;
         let table: toml::Table = self.parse()?;
-        if let Some(key) =
-            table.keys().find(|key| !COMMON_KEYS.contains(&key.as_str()) && *key != kind.as_str())
-        {
-            let known = COMMON_KEYS.into_iter().chain([kind.as_str()]);
+        let own = own_keys(kind);
+        let is_known = |key: &str| COMMON_KEYS.contains(&key) || own.clone().any(|known| known == key);
+        if let Some(key) = table.keys().find(|key| !is_known(key)) {
+            let known = COMMON_KEYS.into_iter().chain(own);
             let meant = nearest::nearest(key, known).map(|meant| format!("; did you mean [{meant}]?"));
             let unknown = format!("unknown; a {} config has {COMMON_KEYS:?} and [{0}]", kind.as_str());
             return Err(self.wrong(key, unknown + &meant.unwrap_or_default()));
@@ -379,6 +379,11 @@ impl ConfigFile {
                 .find(|line| self.text.lines().nth(line - 1).is_some_and(|text| text.trim() == section))
         })
     }
+}
+
+/// The keys of a kind beside those that all may have.
+fn own_keys(kind: Kind) -> impl Iterator<Item = &'static str> + Clone {
+    [kind.as_str()].into_iter().chain((kind == Kind::Room).then_some(Kind::Workers.as_str()))
 }
 
 fn link_file(sections: &Sections) -> PathBuf {

@@ -21,6 +21,9 @@ pub const LINK_SECRET_FILE: &str = "link.secret";
 /// What servers with gateways before them hold, and where the keys of those are made.
 pub const INNER_SECRET_FILE: &str = "inner.secret";
 
+/// What hosts of workers hold, and where the keys of room servers are made.
+pub const WORKERS_SECRET_FILE: &str = "workers.secret";
+
 /// What its links and its listener prove themselves by.
 pub(crate) struct ServerKeys {
     pub(crate) lock: Lock,
@@ -90,6 +93,28 @@ pub fn trunk_key(common: &Common, path: &Path, field: &'static str) -> anyhow::R
     Ok(Some(LinkKey::load(path).context(field)?))
 }
 
+/// What lets room servers in where workers are.
+pub fn workers(path: &Path, may_make: bool, field: &'static str) -> anyhow::Result<Lock> {
+    made_if(may_make, path, || LinkSecret::generate().write_file(path))?;
+    Ok(Lock::Links(LinkSecret::load(path).context(field)?))
+}
+
+/// Makes what proves a room server where workers are, where the config allows it: from the secret beside it.
+pub fn make_workers_key(common: &Common, path: &Path) -> anyhow::Result<()> {
+    if !common.sections.cluster.create_key || path.exists() {
+        return Ok(());
+    }
+    let secret = &path.with_file_name(WORKERS_SECRET_FILE);
+    made(common, secret, || LinkSecret::generate().write_file(secret))?;
+    let secret = LinkSecret::load(secret).context(WORKERS_SECRET_FILE)?;
+    made(common, path, || secret.key_of(&common.name.0).write_file(path))
+}
+
+/// Where the key is by which that server proves itself where workers are, if its config does not say.
+pub fn workers_key_file(server: &str) -> String {
+    format!("workers-{server}.key")
+}
+
 /// Where the key of that gateway's trunks is, if its config does not say.
 pub fn trunk_key_file(gateway: &str) -> String {
     format!("inner-{gateway}.key")
@@ -129,7 +154,15 @@ fn link_secret(common: &Common, path: &Path) -> anyhow::Result<LinkSecret> {
 
 /// Makes a file where the config allows it and nobody has yet.
 fn made(common: &Common, path: &Path, make: impl FnOnce() -> Result<(), KeyFileError>) -> anyhow::Result<()> {
-    if !common.sections.cluster.create_key || path.exists() {
+    made_if(common.sections.cluster.create_key, path, make)
+}
+
+fn made_if(
+    may_make: bool,
+    path: &Path,
+    make: impl FnOnce() -> Result<(), KeyFileError>,
+) -> anyhow::Result<()> {
+    if !may_make || path.exists() {
         return Ok(());
     }
     match make() {

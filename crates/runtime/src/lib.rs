@@ -24,6 +24,7 @@ pub mod door;
 pub mod host;
 pub mod keys;
 pub mod lease;
+pub mod leash;
 pub mod life;
 pub mod link;
 pub mod listeners;

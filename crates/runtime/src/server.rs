@@ -34,7 +34,7 @@ use std::thread;
 use std::time::Duration;
 use usher_hpserver::{Remote, Server, completion};
 use usher_proto::first_frame::Role;
-use usher_proto::{Address, Machine, NodeConfig, ServerKind, ShardId};
+use usher_proto::{Address, Figures, Machine, NodeConfig, ServerKind, ShardId};
 use usher_secure::{LinkKey, TicketPolicy, private_file};
 use zeroize::Zeroizing;
 
@@ -57,11 +57,21 @@ pub struct ServerPlan<M: Machine> {
     /// Where hands are written down; a room server's alone.
     pub records: Option<Arc<dyn Records>>,
     /// Who has the rules of some games; a room server's alone.
-    pub workers: Option<AskWorker>,
+    pub workers: Option<PlanWorkers>,
     /// Where its own key is; a login server's alone.
     pub login_key_file: Option<PathBuf>,
     /// Makes the machine of each shard.
     pub machine: MakeMachine<M>,
+}
+
+/// What a server does with the workers it has.
+pub struct PlanWorkers {
+    /// Asks them.
+    pub ask: AskWorker,
+    /// What they have counted.
+    pub figures: Box<dyn Fn() -> Figures + Send + Sync>,
+    /// Renews them.
+    pub reload: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
 /// Runs a server until it is told to stop. Whether everything came back to its pool is the result.
@@ -94,6 +104,8 @@ struct Running<M: Machine + Send + 'static> {
     admin_address: SocketAddr,
     node: NodeConfig,
     shards: usize,
+    /// What the workers have counted, if there are any.
+    workers: Option<Box<dyn Fn() -> Figures + Send + Sync>>,
     notify: Notify,
 }
 
@@ -137,6 +149,10 @@ impl<M: Machine + Send + 'static> Running<M> {
         asked.store(Some(Arc::new(remote.clone())));
         let mut admin = AdminState::of(&remote, &shown, Some(node.clone()));
         admin.token = common.admin_token_file.as_deref().map(admin_token).transpose()?;
+        let workers = plan.workers.take().map(|workers| {
+            admin.reload_workers = Some(workers.reload);
+            workers.figures
+        });
         if node.kind == ServerKind::Manager {
             let drains = remote.clone();
             admin.drain = Some(Box::new(move |server| drains.tell(0, HostNote::DrainServer(server)).is_ok()));
@@ -149,7 +165,20 @@ impl<M: Machine + Send + 'static> Running<M> {
         let admin_address = admin::start(sections.server.admin, Arc::clone(&admin))
             .with_context(|| format!("cannot listen on {} (server.admin)", sections.server.admin))?;
         let notify = Notify::from_env();
-        Ok(Self { common, server, remote, asked, seals, shown, admin, admin_address, node, shards, notify })
+        Ok(Self {
+            common,
+            server,
+            remote,
+            asked,
+            seals,
+            shown,
+            admin,
+            admin_address,
+            node,
+            shards,
+            workers,
+            notify,
+        })
     }
 
     /// Dials the manager, and tells whoever started this process where it is.
@@ -198,7 +227,11 @@ impl<M: Machine + Send + 'static> Running<M> {
         drain() || was_ordered && drain()
     }
 
+    /// And shows what the workers have counted: they are no shard that could.
     fn say_alive(&self, pulse: &mut Pulse) {
+        if let Some(figures) = &self.workers {
+            self.shown.figures(self.shards, figures());
+        }
         let ask = |shard| self.remote.tell(shard, HostNote::Beat).is_ok();
         pulse.say_alive((&self.shown, &self.notify), self.shards, ask);
     }
@@ -290,7 +323,7 @@ fn host_parts<M: Machine>(
         answers = answers.recording(Arc::clone(records), Arc::clone(&later));
     }
     if let Some(workers) = &plan.workers {
-        answers = answers.working(Arc::clone(workers), later);
+        answers = answers.working(Arc::clone(&workers.ask), later);
     }
     HostParts {
         machine: (plan.machine)(id, begins.node, begins.seed),

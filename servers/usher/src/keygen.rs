@@ -12,7 +12,10 @@ use clap::Args;
 use std::fs;
 use std::path::{Path, PathBuf};
 use usher_proto::limits::NAME_BYTES_MAX;
-use usher_runtime::keys::{INNER_SECRET_FILE, LINK_SECRET_FILE, link_key_file, public_file, trunk_key_file};
+use usher_runtime::keys::{
+    INNER_SECRET_FILE, LINK_SECRET_FILE, WORKERS_SECRET_FILE, link_key_file, public_file, trunk_key_file,
+    workers_key_file,
+};
 use usher_runtime::say;
 use usher_secure::{LinkSecret, LoginKey, TicketKeys};
 
@@ -21,6 +24,7 @@ use usher_secure::{LinkSecret, LoginKey, TicketKeys};
 #[command(after_help = "Examples:\n  \
     usher keygen keys --server login-1 --server hall-1 --server room-1\n  \
     usher keygen keys --gateway gateway-1   # and what lets a gateway in to halls and room servers\n  \
+    usher keygen keys --workers-for room-1  # and what lets it in to hosts of workers\n  \
     usher keygen keys --next         # a new ticket key: copy the file everywhere, SIGHUP, then\n  \
     usher keygen keys --use-next     # seal with it: copy and SIGHUP again\n\n\
     Exit codes: 0 all files are there, 1 failed, 2 bad usage.")]
@@ -34,11 +38,14 @@ pub(crate) struct KeygenArgs {
     /// A gateway, by its name; may be given several times
     #[arg(long = "gateway", value_name = "NAME", value_parser = name)]
     gateways: Vec<String>,
+    /// A room server that has workers on another machine, by its name; may be given several times
+    #[arg(long = "workers-for", value_name = "NAME", value_parser = name)]
+    workers_for: Vec<String>,
     /// Add a ticket key that opens and does not seal yet
-    #[arg(long, conflicts_with_all = ["use_next", "servers", "gateways"])]
+    #[arg(long, conflicts_with_all = ["use_next", "servers", "gateways", "workers_for"])]
     next: bool,
     /// Seal with the ticket key that was added last
-    #[arg(long, conflicts_with_all = ["servers", "gateways"])]
+    #[arg(long, conflicts_with_all = ["servers", "gateways", "workers_for"])]
     use_next: bool,
 }
 
@@ -74,7 +81,22 @@ fn make_all(args: &KeygenArgs, tickets: &Path) -> anyhow::Result<()> {
         let file = in_folder(&link_key_file(server));
         make(&file, &format!("{server} alone"), || Ok(secret.key_of(server).write_file(&file)?))?;
     }
-    if args.gateways.is_empty() { Ok(()) } else { make_inner(args) }
+    if !args.gateways.is_empty() {
+        make_inner(args)?;
+    }
+    if args.workers_for.is_empty() { Ok(()) } else { make_workers(args) }
+}
+
+/// What room servers and hosts of workers prove themselves to each other by.
+fn make_workers(args: &KeygenArgs) -> anyhow::Result<()> {
+    let file = args.folder.join(WORKERS_SECRET_FILE);
+    make(&file, "hosts of workers", || Ok(LinkSecret::generate().write_file(&file)?))?;
+    let secret = LinkSecret::load(&file)?;
+    for server in &args.workers_for {
+        let file = args.folder.join(workers_key_file(server));
+        make(&file, &format!("{server} alone"), || Ok(secret.key_of(server).write_file(&file)?))?;
+    }
+    Ok(())
 }
 
 /// What gateways and the servers behind them prove themselves to each other by.

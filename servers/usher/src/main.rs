@@ -32,7 +32,8 @@ use usher_push::Push;
 use usher_room::Room;
 use usher_runtime::app::{self, ServerArgs};
 use usher_runtime::config::{ConfigError, ConfigFile, Kind};
-use usher_runtime::{App, logs, say};
+use usher_runtime::{App, leash, logs, say};
+use usher_workers::Host as WorkersHost;
 
 #[derive(Parser)]
 #[command(
@@ -69,6 +70,8 @@ enum Command {
     Drain(order::DrainArgs),
     /// End every login that an account has
     Evict(order::EvictArgs),
+    /// Have a room server, or a host, renew its workers: new code, and nobody's request lost
+    ReloadWorkers(order::ReloadWorkersArgs),
     /// Say whether a config file can be used
     #[command(after_help = "Examples:\n  \
         usher check-config deploy/local/room-1.toml\n  \
@@ -103,6 +106,9 @@ enum Command {
     /// Run a push server
     #[command(after_help = app::after_help("usher push", Kind::Push))]
     Push(ServerArgs),
+    /// Run a host of workers, for room servers elsewhere
+    #[command(after_help = app::after_help("usher workers", Kind::Workers))]
+    Workers(ServerArgs),
     /// Play simulated players through a running cluster
     ClientSim(SimArgs),
     /// Print a script that completes these commands in a shell
@@ -119,6 +125,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(ended) = leash::obey() {
+        return ended;
+    }
     match Cli::parse().command {
         Command::Demo(args) => failed_is_1(demo::run(&args)),
         Command::Up(args) => up::run(&args),
@@ -128,6 +137,7 @@ fn main() -> ExitCode {
         Command::Announce(args) => order::announce(&args),
         Command::Drain(args) => order::drain(&args),
         Command::Evict(args) => order::evict(&args),
+        Command::ReloadWorkers(args) => order::reload_workers(&args),
         Command::CheckConfig { file } => check_config(&file),
         Command::Keygen(args) => failed_is_1(keygen::run(&args)),
         Command::Account(args) => account::run(&args),
@@ -138,6 +148,7 @@ fn main() -> ExitCode {
         Command::Room(args) => app::run::<Room>(&args),
         Command::Gateway(args) => app::run::<Gateway>(&args),
         Command::Push(args) => app::run::<Push>(&args),
+        Command::Workers(args) => app::run::<WorkersHost>(&args),
         Command::ClientSim(args) => usher_client_sim::main(&args),
         Command::Completions { shell } => completions(shell),
     }
@@ -186,6 +197,7 @@ fn checked(path: &Path) -> Result<Kind, ConfigError> {
         Kind::Room => drop(Room::load(&file)?),
         Kind::Gateway => drop(Gateway::load(&file)?),
         Kind::Push => drop(Push::load(&file)?),
+        Kind::Workers => drop(WorkersHost::load(&file)?),
     }
     Ok(kind)
 }

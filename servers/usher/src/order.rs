@@ -1,7 +1,8 @@
-//! `usher announce`, `usher drain` and `usher evict`: an operator's word, carried to the manager.
+//! `usher announce`, `usher drain` and `usher evict`: an operator's word, carried to the manager; `usher reload-workers`, to
+//! whoever has them.
 //!
 //! Why: what is done at three in the morning should be a word and not a line of curl.
-//! Owns: the three command lines. Does not own what comes of an order; that is the manager's admin port.
+//! Owns: the four command lines. Does not own what comes of an order; that is the admin port's.
 //! Invariants: exit codes are 0 it was ordered, 1 it was not and why, 2 bad usage. Nothing is asked for twice.
 //! Read next: `usher_runtime::admin`, which takes the order; docs/operating.md.
 
@@ -68,6 +69,27 @@ pub(crate) struct EvictArgs {
     account: String,
     #[command(flatten)]
     manager: ManagerArgs,
+}
+
+/// What `reload-workers` is told.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  \
+    usher reload-workers --admin 127.0.0.1:7091                # those of room-1, one after the other\n  \
+    usher reload-workers --admin 10.0.0.9:7100 --token-file admin.token   # those of a host\n\n\
+    Exit codes: 0 it has begun, 1 it was refused or nobody answers, 2 bad usage.")]
+pub(crate) struct ReloadWorkersArgs {
+    /// The admin address of the room server, or host, that has the workers
+    #[arg(long, value_name = "ADDR")]
+    admin: SocketAddr,
+    /// The file with its token, where it asks for one
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+/// Has workers renewed, one after the other.
+pub(crate) fn reload_workers(args: &ReloadWorkersArgs) -> ExitCode {
+    let ReloadWorkersArgs { admin, token_file } = args.clone();
+    order(&ManagerArgs { admin, token_file }, "/api/workers/reload", "")
 }
 
 /// Says something to every player who is in a room.

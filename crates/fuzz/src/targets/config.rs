@@ -23,6 +23,7 @@ pub(super) fn run(bytes: &[u8]) {
         Ok(Kind::Room) => check::<usher_room::Room>(text),
         Ok(Kind::Gateway) => check::<usher_gateway::App>(text),
         Ok(Kind::Push) => check::<usher_push::Push>(text),
+        Ok(Kind::Workers) => check::<usher_workers::Host>(text),
         Err(error) => check_error(text, &error),
     }
 }
@@ -58,6 +59,8 @@ fn reaches_out(text: &str) -> bool {
     let halls = field("login", "halls").and_then(Value::as_array).into_iter().flatten();
     let servers = field("gateway", "servers").and_then(Value::as_array).into_iter().flatten();
     let inner = servers.filter_map(|server| server.get("inner"));
+    let groups = field("workers", "groups").and_then(Value::as_array).into_iter().flatten();
+    let hosts = groups.filter_map(|group| group.get("hosts")?.as_array()).flatten();
     let is_name = |address: &Value| address.as_str().is_some_and(|it| it.parse::<SocketAddr>().is_err());
-    field("login", "accounts").is_some() || manager.chain(halls).chain(inner).any(is_name)
+    field("login", "accounts").is_some() || manager.chain(halls).chain(inner).chain(hosts).any(is_name)
 }

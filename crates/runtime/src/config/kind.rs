@@ -23,12 +23,14 @@ pub enum Kind {
     Gateway,
     /// A push server; it stands alone.
     Push,
+    /// A host of workers; room servers find it.
+    Workers,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Manager, Self::Login, Self::Hall, Self::Room, Self::Gateway, Self::Push];
+    pub const ALL: [Self; 7] =
+        [Self::Manager, Self::Login, Self::Hall, Self::Room, Self::Gateway, Self::Push, Self::Workers];
 
     /// The kind as configs, commands and logs write it.
     pub fn as_str(self) -> &'static str {
@@ -39,6 +41,7 @@ impl Kind {
             Self::Room => ServerKind::Room.as_str(),
             Self::Gateway => ServerKind::Gateway.as_str(),
             Self::Push => "push",
+            Self::Workers => "workers",
         }
     }
 }

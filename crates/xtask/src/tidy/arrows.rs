@@ -20,6 +20,7 @@ const TOPS: &[&str] = &["bench", "fuzz", "xtask"];
 /// Folders that may depend on anything but the tops.
 const UNBOUND: &[&str] = &["bench", "fuzz", "xtask", "usher"];
 const SERVER: &[&str] = &["runtime", "logic", "store", "secure", "proto", "games"];
+const ROOM: &[&str] = &["runtime", "logic", "store", "secure", "proto", "games", "workers"];
 const EDGE_SERVER: &[&str] = &["hpserver", "runtime", "proto", "secure"];
 const GATEWAY: &[&str] = &["hpserver", "runtime", "logic", "proto", "secure"];
 
@@ -36,7 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["secure", "proto"]),
     ("runtime", &["hpserver", "proto", "secure"]),
     ("sim", &["logic", "player", "proto", "games"]),
-    ("workers", &["runtime", "games", "proto"]),
+    ("workers", &["hpserver", "runtime", "games", "proto", "secure"]),
     ("client-sim", &["runtime", "player", "secure", "proto", "games"]),
     ("echo", &["hpserver"]),
     ("push", EDGE_SERVER),
@@ -44,7 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("manager", SERVER),
     ("login", SERVER),
     ("hall", SERVER),
-    ("room", SERVER),
+    ("room", ROOM),
 ];
 
 pub(super) fn arrows(tree: &Tree) -> Vec<Finding> {

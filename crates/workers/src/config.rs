@@ -1,0 +1,394 @@
+//! `[workers]`: which workers a process has, and what they are for. A room server's config may have it, a host's has it.
+//!
+//! Why: which game is played by whom, and every limit with its default, stand in one place.
+//! Owns: the sections as parsed ([`Section`], [`GroupSection`]) and their checks ([`Section::check`]).
+//! Invariants: a group has a command or hosts, not both; a game is played by one group.
+//! Limits: [`GROUPS_MAX`] groups of [`INSTANCES_MAX`] workers.
+//! Read next: docs/workers.md.
+
+use crate::pool::PoolConfig;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use usher_games::WorkerGame;
+use usher_proto::codec::Form;
+use usher_proto::limits::WORK_KIND_BYTES_MAX;
+use usher_runtime::config::{ConfigError, ConfigFile, SPAN_MS_MAX, millis};
+
+/// Groups of one process.
+pub const GROUPS_MAX: usize = 64;
+/// Workers, or hosts, of one group.
+pub const INSTANCES_MAX: usize = 256;
+/// Requests that one worker may have.
+const IN_FLIGHT_MAX: u64 = 4_096;
+/// Requests that may wait.
+const QUEUE_MAX: u64 = 1_000_000;
+/// The name of a group.
+const GROUP_NAME_BYTES_MAX: usize = 32;
+
+/// `[workers]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Section {
+    /// A worker that says nothing for so long is asked whether it lives; unanswered three times, it is ended.
+    pub heartbeat_ms: u64,
+    /// Where requests are written down that ended too many workers, relative to the config file.
+    pub dead_letters: PathBuf,
+    /// `[[workers.groups]]`.
+    pub groups: Vec<GroupSection>,
+}
+
+impl Default for Section {
+    fn default() -> Self {
+        Self { heartbeat_ms: 1_000, dead_letters: "dead-letters.jsonl".into(), groups: Vec::new() }
+    }
+}
+
+/// `[[workers.groups]]`: workers that are alike.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupSection {
+    /// What it is called in logs and figures.
+    pub name: String,
+    /// The program and its arguments; relative paths are from the config file's folder, where it runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// How many of them.
+    #[serde(default = "one")]
+    pub instances: usize,
+    /// Instead of a command: where hosts are that keep such workers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
+    /// What proves this process to the hosts, relative to the config file; `workers-NAME.key` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
+    /// How the workers are spoken to.
+    #[serde(default)]
+    pub format: Format,
+    /// The games whose rules they have.
+    #[serde(default)]
+    pub games: Vec<String>,
+    /// The kinds of work that come to them from elsewhere; all that nobody else does if there are none.
+    #[serde(default)]
+    pub kinds: Vec<String>,
+    /// The kinds of work that may be given to another worker if one ends while it has it.
+    #[serde(default)]
+    pub repeatable: Vec<String>,
+    /// Requests that one worker may have.
+    #[serde(default = "in_flight_max")]
+    pub in_flight_max: usize,
+    /// Requests that may wait for a worker.
+    #[serde(default = "queue_max")]
+    pub queue_max: usize,
+    /// How long a request may take.
+    #[serde(default = "deadline_ms")]
+    pub deadline_ms: u64,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn in_flight_max() -> usize {
+    16
+}
+
+fn queue_max() -> usize {
+    4_096
+}
+
+fn deadline_ms() -> u64 {
+    10_000
+}
+
+/// How workers are spoken to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// In JSON.
+    #[default]
+    Json,
+    /// In MessagePack.
+    Msgpack,
+}
+
+impl From<Format> for Form {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Json => Self::Json,
+            Format::Msgpack => Self::MessagePack,
+        }
+    }
+}
+
+/// The workers of a process, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What this process calls itself to hosts.
+    pub name: String,
+    /// See [`Section::heartbeat_ms`].
+    pub heartbeat: Duration,
+    /// See [`Section::dead_letters`].
+    pub dead_letters: PathBuf,
+    /// Where workers run.
+    pub folder: PathBuf,
+    /// The groups.
+    pub groups: Vec<GroupConfig>,
+}
+
+/// One group, checked.
+#[derive(Clone, Debug)]
+pub struct GroupConfig {
+    /// See [`GroupSection::name`].
+    pub name: String,
+    /// Who works.
+    pub members: Members,
+    /// See [`GroupSection::games`].
+    pub games: Vec<String>,
+    /// See [`GroupSection::kinds`].
+    pub kinds: Vec<String>,
+    /// See [`GroupSection::repeatable`].
+    pub repeatable: Vec<String>,
+    /// See [`GroupSection::in_flight_max`].
+    pub in_flight_max: usize,
+    /// See [`GroupSection::queue_max`].
+    pub queue_max: usize,
+    /// See [`GroupSection::deadline_ms`].
+    pub deadline: Duration,
+}
+
+/// Who the workers of a group are.
+#[derive(Clone, Debug)]
+pub enum Members {
+    /// Children of this process.
+    Children {
+        /// See [`GroupSection::command`].
+        command: Vec<String>,
+        /// See [`GroupSection::instances`].
+        instances: usize,
+        /// See [`GroupSection::format`].
+        form: Form,
+    },
+    /// Processes elsewhere that have children.
+    Hosts {
+        /// Where they are.
+        addresses: Vec<SocketAddr>,
+        /// See [`GroupSection::key_file`].
+        key_file: PathBuf,
+    },
+}
+
+impl Members {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Children { instances, .. } => *instances,
+            Self::Hosts { addresses, .. } => addresses.len(),
+        }
+    }
+
+    /// How they are spoken to.
+    pub fn form(&self) -> Form {
+        match self {
+            Self::Children { form, .. } => *form,
+            Self::Hosts { .. } => Form::MessagePack,
+        }
+    }
+}
+
+impl GroupConfig {
+    pub(crate) fn pool(&self, seed: u64) -> PoolConfig {
+        PoolConfig {
+            instances: self.members.count(),
+            in_flight_max: self.in_flight_max,
+            queue_max: self.queue_max,
+            deadline: self.deadline,
+            seed,
+        }
+    }
+
+    /// Whether work of this kind may be repeated.
+    pub(crate) fn may_repeat(&self, kind: &str) -> bool {
+        self.repeatable.iter().any(|it| it == kind)
+    }
+}
+
+impl Config {
+    /// The group that plays this game.
+    pub fn group_of(&self, game: &str) -> Option<usize> {
+        self.groups.iter().position(|group| group.games.iter().any(|it| it == game))
+    }
+}
+
+/// The group that does work of this kind for somebody elsewhere: that names it, or else that names none.
+pub(crate) fn group_for<'a>(
+    groups: impl Iterator<Item = &'a GroupConfig> + Clone,
+    kind: &str,
+) -> Option<usize> {
+    let named = groups.clone().position(|group| group.kinds.iter().any(|it| it == kind));
+    named.or_else(|| groups.clone().position(|group| group.kinds.is_empty()))
+}
+
+impl Section {
+    /// Checks it, for the process of this name.
+    pub fn check(&self, file: &ConfigFile, name: &str) -> Result<Config, ConfigError> {
+        file.check_ranges(&[
+            ("workers.heartbeat_ms", self.heartbeat_ms, 10..=SPAN_MS_MAX),
+            ("workers.groups", self.groups.len() as u64, 1..=GROUPS_MAX as u64),
+        ])?;
+        let groups =
+            self.groups.iter().map(|group| group.check(file, name)).collect::<Result<Vec<_>, _>>()?;
+        check_once(file, "workers.groups.name", groups.iter().map(|group| &group.name))?;
+        check_once(file, "workers.groups.games", groups.iter().flat_map(|group| &group.games))?;
+        check_once(file, "workers.groups.kinds", groups.iter().flat_map(|group| &group.kinds))?;
+        let folder = file.relative(Path::new("."));
+        Ok(Config {
+            name: name.into(),
+            heartbeat: millis(self.heartbeat_ms),
+            dead_letters: file.relative(&self.dead_letters),
+            folder,
+            groups,
+        })
+    }
+}
+
+fn check_once<'a>(
+    file: &ConfigFile,
+    field: &str,
+    names: impl Iterator<Item = &'a String>,
+) -> Result<(), ConfigError> {
+    let mut known = BTreeSet::new();
+    for name in names {
+        if !known.insert(name) {
+            return Err(file.wrong(field, format!("`{name}` stands twice")));
+        }
+    }
+    Ok(())
+}
+
+impl GroupSection {
+    fn check(&self, file: &ConfigFile, name: &str) -> Result<GroupConfig, ConfigError> {
+        if self.name.is_empty()
+            || self.name.len() > GROUP_NAME_BYTES_MAX
+            || self.name.contains(['"', '\\', '\n'])
+        {
+            let message = format!("must have 1 to {GROUP_NAME_BYTES_MAX} bytes and no quotes");
+            return Err(file.wrong("workers.groups.name", message));
+        }
+        file.check_ranges(&[
+            ("workers.groups.instances", self.instances as u64, 1..=INSTANCES_MAX as u64),
+            ("workers.groups.hosts", self.hosts.len() as u64, 0..=INSTANCES_MAX as u64),
+            ("workers.groups.in_flight_max", self.in_flight_max as u64, 1..=IN_FLIGHT_MAX),
+            ("workers.groups.queue_max", self.queue_max as u64, 1..=QUEUE_MAX),
+            ("workers.groups.deadline_ms", self.deadline_ms, 1..=SPAN_MS_MAX),
+        ])?;
+        for game in &self.games {
+            if WorkerGame::named(game).is_none() {
+                let message =
+                    format!("`{game}` is no name of a game: small letters, digits, hyphens, at most 16");
+                return Err(file.wrong("workers.groups.games", message));
+            }
+        }
+        for (field, kinds) in [("kinds", &self.kinds), ("repeatable", &self.repeatable)] {
+            if let Some(kind) = kinds.iter().find(|kind| kind.is_empty() || kind.len() > WORK_KIND_BYTES_MAX)
+            {
+                let message = format!("`{kind}`: a kind has 1 to {WORK_KIND_BYTES_MAX} bytes");
+                return Err(file.wrong(&format!("workers.groups.{field}"), message));
+            }
+        }
+        Ok(GroupConfig {
+            name: self.name.clone(),
+            members: self.members(file, name)?,
+            games: self.games.clone(),
+            kinds: self.kinds.clone(),
+            repeatable: self.repeatable.clone(),
+            in_flight_max: self.in_flight_max,
+            queue_max: self.queue_max,
+            deadline: millis(self.deadline_ms),
+        })
+    }
+
+    fn members(&self, file: &ConfigFile, name: &str) -> Result<Members, ConfigError> {
+        match (self.command.first(), self.hosts.is_empty()) {
+            (Some(program), true) if program.is_empty() => {
+                Err(file.wrong("workers.groups.command", "must name a program"))
+            }
+            (Some(_), true) => Ok(Members::Children {
+                command: self.command.clone(),
+                instances: self.instances,
+                form: self.format.into(),
+            }),
+            (None, false) => {
+                let found = self.hosts.iter().map(|host| file.address("workers.groups.hosts", host));
+                let addresses = found.collect::<Result<Vec<_>, _>>()?;
+                let own = || format!("workers-{name}.key").into();
+                let key_file = file.relative(&self.key_file.clone().unwrap_or_else(own));
+                Ok(Members::Hosts { addresses, key_file })
+            }
+            (Some(_), false) => {
+                Err(file
+                    .wrong("workers.groups.hosts", format!("`{}` has a command too: remove one", self.name)))
+            }
+            (None, true) => {
+                Err(file
+                    .wrong("workers.groups.name", format!("`{}` has neither a command nor hosts", self.name)))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Whole {
+        workers: Section,
+    }
+
+    const GOOD: &str = "[workers]\nheartbeat_ms = 500\n\n[[workers.groups]]\nname = \"games\"\n\
+        command = [\"python3\", \"rps.py\"]\ninstances = 4\ngames = [\"rps\"]\n\n[[workers.groups]]\nname = \"far\"\n\
+        hosts = [\"127.0.0.1:7100\"]\nkinds = [\"mail\"]\n";
+
+    fn check(text: &str) -> Result<Config, ConfigError> {
+        let file = ConfigFile::from_text(Path::new("deploy/room.toml"), text);
+        file.parse::<Whole>()?.workers.check(&file, "room-1")
+    }
+
+    #[test]
+    fn a_good_section_is_taken() {
+        let config = check(GOOD).unwrap();
+        assert_eq!(config.folder, Path::new("deploy/."));
+        assert_eq!(config.dead_letters, Path::new("deploy/dead-letters.jsonl"));
+        assert_eq!((config.group_of("rps"), config.group_of("chess")), (Some(0), None));
+        let group_for = |kind| group_for(config.groups.iter(), kind);
+        assert_eq!((group_for("mail"), group_for("else")), (Some(1), Some(0)));
+        let Members::Hosts { key_file, .. } = &config.groups[1].members else { panic!("{config:?}") };
+        assert_eq!(key_file, Path::new("deploy/workers-room-1.key"));
+        assert_eq!(config.groups[0].members.form(), Form::Json);
+    }
+
+    #[test]
+    fn what_is_wrong_names_file_line_and_field() {
+        let cases = [
+            ("heartbeat_ms = 500", "heartbeat_ms = 1", 2, "workers.heartbeat_ms"),
+            ("name = \"games\"", "name = \"\"", 5, "workers.groups.name"),
+            ("name = \"far\"", "name = \"games\"", 5, "workers.groups.name"),
+            ("instances = 4", "instances = 0", 7, "workers.groups.instances"),
+            ("instances = 4", "instancez = 4", 7, "workers.groups.instancez"),
+            ("instances = 4", "format = \"xml\"", 7, "workers.groups.format"),
+            ("\"rps\"]", "\"Rock\"]", 8, "workers.groups.games"),
+            ("\"rps\"]", "\"rps\", \"rps\"]", 8, "workers.groups.games"),
+            ("127.0.0.1:7100", "nowhere", 12, "workers.groups.hosts"),
+            ("hosts = [\"127.0.0.1:7100\"]", "deadline_ms = 5", 5, "workers.groups.name"),
+            ("kinds", "command = [\"x\"]\nkinds", 12, "workers.groups.hosts"),
+        ];
+        for (from, to, line, field) in cases {
+            assert!(GOOD.contains(from), "{from}");
+            let error = check(&GOOD.replacen(from, to, 1)).unwrap_err();
+            assert_eq!((error.line, error.field.as_str()), (Some(line), field), "{error}");
+        }
+    }
+}

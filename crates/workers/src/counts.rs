@@ -1,0 +1,109 @@
+//! What a pool counts, and how it is shown.
+//!
+//! Invariants: each request is counted by its result once. Label sets are bounded: results have fixed names, groups are
+//! those of the config.
+//! Read next: [`crate::pool`], which counts; docs/metrics.md.
+
+use crate::pool::Pool;
+use std::collections::BTreeMap;
+use usher_proto::Figures;
+use usher_proto::message::NotDone;
+
+/// What came of requests, by name: first what a worker said, then [`NotDone::name`].
+const RESULTS: [&str; 7] = ["answered", "failed", "worker_died", "late", "set_aside", "full", "no_worker"];
+
+/// What one pool has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    results: [u64; RESULTS.len()],
+    /// Requests given to another worker because theirs had ended.
+    pub retried: u64,
+    /// Answers that came after their time.
+    pub late: u64,
+    /// Answers to what was not asked of that worker, or was answered already.
+    pub stray: u64,
+    /// Lives of workers that ended by themselves.
+    pub deaths: u64,
+    /// Requests that were set aside.
+    pub set_aside: u64,
+    /// Workers that were renewed.
+    pub reloads: u64,
+}
+
+impl Counts {
+    pub(crate) fn done(&mut self, is_done: bool) {
+        self.results[usize::from(!is_done)] += 1;
+    }
+
+    pub(crate) fn not_done(&mut self, why: &NotDone) {
+        let at = RESULTS.iter().position(|name| *name == why.name());
+        self.results[at.expect("invariant: every reason is listed")] += 1;
+    }
+
+    /// How many requests had this result.
+    pub fn result(&self, name: &str) -> u64 {
+        RESULTS.iter().position(|known| *known == name).map_or(0, |at| self.results[at])
+    }
+}
+
+/// The figures of all groups of a process.
+pub(crate) fn figures<'a>(pools: impl Iterator<Item = (&'static str, &'a Pool)> + Clone) -> Figures {
+    let mut figures = Figures::default();
+    let group = "group";
+    let gauge = |value: fn(&Pool) -> usize| pools.clone().map(move |(name, pool)| (name, value(pool) as u64));
+    figures.gauges("usher_workers_up", "Workers that are up.", group, gauge(Pool::up));
+    figures.gauges("usher_workers_in_flight", "Requests that workers have.", group, gauge(Pool::in_flight));
+    figures.gauges("usher_workers_waiting", "Requests that wait for a worker.", group, gauge(Pool::waiting));
+    figures.gauges(
+        "usher_workers_crash_looping",
+        "Workers whose lives are all short.",
+        group,
+        gauge(Pool::looping),
+    );
+    let mut results = BTreeMap::new();
+    for (_, pool) in pools.clone() {
+        for (name, count) in RESULTS.into_iter().zip(pool.counts().results) {
+            *results.entry(name).or_default() += count;
+        }
+    }
+    figures.counters("usher_workers_requests_total", "Requests settled, by result.", "result", results);
+    let counter =
+        |value: fn(&Counts) -> u64| pools.clone().map(move |(name, pool)| (name, value(pool.counts())));
+    figures.counters(
+        "usher_workers_retried_total",
+        "Requests given to another worker because theirs had ended.",
+        group,
+        counter(|counts| counts.retried),
+    );
+    figures.counters(
+        "usher_workers_late_total",
+        "Answers that came after their time and were dropped.",
+        group,
+        counter(|counts| counts.late),
+    );
+    figures.counters(
+        "usher_workers_stray_total",
+        "Answers to what was not asked of that worker, dropped.",
+        group,
+        counter(|counts| counts.stray),
+    );
+    figures.counters(
+        "usher_workers_deaths_total",
+        "Lives of workers that ended by themselves.",
+        group,
+        counter(|counts| counts.deaths),
+    );
+    figures.counters(
+        "usher_workers_set_aside_total",
+        "Requests set aside because too many workers ended with them.",
+        group,
+        counter(|counts| counts.set_aside),
+    );
+    figures.counters(
+        "usher_workers_reloads_total",
+        "Workers that were renewed.",
+        group,
+        counter(|counts| counts.reloads),
+    );
+    figures
+}

@@ -1,0 +1,381 @@
+//! Runs the pools on layer 2: events become calls, effects become messages, starts and ends.
+//!
+//! Why: this is the whole seam between the rules and real processes. One shard: a pool's thread is that of all pools.
+//! Owns: the groups, and which connection is whose. Does not own the processes; the [`crate::supervisor`] does.
+//! Invariants: of a life that is over nothing is heard; a child's is over when its connection broke or its process ended,
+//! whichever is first, and the other is seen to. After each call the effects are carried out, in order.
+//! Limits: [`HIGH_WATER_BYTES`] for a worker that does not read.
+//! Read next: `service/effects.rs`; [`crate::pool`].
+
+mod effects;
+
+use crate::config::group_for;
+use crate::counts;
+use crate::group::{Group, Pending};
+use crate::hello::Hellos;
+use crate::inbox::{Asked, Inbox, Note};
+use crate::job::{Asker, Job, Outcome};
+use crate::pool::{Ask, Effect, RequestId};
+use crate::slot::Slot;
+use crate::supervisor::Orders;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use usher_hpserver::{Actions, CloseReason, ConnId, Event, Service};
+use usher_proto::message::{NotDone, WORKER_VERSION, WorkerDenied, WorkerHello};
+use usher_proto::{Figures, Message, Time};
+use usher_runtime::clock::{self, Clock};
+use usher_runtime::door::Greeting;
+
+/// What may wait for a worker that does not read: all it may have, several times.
+pub(crate) const HIGH_WATER_BYTES: usize = 16 << 20;
+/// How often figures are copied out, at most.
+const FIGURES_EVERY: Duration = Duration::from_millis(100);
+
+/// What the service shows to other threads.
+#[derive(Default)]
+pub(crate) struct Shown {
+    figures: Mutex<Figures>,
+    is_over: Mutex<bool>,
+    over: Condvar,
+}
+
+impl Shown {
+    pub(crate) fn figures(&self) -> Figures {
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until no worker is left; whether that was so in time.
+    pub(crate) fn wait_over(&self, within: Duration) -> bool {
+        let is_over = self.is_over.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.over.wait_timeout_while(is_over, within, |is_over| !*is_over);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// Who is at the other end of a connection.
+#[derive(Debug)]
+enum Peer {
+    Worker(Slot),
+    /// A room server elsewhere, and what it waits for.
+    Room(BTreeSet<(usize, RequestId)>),
+}
+
+/// What a service begins with.
+pub(crate) struct Parts {
+    pub(crate) groups: Vec<Group>,
+    /// What this process calls itself.
+    pub(crate) name: String,
+    pub(crate) clock: Clock,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) orders: Orders,
+    pub(crate) hellos: Arc<Hellos>,
+    pub(crate) shown: Arc<Shown>,
+}
+
+/// The pools at work.
+pub(crate) struct WorkersService {
+    parts: Parts,
+    peers: BTreeMap<ConnId, Peer>,
+    effects: Vec<Effect>,
+    is_draining: bool,
+    figures_at: Option<Instant>,
+}
+
+impl WorkersService {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let figures_at = Some(clock::instant());
+        Self { parts, peers: BTreeMap::new(), effects: Vec::new(), is_draining: false, figures_at }
+    }
+
+    fn now(&self) -> Time {
+        self.parts.clock.now()
+    }
+
+    fn group_of(&mut self, slot: Slot) -> &mut Group {
+        &mut self.parts.groups[usize::from(slot.group)]
+    }
+
+    fn note(&mut self, note: Note, actions: &mut Actions<Self>) {
+        match note {
+            Note::Ask(asked) => self.ask(*asked, actions),
+            Note::Ended(slot) => {
+                self.lose(slot, "its process has ended", actions);
+                self.carry_out(slot.group.into(), actions);
+            }
+            Note::Reload => {
+                tracing::info!("workers are renewed, one after the other");
+                self.each_pool(|pool, now, out| pool.reload(now, out), actions);
+            }
+            Note::Drain => {
+                self.is_draining = true;
+                for (conn, peer) in &self.peers {
+                    if matches!(peer, Peer::Room(_)) {
+                        actions.pause(*conn);
+                    }
+                }
+                self.each_pool(|pool, now, out| pool.drain(now, out), actions);
+            }
+            Note::Stop => self.each_pool(|pool, now, out| pool.stop(now, out), actions),
+        }
+    }
+
+    fn each_pool(
+        &mut self,
+        mut step: impl FnMut(&mut crate::pool::Pool, Time, &mut Vec<Effect>),
+        actions: &mut Actions<Self>,
+    ) {
+        let now = self.now();
+        for group in 0..self.parts.groups.len() {
+            step(&mut self.parts.groups[group].pool, now, &mut self.effects);
+            self.carry_out(group, actions);
+        }
+    }
+
+    fn ask(&mut self, asked: Asked, actions: &mut Actions<Self>) {
+        let Asked { group: at, job, asker, within } = asked;
+        let now = self.now();
+        let group = &mut self.parts.groups[at];
+        if let Some(why) = job.flaw(group.config.members.form()) {
+            return tell(asker, Outcome::Undone(NotDone::Failed(why.into())), actions);
+        }
+        let is_hand = matches!(job, Job::Hand(_));
+        let is_repeatable = is_hand || group.config.may_repeat(job.kind());
+        let ask = Ask { key: job.key(), is_repeatable, within };
+        let id = group.pool.ask(now, ask, &mut self.effects);
+        if let Asker::Room { conn, .. } = asker
+            && let Some(Peer::Room(asked)) = self.peers.get_mut(&conn)
+        {
+            asked.insert((at, id));
+        }
+        group.pending.insert(id, Pending { job: Some(job), is_hand, is_repeatable, asker });
+        self.carry_out(at, actions);
+    }
+
+    /// What came of a request, told to whoever asked.
+    fn settle(&mut self, group: usize, request: RequestId, outcome: Outcome, actions: &mut Actions<Self>) {
+        let Some(pending) = self.parts.groups[group].pending.remove(&request) else { return };
+        if let Asker::Room { conn, .. } = pending.asker {
+            match self.peers.get_mut(&conn) {
+                Some(Peer::Room(asked)) => drop(asked.remove(&(group, request))),
+                _ => return, // it is gone
+            }
+        }
+        tell(pending.asker, outcome.to(pending.is_hand), actions);
+    }
+
+    fn said(&mut self, conn: ConnId, message: Message, actions: &mut Actions<Self>) {
+        match self.peers.get(&conn) {
+            Some(Peer::Worker(slot)) => self.worker_said(*slot, message, actions),
+            Some(Peer::Room(_)) => self.room_said(conn, message, actions),
+            None => {} // its life is over
+        }
+    }
+
+    fn worker_said(&mut self, slot: Slot, message: Message, actions: &mut Actions<Self>) {
+        let (at, instance) = (usize::from(slot.group), usize::from(slot.instance));
+        let Some(life) = self.group_of(slot).life(slot).copied() else { return };
+        let now = self.now();
+        match (Outcome::read(message), life.said_hello) {
+            (Ok((number, outcome)), true) => {
+                let pool = &mut self.parts.groups[at].pool;
+                let request = pool.answered(now, instance, number, outcome.is_done(), &mut self.effects);
+                if let Some(request) = request {
+                    self.settle(at, request, outcome, actions);
+                }
+                self.carry_out(at, actions);
+            }
+            (Err(Message::WorkerHello(hello)), false) => self.hello(slot, &hello, actions),
+            _ => {
+                self.lose(slot, "it says what it may not say now", actions);
+                self.carry_out(at, actions);
+            }
+        }
+    }
+
+    fn hello(&mut self, slot: Slot, hello: &WorkerHello, actions: &mut Actions<Self>) {
+        let at = usize::from(slot.group);
+        let now = self.now();
+        let Some(life) = self.group_of(slot).life(slot) else { return };
+        if hello.version != WORKER_VERSION {
+            if let Some(conn) = life.conn {
+                let why = format!("this host speaks version {WORKER_VERSION}");
+                actions.send(conn, WorkerDenied { why }.into());
+            }
+            self.lose(slot, "it speaks another version", actions);
+            return self.carry_out(at, actions);
+        }
+        life.said_hello = true;
+        let group = &mut self.parts.groups[at];
+        tracing::info!(group = group.name, worker = %slot, name = %hello.name.escape_debug(), "a worker is up");
+        group.pool.said_hello(now, slot.instance.into(), &mut self.effects);
+        self.carry_out(at, actions);
+    }
+
+    fn room_said(&mut self, conn: ConnId, message: Message, actions: &mut Actions<Self>) {
+        if self.is_draining {
+            return; // its connection ends when what is here is answered, and it asks another
+        }
+        let (id, left_ms, job, group) = match message {
+            Message::PlayHand(it) => {
+                let group =
+                    self.parts.groups.iter().position(|group| group.config.games.contains(&it.play.game));
+                (it.id, it.left_ms, Job::Hand(it.play), group)
+            }
+            Message::Work(it) => {
+                let groups = self.parts.groups.iter().map(|group| &group.config);
+                let group = group_for(groups, &it.kind);
+                (it.id, it.left_ms, Job::Work { kind: it.kind, key: it.key, body: it.body }, group)
+            }
+            _ => return actions.close(conn, None),
+        };
+        let asker = Asker::Room { conn, id };
+        match group {
+            Some(group) => {
+                let within = Some(Duration::from_millis(left_ms.into()));
+                self.ask(Asked { group, job, asker, within }, actions);
+            }
+            None => tell(asker, Outcome::Undone(NotDone::NoWorker), actions),
+        }
+    }
+
+    /// A room server elsewhere wants workers.
+    fn room_came(&mut self, conn: ConnId, actions: &mut Actions<Self>) {
+        if self.is_draining {
+            return actions.close(conn, None);
+        }
+        self.peers.insert(conn, Peer::Room(BTreeSet::new()));
+        actions.send(conn, WorkerHello { version: WORKER_VERSION, name: self.parts.name.clone() }.into());
+    }
+
+    /// A connection to a worker is there.
+    fn reached(&mut self, conn: ConnId, slot: Slot, actions: &mut Actions<Self>) {
+        let is_known = self.group_of(slot).life(slot).is_some_and(|life| {
+            life.conn = Some(conn);
+            !life.is_ending
+        });
+        let hello = self.parts.hellos.take(slot); // a host says it as a message
+        if !is_known {
+            return actions.abort(conn);
+        }
+        self.peers.insert(conn, Peer::Worker(slot));
+        if let Some(hello) = hello {
+            self.hello(slot, &hello, actions);
+        }
+    }
+
+    fn closed(&mut self, conn: ConnId, reason: CloseReason, actions: &mut Actions<Self>) {
+        match self.peers.remove(&conn) {
+            Some(Peer::Worker(slot)) => {
+                let group = self.group_of(slot);
+                let has_process = group.has_children();
+                let Some(life) = group.life(slot) else { return };
+                life.conn = None;
+                // One that was told to end is over when its process is.
+                if !(life.is_ending && has_process) {
+                    self.lose(slot, reason.name(), actions);
+                    self.carry_out(slot.group.into(), actions);
+                }
+            }
+            Some(Peer::Room(asked)) => {
+                let now = self.now();
+                for (group, request) in asked {
+                    let it = &mut self.parts.groups[group];
+                    it.pending.remove(&request);
+                    it.pool.withdraw(now, request, &mut self.effects);
+                    self.carry_out(group, actions);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// A life is over: what is left of it is ended, and the pool is told. What that causes is still to be carried out.
+    fn lose(&mut self, slot: Slot, why: &str, actions: &mut Actions<Self>) {
+        let now = self.now();
+        let group = &mut self.parts.groups[usize::from(slot.group)];
+        let Some(life) = group.life(slot) else { return };
+        life.is_over = true;
+        let is_ending = life.is_ending;
+        self.parts.hellos.take(slot);
+        if let Some(conn) = life.conn.take() {
+            self.peers.remove(&conn);
+            actions.close(conn, None);
+        }
+        if group.has_children() {
+            self.parts.orders.kill(slot);
+        }
+        if !is_ending {
+            tracing::warn!(group = group.name, worker = %slot, why, "a worker is lost");
+        }
+        group.pool.gone(now, slot.instance.into(), &mut self.effects);
+    }
+
+    fn show(&mut self) {
+        let pools = self.parts.groups.iter().map(|group| (group.name, &group.pool));
+        let figures = counts::figures(pools);
+        *self.parts.shown.figures.lock().unwrap_or_else(PoisonError::into_inner) = figures;
+    }
+
+    /// Tells whoever waits for the end.
+    fn say_over(&self) {
+        if self.parts.groups.iter().all(|group| group.pool.is_over()) {
+            *self.parts.shown.is_over.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            self.parts.shown.over.notify_all();
+        }
+    }
+}
+
+fn tell(asker: Asker, outcome: Outcome, actions: &mut Actions<WorkersService>) {
+    if let Some((conn, message)) = asker.tell(outcome) {
+        actions.send(conn, message);
+    }
+}
+
+impl Service for WorkersService {
+    type Packet = Message;
+    type Greeting = Greeting;
+    type Note = ();
+
+    fn handle(&mut self, event: Event<Self>, actions: &mut Actions<Self>) {
+        match event {
+            Event::Told { .. } => {
+                let notes = self.parts.inbox.take();
+                notes.into_iter().for_each(|note| self.note(note, actions));
+            }
+            Event::Packet { conn, packet } => self.said(conn, packet, actions),
+            Event::Dialed { token, conn } => self.reached(conn, Slot::of(token), actions),
+            Event::DialFailed { token, .. } => {
+                let slot = Slot::of(token);
+                self.lose(slot, "it cannot be reached", actions);
+                self.carry_out(slot.group.into(), actions);
+            }
+            Event::Closed { conn, reason } => self.closed(conn, reason, actions),
+            Event::Knock { conn, .. } => actions.admit(conn),
+            Event::Opened { conn, .. } => self.room_came(conn, actions),
+            Event::Deadline => {
+                self.each_pool(
+                    |pool, now, out| {
+                        if pool.next_timeout().is_some_and(|at| at <= now) {
+                            pool.timeout(now, out);
+                        }
+                    },
+                    actions,
+                );
+                if self.figures_at.is_some_and(|at| at <= clock::instant()) {
+                    self.figures_at = None;
+                    return self.show();
+                }
+            }
+            Event::Blocked { .. } | Event::Drained { .. } | Event::HandedOver { .. } => {}
+        }
+        self.say_over();
+        self.figures_at.get_or_insert_with(|| clock::instant() + FIGURES_EVERY);
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let pools = self.parts.groups.iter().filter_map(|group| group.pool.next_timeout()).min();
+        let pools = pools.map(|at| self.parts.clock.instant_at(at));
+        [pools, self.figures_at].into_iter().flatten().min()
+    }
+}

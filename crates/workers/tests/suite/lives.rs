@@ -1,0 +1,127 @@
+//! Starts, ends, reloads.
+
+use crate::rig::{Rig, config, group, is_alive, launcher, text, wait_until};
+use std::fs;
+use usher_proto::machine::Played;
+use usher_proto::message::{Deed, NotDone, Play};
+use usher_workers::Workers;
+
+#[test]
+fn workers_answer_and_end_with_whoever_started_them() {
+    let rig = Rig::good(2);
+    assert_eq!(rig.get("echo", "hello"), Ok("hello".into()));
+    assert_eq!(rig.get("fail", ""), Err(NotDone::Failed("as asked".into())));
+    let large = "x".repeat(120_000);
+    assert_eq!(rig.get("echo", &large), Ok(large.clone()));
+    let too_large = rig.get("echo", &large.repeat(3));
+    assert!(matches!(too_large, Err(NotDone::Failed(_))), "{too_large:?}");
+    let pid = rig.pid();
+    assert!(is_alive(pid));
+    rig.workers.stop();
+    wait_until("no worker is left", || !is_alive(pid));
+}
+
+#[test]
+fn a_hand_is_played_by_one_worker_as_long_as_it_lives() {
+    let rig = Rig::good(3);
+    let play = |table: u32, moves: usize| Play {
+        game: "walk".into(),
+        hand: format!("room/{table}/7"),
+        seats: 2,
+        seed: [0; 32].into(),
+        moves: vec![Deed::Act { seat: 0, action: "go".into() }; moves],
+        next: Some(Deed::Timeout),
+    };
+    let whose = |played| match played {
+        Played::Look(look) => look.views[0].shown.clone(),
+        other => panic!("{other:?}"),
+    };
+    for table in 0..8 {
+        let first = whose(rig.play(play(table, 0)));
+        assert!((1..5).all(|moves| whose(rig.play(play(table, moves))) == first));
+    }
+    let unknown = rig.play(Play { game: "chess".into(), ..play(0, 0) });
+    assert_eq!(unknown, Played::Undone(NotDone::NoWorker));
+}
+
+#[test]
+fn a_reload_brings_new_code() {
+    let rig = Rig::good(2);
+    assert_eq!(rig.get("version", ""), Ok("none".into()));
+    let before = [rig.pid(), rig.pid()];
+    fs::write(rig.folder.0.join("version"), "2").unwrap();
+    assert!(rig.workers.reload());
+    rig.wait_figure("reloads_total", |reloads| reloads == 2);
+    assert_eq!(rig.get("version", ""), Ok("2".into()));
+    assert!(before.iter().all(|pid| !is_alive(*pid)));
+    assert_eq!((rig.figure("deaths_total"), rig.figure("retried_total")), (0, 0));
+}
+
+#[test]
+fn drained_they_answer_what_they_have() {
+    let rig = Rig::good(1);
+    let slow = rig.ask("sleep", "0.2");
+    let waits = rig.ask("echo", "after");
+    wait_until("both are taken", || rig.figure("in_flight") == 2);
+    rig.workers.drain();
+    let late = rig.ask("echo", "too late");
+    assert_eq!(text(&late), Err(NotDone::NoWorker));
+    assert_eq!((text(&slow), text(&waits)), (Ok("0.2".into()), Ok("after".into())));
+    wait_until("it is drained", || rig.workers.is_drained());
+}
+
+#[test]
+fn stopped_it_tells_everybody_who_waits() {
+    let rig = Rig::good(1);
+    let waiting: Vec<_> = (0..20).map(|_| rig.ask("sleep", "0.01")).collect();
+    let Rig { workers, folder: _folder } = rig;
+    workers.stop();
+    for answer in &waiting {
+        let came = text(answer);
+        assert!(matches!(came, Ok(_) | Err(NotDone::NoWorker)), "{came:?}");
+    }
+}
+
+#[test]
+fn who_ends_at_once_is_started_ever_more_slowly_and_shown() {
+    let rig = Rig::of(vec![group("exit", 1)]);
+    rig.wait_figure("crash_looping", |looping| looping == 1);
+    // Four pauses of 100, 200, 400 and 800 ms at least lie before the fifth death: no start was for free.
+    let starts = rig.folder.lines("starts").len();
+    assert!((5..8).contains(&starts), "{starts} starts");
+    assert_eq!(rig.figure("up"), 0);
+}
+
+#[test]
+fn who_speaks_another_version_is_not_taken() {
+    let rig = Rig::of(vec![group("newer", 1)]);
+    rig.wait_figure("deaths_total", |deaths| deaths >= 2);
+    assert_eq!(rig.figure("up"), 0);
+}
+
+#[test]
+fn a_program_that_is_not_there_is_a_worker_that_ends() {
+    let mut nowhere = group("good", 1);
+    if let usher_workers::config::Members::Children { command, .. } = &mut nowhere.members {
+        *command = vec!["./no-such-program".into()];
+    }
+    let rig = Rig::of(vec![nowhere]);
+    rig.wait_figure("deaths_total", |deaths| deaths >= 2);
+    let waits = rig.ask("echo", "x");
+    drop(rig.workers);
+    assert_eq!(text(&waits), Err(NotDone::NoWorker));
+}
+
+#[test]
+fn a_worker_that_does_not_mind_an_end_is_killed() {
+    let rig = Rig::good(1);
+    let deaf = rig.ask("deaf", "");
+    let pid = crate::rig::children_of(std::process::id());
+    assert!(!pid.is_empty());
+    let Rig { workers, folder } = rig;
+    workers.stop();
+    assert_eq!(text(&deaf), Err(NotDone::NoWorker));
+    // And the next ones start in the same place.
+    let again = Workers::start(&config(&folder, vec![group("good", 1)]), launcher()).unwrap();
+    again.stop();
+}

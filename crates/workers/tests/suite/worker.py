@@ -1,0 +1,128 @@
+"""A worker for tests, with the protocol by hand: frames on descriptor 0, bodies in JSON.
+
+It works well, unless its first argument or a request says otherwise; so one program is every kind of bad worker.
+"""
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+import time
+
+PING, PONG, HELLO = 0x0001, 0x0002, 0x3001
+PLAY_HAND, HAND_PLAYED, WORK, WORKED, UNDONE = 0x3003, 0x3004, 0x3006, 0x3007, 0x3008
+CONTINUED, JSON = 1, 2
+FRAME_BYTES_MAX = 60_000
+
+# What stands in for its code: it changes when it is started anew.
+VERSION = open("version").read() if os.path.exists("version") else "none"
+sock = socket.socket(fileno=0)
+
+
+def read(count):
+    parts = b""
+    while len(parts) < count:
+        part = sock.recv(count - len(parts))
+        if not part:
+            sys.exit(0)
+        parts += part
+    return parts
+
+
+def hear():
+    body = b""
+    while True:
+        (length,) = struct.unpack(">H", read(2))
+        opcode, flags = struct.unpack(">HB", read(3))
+        body += read(length - 3)
+        if not flags & CONTINUED:
+            return opcode, json.loads(body or b"{}")
+
+
+def say(opcode, fields):
+    body = json.dumps(fields).encode()
+    while len(body) > FRAME_BYTES_MAX:
+        part, body = body[:FRAME_BYTES_MAX], body[FRAME_BYTES_MAX:]
+        sock.sendall(struct.pack(">HHB", len(part) + 3, opcode, JSON | CONTINUED) + part)
+    sock.sendall(struct.pack(">HHB", len(body) + 3, opcode, JSON) + body)
+
+
+def effect(path, text):
+    """Something done in the world that is seen if it is done twice."""
+    with open(path, "a") as file:
+        file.write(text + "\n")
+
+
+def work(request):
+    id, kind, body = request["id"], request["kind"], request["body"]
+    answer = body
+    if kind == "pid":
+        answer = str(os.getpid())
+    elif kind == "version":
+        answer = VERSION
+    elif kind == "write":
+        path, text = body.split(" ", 1)
+        effect(path, text)
+    elif kind == "sleep":
+        time.sleep(float(body))
+    elif kind == "poison":
+        effect("poisoned", body)
+        os._exit(3)
+    elif kind == "twice":
+        say(WORKED, {"id": id, "body": body})
+    elif kind == "stranger":
+        for other in range(max(0, id - 50), id + 50):
+            if other != id:
+                say(WORKED, {"id": other, "body": "stolen"})
+    elif kind == "loop":
+        while True:
+            pass
+    elif kind == "fork":
+        if os.fork() == 0:
+            time.sleep(3600)
+        os._exit(0)
+    elif kind == "swallow":
+        return
+    elif kind == "rubbish":
+        sock.sendall(os.urandom(70_000))  # longer than a frame: one at least is complete
+    elif kind == "endless":
+        sock.sendall(b"\xff\xff\xff")
+        time.sleep(3600)
+    elif kind == "deaf":
+        time.sleep(3600)
+    elif kind == "fail":
+        return say(UNDONE, {"id": id, "why": {"failed": "as asked"}})
+    say(WORKED, {"id": id, "body": answer})
+
+
+def play(request):
+    hand = request["play"]
+    moves = len(hand["moves"]) + (1 if hand.get("next") else 0)
+    views = [{"actions": ["go"], "shown": str(os.getpid())} for _ in range(hand["seats"] + 1)]
+    look = {"words": "%d moves" % moves, "to_act": [moves % hand["seats"]], "views": views}
+    say(HAND_PLAYED, {"id": request["id"], "look": look})
+
+
+def main():
+    mode = sys.argv[1] if len(sys.argv) > 1 else "good"
+    if mode == "exit":
+        effect("starts", str(os.getpid()))
+        print("nothing to do here")
+        sys.exit(1)
+    if mode == "silent":
+        time.sleep(3600)
+    if mode == "stubborn":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    say(HELLO, {"version": 9 if mode == "newer" else 1, "name": "test"})
+    while True:
+        opcode, fields = hear()
+        if opcode == PING:
+            say(PONG, {})
+        elif opcode == WORK:
+            work(fields)
+        elif opcode == PLAY_HAND:
+            play(fields)
+
+
+main()
