@@ -1,32 +1,38 @@
 //! The room server: rooms, tables and games for thousands of players, on their long connections.
 //!
 //! Why: one process and one port serve many rooms; whoever wants a game of their own begins here.
-//! Owns: its config section `[room]`, and the guard that keeps a table's fault at its table.
-//! Does not own: the rules (`usher_logic::room`), the games (`usher_games`), the process (`usher_runtime`).
-//! Invariants: there is a seat for everybody who may enter.
+//! Owns: its config section `[room]`, and the guard that keeps a table's fault at its table; its workers, if `[workers]`
+//! names any, for the games whose rules are not here.
+//! Does not own: the rules (`usher_logic::room`), the games (`usher_games`, or a worker), the process (`usher_runtime`).
+//! Invariants: there is a seat for everybody who may enter; a worker's game has a group that plays it.
 //! Limits: [`ROOMS_MAX`] rooms a process.
 //! Read next: `usher_logic::room`.
 #![forbid(unsafe_code)]
 
 mod reader;
 mod results;
+mod rooms;
 
 use anyhow::Context;
 use results::Results;
+use rooms::Rooms;
 use serde::{Deserialize, Serialize};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use usher_games::GameKind;
 use usher_logic::hand::words;
 use usher_logic::room::{RoomConfig, RoomServer, RoomSpec, Tools};
 use usher_proto::first_frame::Role;
-use usher_proto::limits::{NAME_BYTES_MAX, ROOMS_MAX};
+#[cfg(doc)]
+use usher_proto::limits::ROOMS_MAX;
 use usher_runtime::answers::Records;
 use usher_runtime::clock;
 use usher_runtime::config::{self, Common, ConfigError, ConfigFile, Kind, millis};
-use usher_runtime::{App, ServerPlan, serve};
+use usher_runtime::server::PlanWorkers;
+use usher_runtime::{App, ServerPlan, keys, logs, serve};
+use usher_workers::config::Members;
+use usher_workers::{Config as WorkersConfig, Launcher, Section as WorkersSection, Workers};
 
 /// `[room]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -70,37 +76,15 @@ impl Default for Section {
     }
 }
 
-/// Several rooms alike.
+/// The part of the file that only this kind has beside its own section.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rooms {
-    /// Their name; each gets its number behind it.
-    pub name: String,
-    /// What is played in them.
-    pub game: String,
-    /// How many.
-    #[serde(default = "one")]
-    pub count: u32,
-    /// People each lets in.
-    #[serde(default = "capacity")]
-    pub capacity: u32,
-    /// Time to act; the game's own if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub turn_time_ms: Option<u64>,
+struct Extra {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workers: Option<WorkersSection>,
 }
 
 /// Beyond it, a limit is none.
 const CHATS_PER_SECOND_MAX: u32 = 1_000;
-/// People in one room: tables are numbered by 16 bits, and a table has at least two seats.
-const CAPACITY_MAX: u32 = 100_000;
-
-fn one() -> u32 {
-    1
-}
-
-fn capacity() -> u32 {
-    400
-}
 
 /// A room server's config, checked.
 #[derive(Clone, Debug)]
@@ -110,6 +94,8 @@ pub struct Config {
     rooms: Vec<RoomSpec>,
     /// None: hands are not written down.
     journal: Option<PathBuf>,
+    extra: Extra,
+    workers: Option<WorkersConfig>,
 }
 
 /// The room server.
@@ -132,38 +118,39 @@ impl App for Room {
         if section.door_timeout_s == 0 {
             return Err(file.wrong("room.door_timeout_s", "must be at least 1"));
         }
-        let mut rooms = Vec::new();
-        for group in &section.rooms {
-            rooms.extend(specs(file, group)?);
-        }
-        if rooms.is_empty() || rooms.len() > ROOMS_MAX {
-            let message = format!("must be 1 to {ROOMS_MAX} rooms in all, but are {}", rooms.len());
-            return Err(file.wrong("room.rooms", message));
-        }
+        let extra: Extra = file.parse()?;
+        let workers = extra.workers.as_ref().map(|it| it.check(file, &common.name.0)).transpose()?;
+        let rooms = rooms::specs(file, &section.rooms, workers.as_ref())?;
         let default = || format!("hands-{}.jsonl", common.name).into();
         let journal = section.hands.clone().unwrap_or_else(default);
         let journal = (!journal.as_os_str().is_empty()).then(|| file.relative(&journal));
-        Ok(Config { common, section, rooms, journal })
+        Ok(Config { common, section, rooms, journal, extra, workers })
     }
 
     fn effective(config: &Config) -> anyhow::Result<String> {
-        Ok(config::effective(&config.common, &config.section)?)
+        let own = config::effective(&config.common, &config.section)?;
+        Ok(own + &toml::to_string_pretty(&config.extra)?)
     }
 
     fn run(config: Config) -> anyhow::Result<()> {
-        let Config { common, section, rooms, journal } = config;
+        let Config { common, section, rooms, journal, workers, .. } = config;
         let tables = rooms.iter().map(|room| room.tables() as usize).sum();
         let seats = rooms.iter().map(|room| room.tables() as usize * usize::from(room.game.seats())).sum();
         let open = |path| Results::open(path, tables, seats);
         let results = journal.as_deref().map(open).transpose().context("room.hands")?;
+        let workers = workers.map(|config| start_workers(&common, &config)).transpose()?;
         let mut machine: Option<Arc<RoomConfig>> = None;
-        serve(ServerPlan {
+        let served = serve(ServerPlan {
             common,
             role: Role::Room,
             shards: usize::from(section.floors) + 1,
             accounts: None,
             records: results.map(|results| Arc::new(results) as Arc<dyn Records>),
-            workers: None,
+            workers: workers.as_ref().map(|workers| PlanWorkers {
+                ask: workers.ask_worker(),
+                figures: workers.counter(),
+                reload: workers.reloader(),
+            }),
             login_key_file: None,
             machine: Box::new(move |shard, node, seed| {
                 let machine = machine.get_or_insert_with(|| {
@@ -182,35 +169,23 @@ impl App for Room {
                 });
                 RoomServer::new(machine, shard, seed, Tools { guard, stopwatch: clock::stopwatch })
             }),
-        })
+        });
+        if let Some(workers) = workers {
+            workers.stop();
+        }
+        served
     }
 }
 
-fn specs(file: &ConfigFile, group: &Rooms) -> Result<Vec<RoomSpec>, ConfigError> {
-    let game = GameKind::from_name(&group.game).ok_or_else(|| {
-        let known: Vec<_> = GameKind::ALL.iter().map(GameKind::name).collect();
-        file.wrong("room.rooms.game", format!("`{}` is no game; there are: {}", group.game, known.join(", ")))
-    })?;
-    if group.count == 0 {
-        return Err(file.wrong("room.rooms.count", "must be at least 1"));
-    }
-    if !(1..=CAPACITY_MAX).contains(&group.capacity) {
-        return Err(file.wrong("room.rooms.capacity", format!("must be from 1 to {CAPACITY_MAX}")));
-    }
-    if group.turn_time_ms == Some(0) {
-        return Err(file.wrong("room.rooms.turn_time_ms", "must be at least 1"));
-    }
-    let spec = |number: u32| {
-        let name = format!("{} {number}", group.name);
-        if name.len() > NAME_BYTES_MAX {
-            return Err(
-                file.wrong("room.rooms.name", format!("`{name}` has more than {NAME_BYTES_MAX} bytes"))
-            );
+/// Before the server: the first hand may want one.
+fn start_workers(common: &Common, config: &WorkersConfig) -> anyhow::Result<Workers> {
+    for group in &config.groups {
+        if let Members::Hosts { key_file, .. } = &group.members {
+            keys::make_workers_key(common, key_file)?;
         }
-        let turn_time = group.turn_time_ms.map(millis);
-        Ok(RoomSpec { turn_time, ..RoomSpec::new(&name, game, group.capacity) })
-    };
-    (1..=group.count.min(ROOMS_MAX as u32 + 1)).map(spec).collect()
+    }
+    logs::init_limited(&common.sections.log); // they speak before the server does
+    Workers::start(config, Launcher::own())
 }
 
 /// Keeps a fault in one table's game at its table.
