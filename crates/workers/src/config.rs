@@ -224,11 +224,11 @@ impl Config {
 
 /// The group that does work of this kind for somebody elsewhere: that names it, or else that names none.
 pub(crate) fn group_for<'a>(
-    groups: impl Iterator<Item = &'a GroupConfig> + Clone,
+    mut groups: impl Iterator<Item = &'a GroupConfig> + Clone,
     kind: &str,
 ) -> Option<usize> {
     let named = groups.clone().position(|group| group.kinds.iter().any(|it| it == kind));
-    named.or_else(|| groups.clone().position(|group| group.kinds.is_empty()))
+    named.or_else(|| groups.position(|group| group.kinds.is_empty()))
 }
 
 impl Section {

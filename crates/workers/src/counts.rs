@@ -47,7 +47,7 @@ impl Counts {
 }
 
 /// The figures of all groups of a process.
-pub(crate) fn figures<'a>(pools: impl Iterator<Item = (&'static str, &'a Pool)> + Clone) -> Figures {
+pub(crate) fn figures<'a>(pools: &(impl Iterator<Item = (&'static str, &'a Pool)> + Clone)) -> Figures {
     let mut figures = Figures::default();
     let group = "group";
     let gauge = |value: fn(&Pool) -> usize| pools.clone().map(move |(name, pool)| (name, value(pool) as u64));

@@ -116,7 +116,7 @@ impl App for Host {
         let workers = sections.workers.check(file, &server.name)?;
         let secret_file = file.relative(&server.secret_file);
         let admin_token_file = server.admin_token_file.as_ref().map(|path| file.relative(path));
-        Ok(Config { workers, secret_file, admin_token_file, sections })
+        Ok(Config { sections, workers, secret_file, admin_token_file })
     }
 
     fn effective(config: &Config) -> anyhow::Result<String> {

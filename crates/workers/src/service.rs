@@ -15,7 +15,7 @@ use crate::group::{Group, Pending};
 use crate::hello::Hellos;
 use crate::inbox::{Asked, Inbox, Note};
 use crate::job::{Asker, Job, Outcome};
-use crate::pool::{Ask, Effect, RequestId};
+use crate::pool::{Ask, Effect, Pool, RequestId};
 use crate::slot::Slot;
 use crate::supervisor::Orders;
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,7 +105,7 @@ impl WorkersService {
             }
             Note::Reload => {
                 tracing::info!("workers are renewed, one after the other");
-                self.each_pool(|pool, now, out| pool.reload(now, out), actions);
+                self.each_pool(Pool::reload, actions);
             }
             Note::Drain => {
                 self.is_draining = true;
@@ -114,15 +114,15 @@ impl WorkersService {
                         actions.pause(*conn);
                     }
                 }
-                self.each_pool(|pool, now, out| pool.drain(now, out), actions);
+                self.each_pool(Pool::drain, actions);
             }
-            Note::Stop => self.each_pool(|pool, now, out| pool.stop(now, out), actions),
+            Note::Stop => self.each_pool(Pool::stop, actions),
         }
     }
 
     fn each_pool(
         &mut self,
-        mut step: impl FnMut(&mut crate::pool::Pool, Time, &mut Vec<Effect>),
+        mut step: impl FnMut(&mut Pool, Time, &mut Vec<Effect>),
         actions: &mut Actions<Self>,
     ) {
         let now = self.now();
@@ -313,7 +313,7 @@ impl WorkersService {
 
     fn show(&mut self) {
         let pools = self.parts.groups.iter().map(|group| (group.name, &group.pool));
-        let figures = counts::figures(pools);
+        let figures = counts::figures(&pools);
         *self.parts.shown.figures.lock().unwrap_or_else(PoisonError::into_inner) = figures;
     }
 
@@ -340,8 +340,9 @@ impl Service for WorkersService {
     fn handle(&mut self, event: Event<Self>, actions: &mut Actions<Self>) {
         match event {
             Event::Told { .. } => {
-                let notes = self.parts.inbox.take();
-                notes.into_iter().for_each(|note| self.note(note, actions));
+                for note in self.parts.inbox.take() {
+                    self.note(note, actions);
+                }
             }
             Event::Packet { conn, packet } => self.said(conn, packet, actions),
             Event::Dialed { token, conn } => self.reached(conn, Slot::of(token), actions),

@@ -250,9 +250,9 @@ impl Desk {
         };
         match self.inbox.put(Note::Ask(Box::new(Asked { group, job, asker, within }))) {
             Ok(wakes) => self.wake(wakes),
-            Err(Note::Ask(asked)) => {
+            Err(Note::Ask(back)) => {
                 let why = if self.inbox.is_closed() { NotDone::NoWorker } else { NotDone::Full };
-                asked.asker.tell(Outcome::Undone(why));
+                back.asker.tell(Outcome::Undone(why));
             }
             Err(_) => {}
         }

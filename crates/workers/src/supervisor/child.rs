@@ -105,10 +105,10 @@ impl Child {
         self.say_line();
         match self.process.wait() {
             Ok(status) => {
-                tracing::info!(group = self.group, worker = %self.slot, %status, "a worker has ended")
+                tracing::info!(group = self.group, worker = %self.slot, %status, "a worker has ended");
             }
             Err(error) => {
-                tracing::error!(group = self.group, worker = %self.slot, %error, "cannot be waited for")
+                tracing::error!(group = self.group, worker = %self.slot, %error, "cannot be waited for");
             }
         }
     }

@@ -1,1 +1,188 @@
 //! Hosts as processes of their own: they answer room servers elsewhere, and leave no worker behind.
+
+use crate::rig::{Folder, GROUP, PATIENCE, Rig, children_of, group, is_alive, python, text, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+use usher_proto::message::NotDone;
+use usher_secure::LinkSecret;
+use usher_workers::config::{GroupConfig, Members};
+
+/// A host with two workers; killed with the test.
+struct Host {
+    process: Child,
+    address: SocketAddr,
+    admin: SocketAddr,
+    folder: Folder,
+}
+
+impl Host {
+    fn start() -> Self {
+        Self::start_in(Folder::new())
+    }
+
+    /// One that lets in whoever the other lets in.
+    fn beside(other: &Self) -> Self {
+        let folder = Folder::new();
+        fs::copy(other.folder.0.join("workers.secret"), folder.0.join("workers.secret")).unwrap();
+        Self::start_in(folder)
+    }
+
+    fn start_in(folder: Folder) -> Self {
+        let command: Vec<String> = python("good").iter().map(|word| format!("{word:?}")).collect();
+        let text = format!(
+            "kind = \"workers\"\n[server]\nname = \"host\"\nlisten = \"127.0.0.1:0\"\ncreate_key = true\n\
+             [workers]\nheartbeat_ms = 500\n[[workers.groups]]\nname = \"{GROUP}\"\ncommand = [{}]\ninstances = 2\n\
+             games = [\"walk\"]\nrepeatable = [\"echo\", \"pid\"]\n",
+            command.join(", ")
+        );
+        let file = folder.0.join("workers.toml");
+        fs::write(&file, text).unwrap();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_usher-workers"))
+            .arg("-c")
+            .arg(&file)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let ready = first_line(&mut process);
+        let ready: serde_json::Value = serde_json::from_str(&ready).unwrap();
+        let address = |key: &str| ready[key].as_str().unwrap().parse().unwrap();
+        Self { address: address("address"), admin: address("admin"), process, folder }
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.process)
+    }
+
+    fn workers(&self) -> Vec<i32> {
+        children_of(self.process.id())
+    }
+
+    /// The key by which a room server of that name is let in.
+    fn key(&self, name: &str) -> PathBuf {
+        let path = self.folder.0.join(format!("workers-{name}.key"));
+        let secret = LinkSecret::load(&self.folder.0.join("workers.secret")).unwrap();
+        secret.key_of(name).write_file(&path).unwrap();
+        path
+    }
+
+    fn end(&mut self) -> std::process::ExitStatus {
+        let mut ended = None;
+        wait_until("the host has ended", || {
+            ended = self.process.try_wait().unwrap();
+            ended.is_some()
+        });
+        ended.unwrap()
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.process.kill(); // it may have ended
+        let _ = self.process.wait();
+    }
+}
+
+fn first_line(process: &mut Child) -> String {
+    let stdout = process.stdout.take().unwrap();
+    let (told, line) = channel();
+    std::thread::Builder::new()
+        .spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let _ = told.send(line); // the test may have its line
+            }
+        })
+        .unwrap();
+    line.recv_timeout(PATIENCE).expect("it says that it is ready")
+}
+
+/// A room server's group at those hosts.
+fn at(hosts: &[&Host], key_file: &Path) -> GroupConfig {
+    let addresses = hosts.iter().map(|host| host.address).collect();
+    GroupConfig { members: Members::Hosts { addresses, key_file: key_file.into() }, ..group("good", 1) }
+}
+
+#[test]
+fn a_host_answers_a_room_server_elsewhere() {
+    let host = Host::start();
+    let rig = Rig::of(vec![at(&[&host], &host.key("room-1"))]);
+    rig.wait_up(1);
+    assert_eq!(rig.get("echo", "over the wire"), Ok("over the wire".into()));
+    assert_eq!(rig.get("fail", ""), Err(NotDone::Failed("as asked".into())));
+    assert!(host.workers().contains(&rig.pid()));
+    let many: Vec<_> = (0..200).map(|at| rig.ask("echo", &at.to_string())).collect();
+    assert!(many.iter().enumerate().all(|(at, answer)| text(answer) == Ok(at.to_string())));
+    let large = "x".repeat(120_000);
+    assert_eq!(rig.get("echo", &large), Ok(large));
+}
+
+#[test]
+fn whoever_has_another_key_is_not_let_in() {
+    let (host, other) = (Host::start(), Host::start());
+    let mut config = at(&[&host], &other.key("room-1"));
+    config.deadline = Duration::from_millis(300);
+    let rig = Rig::of(vec![config]);
+    rig.wait_figure("deaths_total", |refused| refused >= 2);
+    assert_eq!(rig.get("echo", "x"), Err(NotDone::Late));
+    assert_eq!(rig.figure("up"), 0);
+}
+
+#[test]
+fn a_killed_host_takes_its_workers_along_and_another_goes_on() {
+    let mut first = Host::start();
+    let second = Host::beside(&first);
+    let rig = Rig::of(vec![at(&[&first, &second], &first.key("room-1"))]);
+    rig.wait_up(2);
+    wait_until("all workers are there", || first.workers().len() == 2);
+    let workers = first.workers();
+    let held: Vec<_> = (0..2).map(|_| rig.ask("sleep", "1")).collect();
+    wait_until("each host has one", || rig.figure("in_flight") == 2);
+    let repeatable: Vec<_> = (0..20).map(|at| rig.ask("echo", &at.to_string())).collect();
+    kill_process(first.pid(), Signal::KILL).unwrap();
+    first.end();
+    wait_until("no worker is left", || workers.iter().all(|pid| !is_alive(*pid)));
+    assert!(repeatable.iter().enumerate().all(|(at, answer)| text(answer) == Ok(at.to_string())));
+    let mut held: Vec<_> = held.iter().map(text).collect();
+    held.sort_by_key(Result::is_ok);
+    assert_eq!(held, [Err(NotDone::WorkerDied), Ok("1".into())]);
+}
+
+#[test]
+fn a_drained_host_answers_what_it_has_and_ends_well() {
+    let mut host = Host::start();
+    let rig = Rig::of(vec![at(&[&host], &host.key("room-1"))]);
+    rig.wait_up(1);
+    wait_until("both workers are there", || host.workers().len() == 2);
+    let workers = host.workers();
+    let slow = rig.ask("sleep", "0.3");
+    wait_until("it is taken", || rig.figure("in_flight") == 1);
+    // What was asked before is read before: it is answered in order.
+    assert_eq!(rig.get("echo", "x"), Ok("x".into()));
+    kill_process(host.pid(), Signal::TERM).unwrap();
+    assert_eq!(text(&slow), Ok("0.3".into()));
+    assert!(host.end().success());
+    assert!(workers.iter().all(|pid| !is_alive(*pid)));
+}
+
+#[test]
+fn a_host_renews_its_workers_when_it_is_told() {
+    use std::io::{Read, Write};
+    let host = Host::start();
+    let before = host.workers();
+    let mut admin = std::net::TcpStream::connect(host.admin).unwrap();
+    admin.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = format!(
+        "POST /api/workers/reload HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        host.admin
+    );
+    admin.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    admin.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    wait_until("all are new", || before.iter().all(|pid| !is_alive(*pid)) && host.workers().len() == 2);
+}
