@@ -19,7 +19,7 @@ use usher_runtime::codec::{Native, Side};
 use usher_secure::reservation;
 
 /// The ends of a connection as `assembly.rs` numbers them, and who is heard there.
-const SIDES: [(u8, Side, &[Speaker]); 7] = [
+const SIDES: [(u8, Side, &[Speaker]); 9] = [
     (0, Side::Server, &[Speaker::Client]),
     (1, Side::Client, &[Speaker::Server]),
     (2, Side::Manager, &[Speaker::Node, Speaker::Linked]),
@@ -27,6 +27,8 @@ const SIDES: [(u8, Side, &[Speaker]); 7] = [
     (4, Side::ToTerminals, &[Speaker::Terminal]),
     (6, Side::ToAdministrators, &[Speaker::Administrator]),
     (7, Side::PushClient, &[Speaker::Push]),
+    (8, Side::ToWorkers, &[Speaker::Worker]),
+    (9, Side::Worker, &[Speaker::Host]),
 ];
 
 fn main() {
@@ -73,6 +75,10 @@ fn packets(messages: &[Message]) {
         let bytes: Vec<u8> = family.iter().flat_map(|message| native(Side::Server, message)).collect();
         write("messages", &name, &bytes);
     }
+    let in_json = Native { form: Form::Json, ..Native::new(Side::Worker) };
+    let of_workers = messages.iter().filter(|it| it.spec().opcode >> 12 == 3);
+    let bytes: Vec<u8> = of_workers.flat_map(|message| in_json.frames(message)).collect();
+    write("messages", "3000_json", &bytes);
     // One message over three frames, as its sender may cut it.
     let mut parts = Vec::new();
     codec::encode(
@@ -114,9 +120,8 @@ fn streams(messages: &[Message]) {
 }
 
 fn greetings() {
-    for (number, role) in
-        [(0, Role::Login), (1, Role::Hall), (2, Role::Room), (3, Role::Link), (16, Role::Trunk)]
-    {
+    let roles = [Role::Login, Role::Hall, Role::Room, Role::Link, Role::Trunk, Role::Workers];
+    for (number, role) in [0, 1, 2, 3, 16, 32].into_iter().zip(roles) {
         let (ticket, knowing) = match role {
             Role::Login => ("", Knowing::LoginKeys(LoginKeys::new(vec![fixed::login_key().public()]).into())),
             Role::Hall | Role::Room => (fixed::SEALED_TICKET, Knowing::Session(fixed::SESSION_KEY)),

@@ -9,7 +9,7 @@ use usher_hpserver::{BadFrame, Codec, Decoded, Partial};
 use usher_proto::Message;
 use usher_runtime::codec::Side;
 
-const SIDES: [Side; 8] = [
+const SIDES: [Side; 10] = [
     Side::Server,
     Side::Client,
     Side::Manager,
@@ -18,6 +18,8 @@ const SIDES: [Side; 8] = [
     Side::ToControllers,
     Side::ToAdministrators,
     Side::PushClient,
+    Side::ToWorkers,
+    Side::Worker,
 ];
 
 /// A target's bytes, read as a stream for one end of a connection, and how it is cut.

@@ -33,7 +33,11 @@ static SEALS: LazyLock<Arc<Seals>> = LazyLock::new(|| {
 
 pub(super) fn run(bytes: &[u8]) {
     let Some((which, rest)) = bytes.split_first() else { return };
-    let role = if which & 16 == 0 { ROLES[usize::from(which & 3)] } else { Role::Trunk };
+    let role = match which & 48 {
+        0 => ROLES[usize::from(which & 3)],
+        16 => Role::Trunk,
+        _ => Role::Workers,
+    };
     let is_sealed = which & 4 == 0;
     if which & 8 == 0 {
         show(&door(role, is_sealed), role, rest);

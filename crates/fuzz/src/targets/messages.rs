@@ -1,11 +1,12 @@
-//! Packets of any opcode, by any speaker: what is read is written and read again as it was, in either form.
+//! Packets of any opcode, by any speaker: what is read is written and read again as it was, in every form.
 //!
-//! The bytes are packets, each behind its length of two bytes. Reading one allocates no more than a multiple of it.
+//! The bytes are packets, each behind its length of two bytes, and in the form that its flags say. Reading one allocates no
+//! more than a multiple of it.
 //! Read next: `usher_proto::codec`; `crates/proto/tests/bombs.rs`, where the multiple comes from.
 
 use crate::ALLOCATOR;
 use stats_alloc::Region;
-use usher_proto::codec::{CodecError, Form, Unfinished, decode, encode};
+use usher_proto::codec::{CodecError, FLAG_JSON, Form, HEADER_BYTES, Unfinished, decode, encode};
 use usher_proto::{Message, lines};
 
 /// Bytes allocated for each byte of a message, at most.
@@ -20,7 +21,8 @@ pub(super) fn run(bytes: &[u8]) {
         let (packet, behind) = behind.split_at(length);
         match read(&mut unfinished, packet) {
             Ok(Some(message)) => {
-                check_native(&message);
+                check_native(Form::MessagePack, &message);
+                check_native(Form::Json, &message);
                 check_line(&message);
             }
             Ok(None) => {}
@@ -33,18 +35,23 @@ pub(super) fn run(bytes: &[u8]) {
 fn read(unfinished: &mut Unfinished, packet: &[u8]) -> Result<Option<Message>, CodecError> {
     let bytes = unfinished.body.len() + packet.len();
     let region = Region::new(ALLOCATOR);
-    let read = decode(Form::MessagePack, |_| true, unfinished, packet);
+    let read = decode(form_of(packet), |_| true, unfinished, packet);
     let allocated = region.change().bytes_allocated;
     assert!(allocated <= WORDS_BYTES_MAX + MULTIPLE * bytes, "{allocated} bytes for {bytes} ({read:?})");
     read
 }
 
+fn form_of(packet: &[u8]) -> Form {
+    let flags = packet.get(HEADER_BYTES - 1).copied().unwrap_or_default();
+    if flags & FLAG_JSON == 0 { Form::MessagePack } else { Form::Json }
+}
+
 /// What was left to defaults may be too long when it is written out; anything else is written.
-fn check_native(message: &Message) {
+fn check_native(form: Form, message: &Message) {
     let (mut again, mut unfinished) = (None, Unfinished::default());
-    let written = encode(Form::MessagePack, message, |header, body| {
-        again = decode(Form::MessagePack, |_| true, &mut unfinished, &[&header[..], body].concat())
-            .expect("our own packet");
+    let written = encode(form, message, |header, body| {
+        again =
+            decode(form, |_| true, &mut unfinished, &[&header[..], body].concat()).expect("our own packet");
     });
     match written {
         Ok(()) => assert_eq!(again.as_ref(), Some(message)),
