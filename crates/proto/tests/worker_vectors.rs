@@ -42,13 +42,11 @@ fn hands() -> Vec<Value> {
     let act = |seat: u8, action: &str| json!({ "act": { "seat": seat, "action": action } });
     let play = |id: u64, moves: Vec<Value>, next: Value| {
         json!({ "play_hand": { "id": id, "left_ms": 9500, "play": {
-            "game": "reversi", "hand": "room-1/3/12/9", "seats": 2, "seed": seed, "moves": moves, "next": next,
+            "game": "reversi", "hand": "room-1/1795547325960/3/12/9", "seats": 2, "seed": seed, "moves": moves, "next": next,
         } } })
     };
     let sight = |actions: &[&str], shown: &str| json!({ "actions": actions, "shown": shown });
-    let look = |to_act: &[u8], views: [Value; 3], end: Value| {
-        json!({ "words": "black played d3", "to_act": to_act, "views": views, "between_tricks": true, "end": end })
-    };
+    let look = |to_act: &[u8], views: [Value; 3], end: Value| json!({ "words": "black played d3", "to_act": to_act, "views": views, "between_tricks": true, "end": end });
     let during = [sight(&[], "\u{25cf}\u{25cb}"), sight(&["c3", "e3"], "\u{25cf}\u{25cb}"), sight(&[], "")];
     let after = [sight(&[], "a \"quote\"\n\u{1}"), sight(&[], ""), sight(&[], "")];
     let end = json!({ "scores": [1, -1], "reason": "timed out" });
@@ -64,9 +62,7 @@ fn hands() -> Vec<Value> {
 }
 
 fn works() -> Vec<Value> {
-    let work = |key: Value, body: Value| {
-        json!({ "work": { "id": 7, "left_ms": 250, "kind": "score", "key": key, "body": body } })
-    };
+    let work = |key: Value, body: Value| json!({ "work": { "id": 7, "left_ms": 250, "kind": "score", "key": key, "body": body } });
     let undone = |why: Value| json!({ "undone": { "id": 7, "why": why } });
     vec![
         work(json!("season-4"), json!("gr\u{fc}\u{df} dich")),
