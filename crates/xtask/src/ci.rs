@@ -41,6 +41,7 @@ struct Step {
 const STEPS: &[Step] = &[
     Step { name: "fmt", what: "the formatting is rustfmt's", run: fmt },
     Step { name: "clippy", what: "no lint fires, in any target or feature", run: clippy },
+    Step { name: "tools", what: "what the checks need and Cargo cannot bring", run: |_| tools::provide() },
     Step { name: "test", what: "all tests, those in the documentation too", run: test },
     Step { name: "doc", what: "the documentation builds without a warning", run: doc },
     Step { name: "tidy", what: "the rules of the tree", run: |workspace| tidy::run(&workspace.root) },
@@ -50,7 +51,6 @@ const STEPS: &[Step] = &[
         run: follow::run,
     },
     Step { name: "book", what: "the book builds, where mdBook is here", run: book::run },
-    Step { name: "tools", what: "what the checks need and Cargo cannot bring", run: |_| tools::provide() },
     Step { name: "outside", what: "a browser, Prometheus and systemd take what we give them", run: outside },
     Step { name: "build", what: "the binaries, as they are released", run: build },
     Step { name: "demo", what: "the real binaries seat a thousand players", run: demo::run },

@@ -1,10 +1,10 @@
 //! Programs that the checks need and Cargo cannot bring: found, installed, or named with the command that installs them.
 //!
-//! Who runs Usher looks at it through a browser, Prometheus and systemd. Whether those take what Usher gives them is asked of
-//! themselves, so they have to be here.
+//! Who runs Usher looks at it through a browser, Prometheus and systemd; who writes a worker does it in Python or JavaScript.
+//! Whether those take what Usher gives them is asked of themselves, so they have to be here.
 //!
 //! - Owns: which programs, and the Debian package of each.
-//! - Does not own: what is asked of them; that is the suite `outside` of the end-to-end tests.
+//! - Does not own: what is asked of them; that is the suite `outside` of the end-to-end tests, and those of the workers.
 //! - Invariant: what is there already is left alone, and only root installs anything.
 //!
 //! Read next: `servers/usher/tests/e2e/outside/mod.rs`.
@@ -24,6 +24,8 @@ const TOOLS: &[(&str, &str)] = &[
     ("chromedriver", "chromium-driver"),
     ("promtool", "prometheus"),
     ("systemd-analyze", "systemd"),
+    ("python3", "python3"),
+    ("node", "nodejs"),
 ];
 
 /// Afterwards all of them are there.
@@ -33,7 +35,7 @@ pub(super) fn provide() -> Result<()> {
     }
     let packages = missing(is_there);
     if packages.is_empty() {
-        println!("chromium, promtool and systemd-analyze are there");
+        println!("chromium, promtool, systemd-analyze, python3 and node are there");
         return Ok(());
     }
     bail!("programs are missing: run `sudo {}`, or get them otherwise", command_line(&packages))
@@ -73,8 +75,8 @@ mod tests {
     #[test]
     fn what_is_missing_is_named_by_its_package() {
         assert!(missing(|_| true).is_empty());
-        let packages = missing(|program| program == "chromium" || program == "systemd-analyze");
-        let wanted = "apt-get install --no-install-recommends chromium-driver prometheus";
+        let packages = missing(|program| !matches!(program, "chromedriver" | "promtool" | "node"));
+        let wanted = "apt-get install --no-install-recommends chromium-driver nodejs prometheus";
         assert_eq!(command_line(&packages), wanted);
         assert!(is_there("sh") && !is_there("a program of this name"));
     }
