@@ -121,7 +121,7 @@ fn streams(messages: &[Message]) {
 
 fn greetings() {
     let roles = [Role::Login, Role::Hall, Role::Room, Role::Link, Role::Trunk, Role::Workers];
-    for (number, role) in [0, 1, 2, 3, 16, 32].into_iter().zip(roles) {
+    for (number, role) in [0, 1, 2, 3, 0x10, 0x20].into_iter().zip(roles) {
         let (ticket, knowing) = match role {
             Role::Login => ("", Knowing::LoginKeys(LoginKeys::new(vec![fixed::login_key().public()]).into())),
             Role::Hall | Role::Room => (fixed::SEALED_TICKET, Knowing::Session(fixed::SESSION_KEY)),

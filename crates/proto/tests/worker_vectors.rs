@@ -86,7 +86,7 @@ fn frame(form: Form, message: &Message) -> String {
     let read = codec::decode(form, |_| true, &mut Unfinished::default(), packet);
     assert_eq!(read.as_ref(), Ok(&Some(message.clone())));
     let length = (packet.len() as u16).to_be_bytes();
-    length.iter().chain(packet).map(|byte| format!("{byte:02x}")).collect()
+    length.iter().chain(packet).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 fn vector(message: Value) -> Vector {

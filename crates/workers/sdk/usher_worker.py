@@ -174,8 +174,9 @@ class Worker:
             return
 
     def alive(self) -> None:
-        """Tells the host that a long piece of work goes on."""
-        self._host.sendall(frames(PONG, {}))
+        """Tells the host, if there is one, that a long piece of work goes on."""
+        if self._host:
+            self._host.sendall(frames(PONG, {}))
 
     def answer(self, opcode: int, fields: dict) -> bytes:
         """What is answered to a message, as frames."""

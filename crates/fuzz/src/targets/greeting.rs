@@ -33,9 +33,9 @@ static SEALS: LazyLock<Arc<Seals>> = LazyLock::new(|| {
 
 pub(super) fn run(bytes: &[u8]) {
     let Some((which, rest)) = bytes.split_first() else { return };
-    let role = match which & 48 {
+    let role = match which & 0x30 {
         0 => ROLES[usize::from(which & 3)],
-        16 => Role::Trunk,
+        0x10 => Role::Trunk,
         _ => Role::Workers,
     };
     let is_sealed = which & 4 == 0;
