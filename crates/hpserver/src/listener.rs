@@ -98,8 +98,17 @@ pub(crate) struct Listener<S: Service> {
     pub(crate) online: OnlineList,
 }
 
+/// Connections of all listeners that are not of links, counted together: the sum of their peaks is none.
+#[derive(Default)]
+struct Together {
+    connections: AtomicU64,
+    connections_peak: AtomicU64,
+}
+
 #[derive(Default)]
 pub(crate) struct Counters {
+    /// A listener of links has one of its own.
+    together: Arc<Together>,
     connections: AtomicU64,
     connections_peak: AtomicU64,
     connections_total: AtomicU64,
@@ -123,12 +132,15 @@ impl Counters {
         let entered = self.connections.fetch_update(Relaxed, Relaxed, more);
         if let Ok(before) = entered {
             self.connections_peak.fetch_max(before + 1, Relaxed);
+            let together = self.together.connections.fetch_add(1, Relaxed) + 1;
+            self.together.connections_peak.fetch_max(together, Relaxed);
         }
         entered.is_ok()
     }
 
     pub(crate) fn exit(&self) {
         self.connections.fetch_sub(1, Relaxed);
+        self.together.connections.fetch_sub(1, Relaxed);
     }
 
     /// A receive lane knows of one more.
@@ -154,10 +166,12 @@ impl<S: Service> Listener<S> {
     /// Numbers the codecs: two listeners have one codec if they hold the same `Arc`.
     pub(crate) fn list(configs: Vec<ListenerConfig<S>>) -> Vec<Self> {
         let mut listeners: Vec<Self> = Vec::with_capacity(configs.len());
+        let together = Arc::<Together>::default();
         for config in configs {
             let same = listeners.iter().find(|other| Arc::ptr_eq(&other.codec, &config.codec));
             let next = listeners.iter().map(|other| other.codec_index + 1).max().unwrap_or(0);
             let codec_index = same.map_or(next, |other| other.codec_index);
+            let together = if config.link { Arc::default() } else { Arc::clone(&together) };
             listeners.push(Self {
                 name: config.name,
                 codec: config.codec,
@@ -170,7 +184,7 @@ impl<S: Service> Listener<S> {
                 carries: config.carries,
                 tells_blocked: config.tells_blocked,
                 door: config.door,
-                counters: Counters::default(),
+                counters: Counters { together, ..Counters::default() },
                 online: OnlineList::default(),
             });
         }
@@ -185,6 +199,12 @@ impl<S: Service> Listener<S> {
             return Err(CloseReason::ConnectionsFull);
         }
         Ok(counted)
+    }
+
+    /// The most that ever were on all listeners at once, links left out.
+    pub(crate) fn connections_peak(listeners: &[Self]) -> u64 {
+        let one = listeners.iter().find(|listener| !listener.link);
+        one.map_or(0, |one| one.counters.together.connections_peak.load(Relaxed))
     }
 
     /// What is said before this layer closes a connection; nothing to a peer that has finished itself.

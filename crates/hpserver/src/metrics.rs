@@ -21,6 +21,8 @@ pub struct Metrics {
     pub send: StageMetrics,
     /// Each listener, in the order they were configured.
     pub listeners: Vec<ListenerMetrics>,
+    /// The most connections at once on all of them together, links left out.
+    pub connections_peak: u64,
     /// Publishes asked for.
     pub publishes: u64,
     /// Packets that publishes brought to members.

@@ -283,6 +283,7 @@ impl<S: Service> Remote<S> {
             logic: stage(fabric, Stage::Logic, fabric.logic.iter().map(Lane::counts)),
             send: stage(fabric, Stage::Send, fabric.send.iter().map(Lane::counts)),
             listeners: fabric.listeners.iter().map(Listener::metrics).collect(),
+            connections_peak: Listener::connections_peak(&fabric.listeners),
             publishes: totals.publishes.load(Relaxed),
             deliveries: totals.deliveries.load(Relaxed),
             hand_overs: totals.hand_overs.load(Relaxed),

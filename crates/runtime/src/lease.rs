@@ -91,11 +91,10 @@ impl Lease {
         let metrics = remote.metrics();
         let usage = process::usage();
         let players = metrics.listeners.iter().filter(|listener| !listener.link);
-        let connections = players.clone().map(|listener| listener.connections).sum::<u64>();
-        let connections_peak = players.map(|listener| listener.connections_peak).sum::<u64>();
+        let connections = players.map(|listener| listener.connections).sum::<u64>();
         let renew = Renew {
             connections: connections as u32,
-            connections_peak: connections_peak as u32,
+            connections_peak: metrics.connections_peak as u32,
             cpu_ms: usage.cpu_ms,
             rss_kib: usage.rss_kib,
             rss_kib_peak: usage.rss_kib_peak,

@@ -196,6 +196,27 @@ fn one_connection_too_many_is_told_so() {
 }
 
 #[test]
+fn the_most_at_once_is_no_sum_of_each_listeners_most() {
+    for shape in shapes() {
+        let links = ListenerConfig { link: true, ..listener(Talk::default()) };
+        let listeners = vec![listener(Talk::default()), listener(Talk::default()), links];
+        let rig = Rig::new(shape.config(1), listeners);
+        rig.client(2).echo(b"e");
+        for at in [0, 1] {
+            let mut inside = [rig.client(at), rig.client(at)];
+            for client in &mut inside {
+                client.echo(b"e");
+            }
+            drop(inside);
+            rig.wait_metrics(|metrics| metrics.listeners.iter().all(|listener| listener.connections == 0));
+        }
+        let report = rig.finish();
+        let peaks: Vec<_> = report.metrics.listeners.iter().map(|it| it.connections_peak).collect();
+        assert_eq!((&peaks[..], report.metrics.connections_peak), (&[2, 2, 1][..], 2));
+    }
+}
+
+#[test]
 fn what_cannot_work_is_refused_by_name() {
     type Change = fn(&mut usher_hpserver::Config, &mut ListenerConfig<Probe>);
     let wrong: [(&str, Change); 8] = [
