@@ -7,6 +7,7 @@
 //! Read next: `demo`.
 
 use crate::cluster::Cluster;
+use crate::journals::{self, Written};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -173,6 +174,18 @@ impl Checks {
             }
             std::thread::park_timeout(SETTLE_LOOK);
         }
+    }
+
+    /// Everything that was played is written down, once. The servers have ended.
+    pub(crate) fn journals(&mut self, cluster: &Cluster, report: &Report) {
+        let told = report.evening.hands;
+        let (holds, found) = match journals::read(cluster.folder()) {
+            Ok(Written { hands, seats }) => {
+                (hands > 0 && told <= seats, format!("{hands} hands of {seats} seats, {told} told"))
+            }
+            Err(error) => (false, format!("{error:#}")),
+        };
+        self.add("every hand that was told is written down, once, and adds up", holds, found);
     }
 
     /// Where gateways stand before halls and room servers, nobody comes there without one.

@@ -80,6 +80,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<bool> {
         checks.through_gateways(&cluster);
     }
     stop(&mut cluster, &mut checks)?;
+    checks.journals(&cluster, &report);
     if let Some(path) = &args.json {
         let json = serde_json::to_string_pretty(&report)? + "\n";
         fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))?;

@@ -10,6 +10,7 @@ mod account;
 mod checks;
 mod cluster;
 mod demo;
+mod journals;
 mod keygen;
 mod order;
 mod plan;
