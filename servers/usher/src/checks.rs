@@ -6,9 +6,10 @@
 //! Limits: the last connections and claims have [`SETTLE_MAX`] to go.
 //! Read next: `demo`.
 
+use crate::chaos::{Chaos, Kill};
 use crate::cluster::Cluster;
 use crate::journals::{self, Written};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,6 +30,7 @@ struct ClusterSeen {
     players_in_rooms: u64,
     reservations_outstanding: u64,
     servers: Vec<ServerSeen>,
+    rooms: Vec<RoomSeen>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -38,13 +40,18 @@ struct ServerSeen {
     connections_max: u64,
 }
 
+#[derive(Clone, Debug, Deserialize)]
+struct RoomSeen {
+    population: u64,
+}
+
 /// What was seen while the players played.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     /// Somebody pressed Ctrl-C.
     pub(crate) interrupted: bool,
-    /// The most players that presence ever had in rooms.
-    in_rooms_peak: u64,
+    /// The most players that presence ever had in rooms, and the most by the rooms' own counts.
+    in_rooms_peak: (u64, u64),
     /// While the rooms held everybody, login and hall held nobody.
     short_ones_closed: bool,
     /// Each server's most connections, and what it may have.
@@ -90,7 +97,9 @@ impl Watch {
     /// One look at the cluster, on which `players` are expected.
     pub(crate) fn look(&mut self, cluster: &Cluster, players: u64) {
         let Some(seen) = cluster_seen(cluster) else { return };
-        self.in_rooms_peak = self.in_rooms_peak.max(seen.players_in_rooms);
+        let (by_presence, by_rooms) = &mut self.in_rooms_peak;
+        *by_presence = seen.players_in_rooms.max(*by_presence);
+        *by_rooms = seen.rooms.iter().map(|room| room.population).sum::<u64>().max(*by_rooms);
         for server in seen.servers {
             let peak = self.connections.entry(server.name).or_default();
             *peak = (peak.0.max(server.connections_peak), server.connections_max);
@@ -99,11 +108,23 @@ impl Watch {
             self.short_ones_closed = short_connections(cluster) == Some(0);
         }
     }
+
+    /// Whether so many were in rooms at once.
+    pub(crate) fn has_seen(&self, players: u64) -> bool {
+        self.in_rooms_peak.0 >= players
+    }
+
+    /// What was seen of the players so far does not count; of connections it does.
+    pub(crate) fn begin_anew(&mut self) {
+        (self.in_rooms_peak, self.short_ones_closed) = ((0, 0), false);
+    }
 }
 
 /// The checks and how they came out.
+#[derive(Serialize)]
 pub(crate) struct Checks(Vec<Check>);
 
+#[derive(Serialize)]
 struct Check {
     what: &'static str,
     holds: bool,
@@ -138,8 +159,11 @@ impl Checks {
         );
         checks.add(
             "presence equalled the seated",
-            watch.in_rooms_peak == report.seated,
-            format!("{} in rooms at the peak", watch.in_rooms_peak),
+            watch.in_rooms_peak == (report.seated, report.seated),
+            format!(
+                "{} in rooms at the peak, {} by the rooms' word",
+                watch.in_rooms_peak.0, watch.in_rooms_peak.1
+            ),
         );
         checks.add(
             "no server went over its connections_max",
@@ -176,6 +200,15 @@ impl Checks {
         }
     }
 
+    /// Whoever was killed was back, and then everybody had peace.
+    pub(crate) fn chaos(&mut self, chaos: Option<&Chaos>) {
+        let kills = chaos.map_or(&[][..], Chaos::kills);
+        let holds = !kills.is_empty() && chaos.is_some_and(Chaos::is_over);
+        let slowest = kills.iter().filter_map(Kill::whole_s).fold(0.0, f64::max);
+        let found = format!("{} killed, whole {slowest:.1} s after the start at the latest", kills.len());
+        self.add("whoever was killed came back", holds, found);
+    }
+
     /// Everything that was played is written down, once. The servers have ended.
     pub(crate) fn journals(&mut self, cluster: &Cluster, report: &Report) {
         let told = report.evening.hands;
@@ -188,13 +221,16 @@ impl Checks {
         self.add("every hand that was told is written down, once, and adds up", holds, found);
     }
 
-    /// Where gateways stand before halls and room servers, nobody comes there without one.
-    pub(crate) fn through_gateways(&mut self, cluster: &Cluster) {
+    /// Where gateways stand before halls and room servers, nobody comes there without one; but where something is killed,
+    /// a server's own address is given out until a gateway stands before it again.
+    pub(crate) fn through_gateways(&mut self, cluster: &Cluster, is_chaos: bool) {
         let ways = ways_in(cluster);
-        let holds = matches!(ways, Some((0, carried)) if carried > 0);
+        let holds = ways.is_some_and(|(alone, carried)| carried > 0 && (alone == 0 || is_chaos));
         let found =
             ways.map_or("not seen".into(), |(alone, carried)| format!("{carried} did, {alone} did not"));
-        self.add("everybody came through a gateway", holds, found);
+        let what =
+            if is_chaos { "players came through gateways" } else { "everybody came through a gateway" };
+        self.add(what, holds, found);
     }
 
     /// The pools of a server that has stopped.

@@ -3,15 +3,17 @@
 //! Why: every port is 0 and every limit follows from the two numbers, so that the demo runs anywhere and its
 //! redirects happen by arithmetic.
 //! Owns: the folder of configs, and the accounts of the players. Invariants: all players start at login-1 and hall-1,
-//! which serve [`FIRST_SHARE`] of the rate; the seconds take everybody; there are seats for a fifth more than come.
-//! Everybody is on loopback, which is exempt from limits by address.
+//! which serve [`FIRST_SHARE`] of the rate; the seconds take everybody; there are seats for a fifth more than come; a
+//! server that is started again is where it was. Everybody is on loopback, which is exempt from limits by address.
 //! Read next: `demo`.
 
 use crate::account::test_players;
 use crate::process::ServerProcess;
 use anyhow::Context;
 use serde_json::Value;
+use std::fmt::Display;
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use usher_client_sim::admin;
 use usher_runtime::config::Kind;
@@ -33,6 +35,7 @@ const KEYS: &str = "players.keys";
 /// A running cluster.
 pub(crate) struct Cluster {
     folder: PathBuf,
+    host: Ipv4Addr,
     /// The manager first, then in the order they were started.
     pub(crate) servers: Vec<ServerProcess>,
     pub(crate) has_gateways: bool,
@@ -40,12 +43,12 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Makes an account for each player, then starts one manager, two logins, two halls and as many room servers
-    /// as the players need; and two gateways before halls and rooms, if there are to be any.
-    pub(crate) fn start(players: u32, rate: f64, has_gateways: bool) -> anyhow::Result<Self> {
+    /// as the players need; and two gateways before halls and rooms, if there are to be any. All listen on `host`.
+    pub(crate) fn start(host: Ipv4Addr, players: u32, rate: f64, has_gateways: bool) -> anyhow::Result<Self> {
         let folder = std::env::temp_dir().join(format!("usher-demo-{}", std::process::id()));
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let mut cluster = Self { folder, servers: Vec::new(), has_gateways };
-        let inner = if has_gateways { "[inner]\nlisten = \"127.0.0.1:0\"\n" } else { "" };
+        let mut cluster = Self { folder, host, servers: Vec::new(), has_gateways };
+        let inner = if has_gateways { format!("[inner]\nlisten = \"{host}:0\"\n") } else { String::new() };
         let mut accounts = Database::open_or_create(&cluster.folder.join(ACCOUNTS), ITERATIONS_MIN)?;
         test_players::make(&mut accounts, players, &cluster.keys(), &mut |_| Ok(()))?;
         cluster.add(Kind::Manager, "manager", "", "[manager]\nhalls_order = \"name\"\n")?;
@@ -56,10 +59,10 @@ impl Cluster {
         };
         let rooms = Rooms::for_players(players);
         for server in 1..=rooms.servers {
-            cluster.add(Kind::Room, &format!("room-{server}"), &manager, &(rooms.sections(rate) + inner))?;
+            cluster.add(Kind::Room, &format!("room-{server}"), &manager, &(rooms.sections(rate) + &inner))?;
         }
         for (number, share) in [(1, FIRST_SHARE), (2, 2.0)] {
-            cluster.add(Kind::Hall, &format!("hall-{number}"), &manager, &(per_second(share) + inner))?;
+            cluster.add(Kind::Hall, &format!("hall-{number}"), &manager, &(per_second(share) + &inner))?;
         }
         for number in (1..=GATEWAYS).filter(|_| has_gateways) {
             cluster.add(Kind::Gateway, &format!("gateway-{number}"), &manager, &gateway_sections(players))?;
@@ -73,26 +76,46 @@ impl Cluster {
 
     fn add(&mut self, kind: Kind, name: &str, manager: &str, sections: &str) -> anyhow::Result<()> {
         let path = self.folder.join(format!("{name}.toml"));
-        let text = format!(
-            "kind = \"{}\"\n[server]\nname = \"{name}\"\nlisten = \"127.0.0.1:0\"\n[cluster]\nname = \"demo\"\n\
-             key_file = \"cluster.key\"\ncreate_key = true\n{manager}[addresses]\nexempt = [\"127.0.0.0/8\"]\n[log]\nlevel = \"warn\"\n\
-             {sections}",
-            kind.as_str()
-        );
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        self.servers.push(ServerProcess::start(kind, &path)?);
+        let config = |listen: &dyn Display, admin: SocketAddr| {
+            format!(
+                "kind = \"{}\"\n[server]\nname = \"{name}\"\nlisten = \"{listen}\"\nadmin = \"{admin}\"\n\
+                 [cluster]\nname = \"demo\"\nkey_file = \"cluster.key\"\ncreate_key = true\n{manager}\
+                 [addresses]\nexempt = [\"127.0.0.0/8\"]\n[log]\nlevel = \"warn\"\n{sections}",
+                kind.as_str()
+            )
+        };
+        let write =
+            |text: String| fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()));
+        let any = SocketAddr::from((self.host, 0));
+        write(config(&any, any))?;
+        let server = ServerProcess::start(kind, &path)?;
+        write(config(&server.ready.address, server.ready.admin))?; // for the next start
+        self.servers.push(server);
         Ok(())
     }
 
-    /// Whether clients are sent to each hall and room server by a gateway, where there are any.
-    pub(crate) fn is_placed(&self) -> bool {
-        let placed = |server: &Value| !server["through"].is_null();
-        let behind = |server: &Value| ["hall", "room"].iter().any(|kind| server["kind"] == **kind);
-        let view = || -> Option<Value> {
-            serde_json::from_str(&admin::get(self.servers[0].ready.admin, "/api/cluster").ok()?).ok()
+    /// Whether every server is ready and the manager sees it up; and whether clients are sent to halls and room
+    /// servers by gateways, where there are any.
+    pub(crate) fn is_whole(&self) -> bool {
+        let is_ready = |server: &ServerProcess| admin::get(server.ready.admin, "/readyz").is_ok();
+        self.servers.iter().all(is_ready) && self.view().is_some_and(|view| self.is_up_in(&view))
+    }
+
+    fn view(&self) -> Option<Value> {
+        serde_json::from_str(&admin::get(self.servers[0].ready.admin, "/api/cluster").ok()?).ok()
+    }
+
+    fn is_up_in(&self, view: &Value) -> bool {
+        let Some(seen) = view["servers"].as_array() else { return false };
+        let is_up = |server: &ServerProcess| {
+            seen.iter().any(|it| it["name"] == *server.ready.name && it["state"] == "up")
         };
-        let all = |view: Value| Some(view["servers"].as_array()?.iter().filter(|it| behind(it)).all(placed));
-        !self.has_gateways || view().and_then(all).unwrap_or(false)
+        let is_placed = |server: &Value| {
+            let behind = ["hall", "room"].iter().any(|kind| server["kind"] == **kind);
+            !behind || !server["through"].is_null()
+        };
+        // A manager does not list itself.
+        self.servers[1..].iter().all(is_up) && (!self.has_gateways || seen.iter().all(is_placed))
     }
 
     /// The servers of a kind.

@@ -6,19 +6,22 @@
 //! Limits: a server has [`STOP_MAX`] to stop, the cluster [`LINKED_MAX`] to find its manager.
 //! Read next: `cluster`, `checks`.
 
+use crate::chaos::{CALM, Chaos, Kill};
 use crate::checks::{Checks, Watch};
 use crate::cluster::Cluster;
 use crate::process::{own_command, signal};
 use anyhow::{Context, bail};
 use clap::Args;
 use rustix::process::Signal;
+use serde::Serialize;
 use std::ffi::OsStr;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
-use usher_client_sim::{Report, admin};
+use usher_client_sim::Report;
 use usher_runtime::config::{Kind, LogSection};
 use usher_runtime::signals::{self, StopRequested};
 use usher_runtime::{clock, logs, process, say};
@@ -38,6 +41,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
     usher demo                                       # 5,000 players, 1,000 arriving a second\n  \
     usher demo --players 500 --rate 100 --seconds 3  # on a small machine\n  \
     usher demo --gateway                             # everybody through two gateways\n  \
+    usher demo --players 500 --chaos 7 --seconds 60  # a minute in which servers are killed\n  \
     usher demo --json demo.json --html demo.html     # and keep the report\n\n\
     Exit codes: 0 everything was as it should be, 1 something was not, 2 bad usage.")]
 pub(crate) struct DemoArgs {
@@ -59,6 +63,10 @@ pub(crate) struct DemoArgs {
     /// Put two gateways before the halls and the room servers
     #[arg(long)]
     gateway: bool,
+    /// Kill one server after the other by its pid while they play, in an order drawn from this number, and start it
+    /// again; afterwards they play 20 seconds more
+    #[arg(long, value_name = "SEED")]
+    chaos: Option<u64>,
     /// All chance of the players comes from here
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -69,25 +77,52 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<bool> {
     logs::init(&LogSection { level: "warn".into(), json: false });
     process::raise_file_limit();
     let stops = signals::listen().context("cannot listen for signals")?;
-    let mut cluster = Cluster::start(args.players, f64::from(args.rate), args.gateway)?;
+    let mut cluster = Cluster::start(args.host(), args.players, f64::from(args.rate), args.gateway)?;
     introduce(args, &cluster);
     wait_until_linked(&cluster, &stops)?;
     let mut watch = Watch::default();
-    let report = play(args, &cluster, &mut watch, &stops)?;
+    let (report, chaos) = play(args, &mut cluster, &mut watch, &stops)?;
     let mut checks = Checks::of(&report, &watch);
+    if args.chaos.is_some() {
+        checks.chaos(chaos.as_ref());
+    }
     checks.after_the_last_left(&cluster);
     if args.gateway {
-        checks.through_gateways(&cluster);
+        checks.through_gateways(&cluster, args.chaos.is_some());
     }
     stop(&mut cluster, &mut checks)?;
     checks.journals(&cluster, &report);
     if let Some(path) = &args.json {
-        let json = serde_json::to_string_pretty(&report)? + "\n";
+        let kills = chaos.as_ref().map(Chaos::kills);
+        let json = serde_json::to_string_pretty(&Told { report: &report, checks: &checks, kills })? + "\n";
         fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))?;
     }
     say!("{}\n{checks}", report.table());
     say!("{}", if checks.all_hold() { CLOSING_WORDS } else { "\n  Not everything was as it should be.\n" });
     Ok(checks.all_hold())
+}
+
+/// What is written down: the report of the players, and what only the demo knows.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    checks: &'a Checks,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kills: Option<&'a [Kill]>,
+}
+
+impl DemoArgs {
+    /// Where everything listens. A port of a server that is away may be taken for the near end of somebody's connection,
+    /// so under chaos servers have an address that no connection begins at: those to it begin at 127.0.0.1.
+    fn host(&self) -> Ipv4Addr {
+        if self.chaos.is_some() { Ipv4Addr::new(127, 0, 0, 2) } else { Ipv4Addr::LOCALHOST }
+    }
+
+    /// How long players play: under chaos, and then in peace.
+    fn play_s(&self) -> u64 {
+        self.seconds + self.chaos.map_or(0, |_| CALM.as_secs())
+    }
 }
 
 const CLOSING_WORDS: &str = "
@@ -107,8 +142,7 @@ fn introduce(args: &DemoArgs, cluster: &Cluster) {
 
 fn wait_until_linked(cluster: &Cluster, stops: &Receiver<StopRequested>) -> anyhow::Result<()> {
     let deadline = clock::instant() + LINKED_MAX;
-    let is_ready = |address| admin::get(address, "/readyz").is_ok();
-    while !cluster.servers.iter().all(|server| is_ready(server.ready.admin)) || !cluster.is_placed() {
+    while !cluster.is_whole() {
         if clock::instant() > deadline {
             bail!("not every server found its manager, or its gateway, within {LINKED_MAX:?}");
         }
@@ -124,12 +158,13 @@ fn wait_until_linked(cluster: &Cluster, stops: &Receiver<StopRequested>) -> anyh
 
 fn play(
     args: &DemoArgs,
-    cluster: &Cluster,
+    cluster: &mut Cluster,
     watch: &mut Watch,
     stops: &Receiver<StopRequested>,
-) -> anyhow::Result<Report> {
+) -> anyhow::Result<(Report, Option<Chaos>)> {
     let json = cluster.folder().join("report.json");
     let mut players = start_players(args, cluster, &json)?;
+    let mut chaos = None;
     let ended = loop {
         match stops.recv_timeout(LOOK_EVERY) {
             Ok(StopRequested) => {
@@ -139,13 +174,39 @@ fn play(
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
         }
         watch.look(cluster, u64::from(args.players));
+        if let (Some(seed), false) = (args.chaos, watch.interrupted) {
+            disturb(&mut chaos, seed, args, (cluster, watch))?;
+        }
         if let Some(status) = players.try_wait()? {
             break status;
         }
     };
     let text =
         fs::read_to_string(&json).with_context(|| format!("the players ended without a report: {ended}"))?;
-    Ok(serde_json::from_str(&text)?)
+    Ok((serde_json::from_str(&text)?, chaos))
+}
+
+/// Kills, from when everybody plays; once that is over, what is seen counts anew.
+fn disturb(
+    chaos: &mut Option<Chaos>,
+    seed: u64,
+    args: &DemoArgs,
+    (cluster, watch): (&mut Cluster, &mut Watch),
+) -> anyhow::Result<()> {
+    match chaos {
+        Some(chaos) if chaos.is_over() => {}
+        Some(chaos) => {
+            chaos.step(cluster)?;
+            if chaos.is_over() {
+                watch.begin_anew();
+            }
+        }
+        None if watch.has_seen(u64::from(args.players)) => {
+            *chaos = Some(Chaos::begin(seed, Duration::from_secs(args.seconds), cluster));
+        }
+        None => {}
+    }
+    Ok(())
 }
 
 fn start_players(args: &DemoArgs, cluster: &Cluster, json: &Path) -> anyhow::Result<Child> {
@@ -153,7 +214,7 @@ fn start_players(args: &DemoArgs, cluster: &Cluster, json: &Path) -> anyhow::Res
     own_command()?
         .args(["client-sim", "--quiet", "--die-with-parent", "--play", "gomoku"])
         .args(["--players", &args.players.to_string(), "--rate", &args.rate.to_string()])
-        .args(["--seconds", &args.seconds.to_string(), "--seed", &args.seed.to_string()])
+        .args(["--seconds", &args.play_s().to_string(), "--seed", &args.seed.to_string()])
         .args(["--admin", &cluster.servers[0].ready.admin.to_string()])
         .arg("--accounts")
         .arg(cluster.keys())

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod chaos;
 mod checks;
 mod cluster;
 mod demo;

@@ -1,4 +1,4 @@
-//! A server as a child process: started, known by its two lines, stopped.
+//! A server as a child process: started, known by its two lines, stopped; or killed, and started again.
 //!
 //! Why: the demo and `usher up` run real processes of this same executable, as an operator would.
 //! Owns: the child, its ready line, its last line. Invariants: a child dies with this process.
@@ -11,10 +11,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
@@ -44,6 +45,7 @@ pub(crate) struct ServerProcess {
     pub(crate) kind: Kind,
     /// What it said when it was ready.
     pub(crate) ready: Ready,
+    config: PathBuf,
     child: Child,
     lines: Receiver<String>,
 }
@@ -75,7 +77,18 @@ impl ServerProcess {
             bail!("{} did not start: {}", config.display(), child.wait()?);
         };
         let ready = serde_json::from_str(&line).with_context(|| format!("{}: `{line}`", config.display()))?;
-        Ok(Self { kind, ready, child, lines })
+        Ok(Self { kind, ready, config: config.into(), child, lines })
+    }
+
+    /// Starts it again by its config, after it was killed.
+    pub(crate) fn start_again(&mut self) -> anyhow::Result<()> {
+        *self = Self::start(self.kind, &self.config)?;
+        Ok(())
+    }
+
+    /// The number of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Asks it to stop: drains first.
@@ -83,9 +96,10 @@ impl ServerProcess {
         signal(&self.child, Signal::TERM);
     }
 
-    /// Ends it at once.
+    /// Ends it at once, without a word.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill(); // it may have ended by itself
+        let _ = self.child.wait(); // and may have been waited for
     }
 
     /// How it ended, if it has.
@@ -126,5 +140,50 @@ fn pass_on(stdout: ChildStdout, lines: &Sender<String>) {
         if lines.send(line).is_err() {
             return;
         }
+    }
+}
+
+/// Ends a process at once that is no child of this one.
+pub(crate) fn kill(pid: u32) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(pid, Signal::KILL); // it may have ended by itself
+    }
+}
+
+/// The children of a process, in the order of their numbers.
+pub(crate) fn children(parent: u32) -> Vec<u32> {
+    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let mut children: Vec<u32> = pids.filter(|pid| parent_of(*pid) == Some(parent)).collect();
+    children.sort_unstable();
+    children
+}
+
+/// Whether there is such a process, and it has not ended.
+pub(crate) fn is_running(pid: u32) -> bool {
+    parent_of(pid).is_some()
+}
+
+/// Whose child a process is that has not ended: `proc_pid_stat(5)`, after the name, which may hold blanks.
+fn parent_of(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit(')').next()?.split_whitespace();
+    let has_ended = matches!(fields.next()?, "Z" | "X");
+    fields.next()?.parse().ok().filter(|_| !has_ended)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_is_its_parents_until_it_is_killed() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let (own, pid) = (std::process::id(), child.id());
+        assert!(children(own).contains(&pid) && is_running(pid));
+        assert!(children(pid).is_empty());
+        kill(pid);
+        child.wait().unwrap();
+        assert!(!children(own).contains(&pid) && !is_running(pid));
     }
 }
