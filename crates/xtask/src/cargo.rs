@@ -8,7 +8,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
@@ -50,6 +51,27 @@ pub(crate) fn succeed(command: &mut Command) -> Result<()> {
     }
     Ok(())
 }
+
+/// As `succeed`, but it is killed if it does not end in time.
+pub(crate) fn succeed_within(command: &mut Command, deadline: Duration) -> Result<()> {
+    let mut child = command.spawn().with_context(|| format!("starting {command:?}"))?;
+    let started = now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            ensure!(status.success(), "{command:?}: {status}");
+            return Ok(());
+        }
+        if started.elapsed() > deadline {
+            child.kill()?;
+            child.wait()?;
+            bail!("{command:?} did not end within {} s", deadline.as_secs());
+        }
+        thread::sleep(POLL_INTERVAL);
+    }
+}
+
+/// How often a program that has a deadline is looked at.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The target this machine's compiler builds for by itself.
 pub(crate) fn host() -> Result<String> {

@@ -4,7 +4,7 @@
 //! - Does not own: the judgement; each step runs a tool, or the binaries as a user would.
 //! - Invariants: the last line says how many steps of the list passed, so a partial run never looks whole; a
 //!   failure names its step.
-//! - Limit: the demo has a deadline, as it alone could wait for ever.
+//! - Limit: the demo has a deadline, as it alone could wait for ever; so has `chaos`, which is one.
 //!
 //! Read next: `ci/demo.rs`, `ci/follow.rs`, `ci/tools.rs`.
 
@@ -20,6 +20,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 
 use crate::cargo::{Workspace, now, succeed};
+use crate::chaos;
 use crate::tidy;
 
 #[derive(Args)]
@@ -54,6 +55,7 @@ const STEPS: &[Step] = &[
     Step { name: "outside", what: "a browser, Prometheus and systemd take what we give them", run: outside },
     Step { name: "build", what: "the binaries, as they are released", run: build },
     Step { name: "demo", what: "the real binaries seat a thousand players", run: demo::run },
+    Step { name: "chaos", what: "servers are killed, and nobody is harmed", run: chaos::smoke },
     Step { name: "sim", what: "the machines in virtual time, with a crash", run: sim },
 ];
 
@@ -145,8 +147,8 @@ mod tests {
 
     #[test]
     fn a_partial_run_does_not_look_whole() {
-        assert_eq!(verdict(STEPS.len()), "ci: all 12 steps passed");
-        assert_eq!(verdict(1), "ci: 1 of 12 steps were run and passed; the others were not run");
+        assert_eq!(verdict(STEPS.len()), "ci: all 13 steps passed");
+        assert_eq!(verdict(1), "ci: 1 of 13 steps were run and passed; the others were not run");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! What a submission must pass is a program here and not a script of some service, so that it runs the same
 //! on every desk.
 //!
-//! - Owns: `ci`, the whole check, `tidy`, the rules no compiler knows, `tsan`, `fuzz`, and the ways to the
+//! - Owns: `ci`, the whole check, `tidy`, the rules no compiler knows, `tsan`, `fuzz`, `chaos`, and the ways to the
 //!   benches and the simulator.
 //! - Does not own: what the checks check; tests live with what they test, and measuring is `crates/bench`.
 //! - Invariant: nothing depends on this crate.
@@ -13,6 +13,7 @@
 
 mod bench;
 mod cargo;
+mod chaos;
 mod ci;
 mod fuzz;
 mod sim;
@@ -47,6 +48,8 @@ enum Command {
     Tsan(tsan::Options),
     /// Run the machines in virtual time with faults, seed after seed, until one fails.
     Sim(sim::Options),
+    /// Kill the demo's servers by their pids while everybody plays, seed after seed, and see that nobody is harmed.
+    Chaos(chaos::Options),
     /// Feed what takes strangers' bytes with what reaches new code. 0: nothing was found, 1: something, 2: bad usage.
     Fuzz(fuzz::Options),
 }
@@ -69,6 +72,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         Command::Bench(options) => bench::run(&workspace, options),
         Command::Tsan(options) => tsan::run(&workspace, options),
         Command::Sim(options) => sim::run(&workspace, options),
+        Command::Chaos(options) => chaos::run(&workspace, options),
         Command::Fuzz(options) => fuzz::run(&workspace, options),
     }
 }

@@ -10,20 +10,17 @@
 //! Read next: the report's contract, in `docs/architecture.md`.
 
 use std::path::Path;
-use std::process::{Child, Command};
-use std::thread;
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-use super::now;
-use crate::cargo::Workspace;
+use crate::cargo::{Workspace, succeed_within};
 
 const PLAYERS: u64 = 1_000;
 const PLAYERS_BEHIND_GATEWAYS: u64 = 300;
 const DEADLINE: Duration = Duration::from_secs(180);
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 pub(super) fn run(workspace: &Workspace) -> Result<()> {
     demo(workspace, PLAYERS, &[])?;
@@ -40,8 +37,7 @@ fn demo(workspace: &Workspace, players: u64, more: &[&str]) -> Result<()> {
         .arg(&report)
         .args(more)
         .current_dir(&workspace.root);
-    let child = command.spawn().with_context(|| format!("starting {}", usher.display()))?;
-    finish(child)?;
+    succeed_within(&mut command, DEADLINE)?;
     let text = std::fs::read_to_string(&report).with_context(|| format!("reading {}", report.display()))?;
     judge(&text, players)
 }
@@ -53,22 +49,6 @@ fn remove_if_there(path: &Path) -> Result<()> {
             Err(error).with_context(|| format!("removing {}", path.display()))
         }
         _ => Ok(()),
-    }
-}
-
-fn finish(mut child: Child) -> Result<()> {
-    let started = now();
-    loop {
-        if let Some(status) = child.try_wait()? {
-            ensure!(status.success(), "usher demo: {status}");
-            return Ok(());
-        }
-        if started.elapsed() > DEADLINE {
-            child.kill()?;
-            child.wait()?;
-            bail!("usher demo did not end within {} s", DEADLINE.as_secs());
-        }
-        thread::sleep(POLL_INTERVAL);
     }
 }
 
