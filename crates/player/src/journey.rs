@@ -1,11 +1,11 @@
 //! A player's steps from login to its seat and out again, and what it does when a server says no.
 //!
 //! Why: this is the client's half of redirection; written once, followed by every simulated client.
-//! The way: login -> hall -> room -> seat -> (play) -> stand -> leave. Redirected: there, with the
-//! reservation; no answer there: the next address of the list it had before, without it. Busy: again after the
-//! wait; so is a login that names no hall. Room full: another of that server on the same connection, then the
-//! hall. Shown out by a room server that is being emptied: to the room that it names, with the reservation. Connection lost while seated: the same server again, for the seat that is kept there; if it does not
-//! answer, the hall, for that seat or any other.
+//! The way: login -> hall -> room -> seat -> (play) -> stand -> leave. Redirected: there, with the reservation; no answer
+//! there: the next address of the list it had before, without it; none of the halls answers: a new login, once. Busy: again
+//! after the wait; so is a login that names no hall. Room full: another of that server on the same connection, then the hall.
+//! Shown out by a room server that is being emptied: to the room that it names, with the reservation. Connection lost while
+//! seated: the same server again, for the seat that is kept there; if it does not answer, the hall, for that seat or any other.
 //! Limits: `rules.rs`; beyond them the player fails, with the reason.
 //! Read next: `play.rs`, `evening.rs` (which also leads out).
 
@@ -145,7 +145,11 @@ impl Player {
             return self.avoid_server(turn);
         }
         if !self.may_try_again(turn, kind) {
-            return self.fail(turn, unreachable(kind));
+            return match kind {
+                // Halls move, and gateways before them; a login names those that there are now.
+                ServerKind::Hall => self.log_in_again(turn, unreachable(kind)),
+                _ => self.fail(turn, unreachable(kind)),
+            };
         }
         self.list_at = self.list_at.wrapping_add(1);
         self.wait(turn, NEXT_ADDRESS_WAIT, Next::Try(kind));
@@ -172,7 +176,7 @@ impl Player {
     fn on_closing<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, kind: ServerKind, reason: CloseReason) {
         match reason {
             CloseReason::NoTicket | CloseReason::TicketExpired | CloseReason::TicketInvalid => {
-                self.log_in_again(turn, reason);
+                self.log_in_again(turn, reason.as_str());
             }
             CloseReason::HandshakeFailed if kind == ServerKind::Login => self.not_proven(turn, reason),
             CloseReason::Finished
@@ -215,9 +219,9 @@ impl Player {
         }
     }
 
-    fn log_in_again<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, reason: CloseReason) {
+    fn log_in_again<L: Ledger>(&mut self, turn: &mut Turn<'_, L>, reason: &'static str) {
         if self.logged_in_again {
-            return self.fail(turn, reason.as_str());
+            return self.fail(turn, reason);
         }
         self.logged_in_again = true;
         self.visit(turn, ServerKind::Login);

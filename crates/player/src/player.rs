@@ -94,7 +94,7 @@ pub(crate) struct Player {
     pub(crate) busies: u8,
     /// Returns to the hall since the last seat.
     pub(crate) returns: u8,
-    /// A ticket was refused since the last seat, and it logged in again.
+    /// It has logged in again since the last seat: its ticket was refused, or no hall answered.
     pub(crate) logged_in_again: bool,
     /// Its time to leave came while it could not.
     pub(crate) going: bool,

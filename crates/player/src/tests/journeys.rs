@@ -3,6 +3,7 @@
 //! Read next: `playing.rs`.
 
 use super::*;
+use crate::rules::REDIRECTS_MAX;
 use usher_proto::ServerKind;
 
 #[test]
@@ -208,6 +209,22 @@ fn a_refused_ticket_is_got_anew_once() {
         stage.refuse(&dial, closing(reason));
         assert_eq!(stage.failure(), Some(reason.as_str()));
     }
+}
+
+#[test]
+fn who_finds_no_hall_is_named_others_by_a_new_login_once() {
+    let mut stage = Stage::new(one_player(Play::Idle));
+    for _ in 0..2 {
+        let dial = stage.dial_to("login-1");
+        stage.login_at(&dial);
+        for _ in 0..=REDIRECTS_MAX + 2 {
+            assert_eq!(stage.failure(), None);
+            let dial = stage.dial();
+            assert!(dial.address.0.starts_with("hall-"), "{}", dial.address.0);
+            stage.miss(&dial);
+        }
+    }
+    assert_eq!(stage.failure(), Some("hall_unreachable"));
 }
 
 #[test]
