@@ -62,16 +62,17 @@ enum Victim {
 
 impl Sort {
     fn victims(self, cluster: &Cluster) -> Vec<Victim> {
-        let servers = cluster.servers.iter().enumerate();
+        let of_kind =
+            |kind| cluster.servers.iter().enumerate().filter(move |(_, server)| server.kind == kind);
         match self {
-            Self::Servers(kind) => {
-                servers.filter(|(_, server)| server.kind == kind).map(|(at, _)| Victim::Server(at)).collect()
+            Self::Servers(kind) => of_kind(kind).map(|(at, _)| Victim::Server(at)).collect(),
+            Self::Workers => {
+                let workers = of_kind(Kind::Room).map(|(room, server)| (room, children(server.pid())));
+                let victims = |(room, pids): (usize, Vec<u32>)| {
+                    pids.into_iter().map(move |pid| Victim::Worker { room, pid })
+                };
+                workers.flat_map(victims).collect()
             }
-            Self::Workers => servers
-                .flat_map(|(room, server)| {
-                    children(server.pid()).into_iter().map(move |pid| Victim::Worker { room, pid })
-                })
-                .collect(),
         }
     }
 }
@@ -197,7 +198,7 @@ impl Chaos {
     fn is_whole(&self, cluster: &Cluster) -> bool {
         let pids = cluster.servers.iter().map(ServerProcess::pid);
         !self.orphans.iter().any(|&pid| is_running(pid))
-            && pids.zip(&self.children).all(|(pid, &count)| children(pid).len() == count)
+            && pids.zip(&self.children).all(|(pid, &count)| count == 0 || children(pid).len() == count)
             && cluster.is_whole()
     }
 }
