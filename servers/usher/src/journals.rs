@@ -22,13 +22,14 @@ pub(crate) struct Written {
     pub(crate) seats: u64,
 }
 
-/// Reads every journal of a folder. An error names what is wrong with one.
+/// Reads every `hands-NAME.jsonl` of a folder. An error names what is wrong with one.
 pub(crate) fn read(folder: &Path) -> anyhow::Result<Written> {
     let mut written = Written::default();
     for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "jsonl") {
-            read_one(&path, &mut written)?;
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with("hands-") && name.ends_with(".jsonl")) {
+            read_one(&entry.path(), &mut written)?;
         }
     }
     Ok(written)
@@ -91,6 +92,7 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("hands-room.jsonl");
         let journal = Journal::open(&path).unwrap();
+        fs::write(folder.join("other.jsonl"), "no hand\n").unwrap();
         let (told, are_told) = channel();
         for record in recorded {
             let told = told.clone();
