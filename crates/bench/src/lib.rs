@@ -55,6 +55,7 @@ mod station;
 pub mod storm;
 mod table;
 mod traffic;
+pub mod workers;
 
 pub use crate::child::Child;
 pub use crate::slice::Slice;

@@ -211,6 +211,11 @@ impl Programs {
         Ok(Self { folder })
     }
 
+    /// A program of this crate.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     pub(crate) fn load(&self) -> PathBuf {
         self.folder.join("load")
     }

@@ -18,7 +18,7 @@ use crate::cargo::{Workspace, succeed};
 #[derive(Args)]
 pub(crate) struct Options {
     /// What to run, and its options: `echo`, `broadcast`, `gateway`, `instructions`, `layer1`, `layer2`,
-    /// `manager`, `push`, `buffers`.
+    /// `manager`, `push`, `buffers`, `workers`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<OsString>,
 }

@@ -8,7 +8,8 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use usher_bench::{broadcast, buffers, echo, gateway, instructions, layer1, layer2, manager, push};
+use usher_bench::{broadcast, buffers, echo, gateway, instructions, layer1, layer2, manager, push, workers};
+use usher_runtime::leash;
 
 /// Measures the stations side by side with their peers.
 #[derive(Parser)]
@@ -29,9 +30,13 @@ enum Bench {
     Manager(manager::Options),
     Push(push::Options),
     Buffers(buffers::Options),
+    Workers(workers::Options),
 }
 
 fn main() -> ExitCode {
+    if let Some(ended) = leash::obey() {
+        return ended;
+    }
     let result = match &Arguments::parse().bench {
         Bench::Echo(options) => echo::run(options),
         Bench::Instructions(options) => instructions::run(options),
@@ -42,6 +47,7 @@ fn main() -> ExitCode {
         Bench::Manager(options) => manager::run(options),
         Bench::Push(options) => push::run(options),
         Bench::Buffers(options) => buffers::run(options),
+        Bench::Workers(options) => workers::run(options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
