@@ -9,6 +9,7 @@
 
 use crate::account::test_players;
 use crate::process::ServerProcess;
+use crate::worker_games;
 use anyhow::Context;
 use serde_json::Value;
 use std::fmt::Display;
@@ -32,6 +33,20 @@ const ROOM_SERVER_PLAYERS: u32 = 16_000;
 const ACCOUNTS: &str = "accounts.db";
 const KEYS: &str = "players.keys";
 
+/// What a cluster is made for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// Where all listen.
+    pub(crate) host: Ipv4Addr,
+    pub(crate) players: u32,
+    /// Arrivals a second.
+    pub(crate) rate: f64,
+    /// Two gateways before halls and rooms.
+    pub(crate) gateways: bool,
+    /// Games in workers beside the built-in one.
+    pub(crate) workers: bool,
+}
+
 /// A running cluster.
 pub(crate) struct Cluster {
     folder: PathBuf,
@@ -43,8 +58,9 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Makes an account for each player, then starts one manager, two logins, two halls and as many room servers
-    /// as the players need; and two gateways before halls and rooms, if there are to be any. All listen on `host`.
-    pub(crate) fn start(host: Ipv4Addr, players: u32, rate: f64, has_gateways: bool) -> anyhow::Result<Self> {
+    /// as the players need; and gateways and workers, if there are to be any.
+    pub(crate) fn start(wanted: Wanted) -> anyhow::Result<Self> {
+        let Wanted { host, players, rate, gateways: has_gateways, workers } = wanted;
         let folder = std::env::temp_dir().join(format!("usher-demo-{}", std::process::id()));
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let mut cluster = Self { folder, host, servers: Vec::new(), has_gateways };
@@ -57,9 +73,17 @@ impl Cluster {
             let limit = (rate * share).ceil().max(1.0);
             format!("[limits]\nserve_max = 4000\nserve_per_second_max = {limit}\n")
         };
-        let rooms = Rooms::for_players(players);
+        if workers {
+            worker_games::write(&cluster.folder)?;
+        }
+        let rooms = Rooms { has_workers: workers, ..Rooms::for_players(players) };
         for server in 1..=rooms.servers {
-            cluster.add(Kind::Room, &format!("room-{server}"), &manager, &(rooms.sections(rate) + &inner))?;
+            cluster.add(
+                Kind::Room,
+                &format!("room-{server}"),
+                &manager,
+                &(inner.clone() + &rooms.sections(rate)),
+            )?;
         }
         for (number, share) in [(1, FIRST_SHARE), (2, 2.0)] {
             cluster.add(Kind::Hall, &format!("hall-{number}"), &manager, &(per_second(share) + &inner))?;
@@ -153,23 +177,30 @@ fn gateway_sections(players: u32) -> String {
 /// How many rooms on how many servers.
 struct Rooms {
     servers: u32,
-    rooms_each: u32,
+    /// Rooms of each.
+    each: u32,
+    has_workers: bool,
 }
 
 impl Rooms {
     fn for_players(players: u32) -> Self {
         let seats = players + players.div_ceil(5);
         let servers = seats.div_ceil(ROOM_SERVER_PLAYERS).max(2);
-        Self { servers, rooms_each: seats.div_ceil(servers * ROOM_CAPACITY).max(1) }
+        let each = seats.div_ceil(servers * ROOM_CAPACITY).max(1);
+        Self { servers, each, has_workers: false }
     }
 
     fn sections(&self, rate: f64) -> String {
-        let players = self.rooms_each * ROOM_CAPACITY;
+        let players = self.each * ROOM_CAPACITY;
         let per_second = (rate * 2.0).ceil().max(1.0);
+        let of_workers = self
+            .has_workers
+            .then(|| worker_games::sections(worker_games::players_of(players), ROOM_CAPACITY));
         format!(
             "[limits]\nserve_max = {players}\nserve_per_second_max = {per_second}\n\
-             [[room.rooms]]\nname = \"Gomoku\"\ngame = \"gomoku\"\ncount = {}\ncapacity = {ROOM_CAPACITY}\n",
-            self.rooms_each
+             [[room.rooms]]\nname = \"Gomoku\"\ngame = \"gomoku\"\ncount = {}\ncapacity = {ROOM_CAPACITY}\n{}",
+            self.each,
+            of_workers.unwrap_or_default()
         )
     }
 }
@@ -182,8 +213,8 @@ mod tests {
     fn there_is_a_seat_for_everybody_and_a_fifth_more() {
         for players in [1, 400, 5_000, 12_000, 60_000] {
             let rooms = Rooms::for_players(players);
-            assert!(rooms.servers * rooms.rooms_each * ROOM_CAPACITY >= players + players / 5, "{players}");
-            assert!(rooms.rooms_each * ROOM_CAPACITY <= ROOM_SERVER_PLAYERS + ROOM_CAPACITY, "{players}");
+            assert!(rooms.servers * rooms.each * ROOM_CAPACITY >= players + players / 5, "{players}");
+            assert!(rooms.each * ROOM_CAPACITY <= ROOM_SERVER_PLAYERS + ROOM_CAPACITY, "{players}");
         }
     }
 }

@@ -8,13 +8,14 @@
 
 use crate::chaos::{CALM, Chaos, Kill};
 use crate::checks::{Checks, Watch};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Wanted};
 use crate::process::{own_command, signal};
+use crate::worker_games;
 use anyhow::{Context, bail};
 use clap::Args;
 use rustix::process::Signal;
 use serde::Serialize;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -41,6 +42,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
     usher demo                                       # 5,000 players, 1,000 arriving a second\n  \
     usher demo --players 500 --rate 100 --seconds 3  # on a small machine\n  \
     usher demo --gateway                             # everybody through two gateways\n  \
+    usher demo --workers                             # also games in Python and JavaScript\n  \
     usher demo --players 500 --chaos 7 --seconds 60  # a minute in which servers are killed\n  \
     usher demo --json demo.json --html demo.html     # and keep the report\n\n\
     Exit codes: 0 everything was as it should be, 1 something was not, 2 bad usage.")]
@@ -63,6 +65,9 @@ pub(crate) struct DemoArgs {
     /// Put two gateways before the halls and the room servers
     #[arg(long)]
     gateway: bool,
+    /// Have two of five play games whose rules are workers', in Python and JavaScript; needs python3 and node
+    #[arg(long)]
+    workers: bool,
     /// Kill one server after the other by its pid while they play, in an order drawn from this number, and start it
     /// again; afterwards they play 20 seconds more
     #[arg(long, value_name = "SEED")]
@@ -77,7 +82,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<bool> {
     logs::init(&LogSection { level: "warn".into(), json: false });
     process::raise_file_limit();
     let stops = signals::listen().context("cannot listen for signals")?;
-    let mut cluster = Cluster::start(args.host(), args.players, f64::from(args.rate), args.gateway)?;
+    let mut cluster = Cluster::start(args.wanted())?;
     introduce(args, &cluster);
     wait_until_linked(&cluster, &stops)?;
     let mut watch = Watch::default();
@@ -117,6 +122,16 @@ impl DemoArgs {
     /// so under chaos servers have an address that no connection begins at: those to it begin at 127.0.0.1.
     fn host(&self) -> Ipv4Addr {
         if self.chaos.is_some() { Ipv4Addr::new(127, 0, 0, 2) } else { Ipv4Addr::LOCALHOST }
+    }
+
+    fn wanted(&self) -> Wanted {
+        Wanted {
+            host: self.host(),
+            players: self.players,
+            rate: f64::from(self.rate),
+            gateways: self.gateway,
+            workers: self.workers,
+        }
     }
 
     /// How long players play: under chaos, and then in peace.
@@ -212,7 +227,8 @@ fn disturb(
 fn start_players(args: &DemoArgs, cluster: &Cluster, json: &Path) -> anyhow::Result<Child> {
     let logins: Vec<_> = cluster.of_kind(Kind::Login).map(|login| login.ready.address.clone()).collect();
     own_command()?
-        .args(["client-sim", "--quiet", "--die-with-parent", "--play", "gomoku"])
+        .args(["client-sim", "--quiet", "--die-with-parent"])
+        .args(what_they_play(args, cluster))
         .args(["--players", &args.players.to_string(), "--rate", &args.rate.to_string()])
         .args(["--seconds", &args.play_s().to_string(), "--seed", &args.seed.to_string()])
         .args(["--admin", &cluster.servers[0].ready.admin.to_string()])
@@ -228,6 +244,14 @@ fn start_players(args: &DemoArgs, cluster: &Cluster, json: &Path) -> anyhow::Res
         .stdin(Stdio::null())
         .spawn()
         .context("cannot start the players")
+}
+
+fn what_they_play(args: &DemoArgs, cluster: &Cluster) -> [OsString; 2] {
+    if args.workers {
+        ["--mix".into(), worker_games::mix(cluster.folder()).into()]
+    } else {
+        ["--play".into(), "gomoku".into()]
+    }
 }
 
 /// Stops everything, the manager last, and checks that every pool got everything back.

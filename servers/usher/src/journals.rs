@@ -10,6 +10,7 @@ use anyhow::{Context, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::BufReader;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use usher_store::Scores;
 use usher_store::hands::Records;
@@ -26,10 +27,10 @@ pub(crate) struct Written {
 pub(crate) fn read(folder: &Path) -> anyhow::Result<Written> {
     let mut written = Written::default();
     for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name.to_str().is_some_and(|name| name.starts_with("hands-") && name.ends_with(".jsonl")) {
-            read_one(&entry.path(), &mut written)?;
+        let path = entry?.path();
+        let is_of_hands = path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"hands-"));
+        if is_of_hands && path.extension().is_some_and(|extension| extension == "jsonl") {
+            read_one(&path, &mut written)?;
         }
     }
     Ok(written)

@@ -20,6 +20,7 @@ mod process;
 mod replay;
 mod status;
 mod up;
+mod worker_games;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
