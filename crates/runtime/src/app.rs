@@ -51,10 +51,11 @@ struct Cli {
 /// What stands below a server's `--help`, by the words that start it.
 pub fn after_help(command: &str, kind: Kind) -> String {
     let config = match kind {
-        Kind::Manager | Kind::Push | Kind::Gateway | Kind::Workers => kind.as_str().to_owned(),
-        Kind::Login | Kind::Hall | Kind::Room => format!("{}-1", kind.as_str()),
+        Kind::Manager | Kind::Push | Kind::Gateway => format!("local/{}", kind.as_str()),
+        Kind::Login | Kind::Hall | Kind::Room => format!("local/{}-1", kind.as_str()),
+        Kind::Workers => "workers/workers".into(),
     };
-    let config = format!("deploy/local/{config}.toml");
+    let config = format!("deploy/{config}.toml");
     format!(
         "Examples:\n  {command} -c {config}\n  {command} -c {config} --print-config\n\n\
          SIGTERM or Ctrl-C drains, a second one stops at once.\n\
@@ -67,7 +68,10 @@ pub fn main<A: App>() -> ExitCode {
     if let Some(ended) = leash::obey() {
         return ended;
     }
-    let about = format!("Usher's {} server", A::KIND.as_str());
+    let about = match A::KIND {
+        Kind::Workers => "Usher's host of workers".into(),
+        kind => format!("Usher's {} server", kind.as_str()),
+    };
     let after = after_help(&format!("usher-{}", A::KIND.as_str()), A::KIND);
     let matches = Cli::command().about(about).after_help(after).get_matches();
     match Cli::from_arg_matches(&matches) {

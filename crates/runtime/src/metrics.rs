@@ -3,7 +3,7 @@
 //! Why: an operator sees the same numbers that the tests assert on.
 //! Owns: [`Shown`], where hosts put what they show; which metrics there are of it.
 //! Invariants: names and units follow Prometheus' conventions; no series stands twice; label sets are bounded (stages,
-//! listeners, close reasons and pools have fixed names, rooms are at most `ROOMS_MAX`).
+//! listeners, close reasons and pools have fixed names, rooms are at most `ROOMS_MAX`, groups of workers the config's).
 //! Read next: `metrics/page.rs`, which writes it down; [`crate::admin`], which serves it; docs/metrics.md.
 
 mod page;

@@ -205,3 +205,60 @@ fn no_seals() -> Seals {
         session_max: Duration::ZERO,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn load(text: &str) -> Result<Config, ConfigError> {
+        Host::load(&ConfigFile::from_text(Path::new("workers.toml"), text))
+    }
+
+    #[test]
+    fn the_file_that_is_delivered_writes_out_every_default() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/workers/workers.toml");
+        let delivered = Host::load(&ConfigFile::read(&path).unwrap()).unwrap();
+        let printed = Host::effective(&delivered).unwrap();
+        assert_eq!(Host::effective(&load(&printed).unwrap()).unwrap(), printed);
+        let mut bare: toml::Table = printed.parse().unwrap();
+        bare.retain(|key, _| key != "log");
+        let server = bare["server"].as_table_mut().unwrap();
+        server.retain(|key, _| ["name", "listen", "admin", "create_key"].contains(&key));
+        bare["workers"].as_table_mut().unwrap().retain(|key, _| key == "groups");
+        let group = bare["workers"]["groups"][0].as_table_mut().unwrap();
+        group.retain(|key, _| ["name", "command", "instances", "games"].contains(&key));
+        assert_eq!(Host::effective(&load(&bare.to_string()).unwrap()).unwrap(), printed);
+        let text = std::fs::read_to_string(path).unwrap();
+        let keys = printed.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key);
+        for key in keys {
+            assert!(text.contains(&format!("\n{key} = ")) || key == "kind", "{key} is not written out");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_names_file_line_and_field() {
+        let good = "kind = \"workers\"\n[server]\nname = \"w\"\nlisten = \"127.0.0.1:0\"\n[workers]\n\
+            [[workers.groups]]\nname = \"g\"\ncommand = [\"x\"]\n";
+        load(good).unwrap();
+        let cases = [
+            ("kind = \"workers\"", "kind = \"room\"", Some(1), "kind"),
+            ("name = \"w\"", "name = \"\"", Some(3), "server.name"),
+            ("name = \"w\"", "name = \"w\"\nsecret = 1", Some(4), "server.secret"),
+            (
+                "name = \"w\"",
+                "name = \"w\"\ndrain_timeout_s = 99999999999",
+                Some(4),
+                "server.drain_timeout_s",
+            ),
+            ("command = [\"x\"]", "command = []", Some(7), "workers.groups.name"),
+        ];
+        for (from, to, line, field) in cases {
+            let error = load(&good.replacen(from, to, 1)).unwrap_err();
+            assert_eq!((error.line, error.field.as_str()), (line, field), "{error}");
+        }
+        let none =
+            load("kind = \"workers\"\n[server]\nname = \"w\"\nlisten = \"127.0.0.1:0\"\n").unwrap_err();
+        assert_eq!(none.field, "workers.groups");
+    }
+}

@@ -35,6 +35,9 @@ pub(crate) const ROOMS: &str =
 /// A push server.
 pub(crate) const PUSH: &str = "kind = \"push\"\n[server]\nname = \"push\"\n[terminals]\nlisten = \"127.0.0.1:0\"\n\
     [controllers]\nlisten = \"127.0.0.1:0\"\n[administrators]\nlisten = \"127.0.0.1:0\"\n";
+/// A host with a worker that never says hello.
+pub(crate) const WORKERS: &str = "kind = \"workers\"\n[server]\nname = \"workers\"\nlisten = \"127.0.0.1:0\"\n\
+    create_key = true\n[[workers.groups]]\nname = \"idle\"\ncommand = [\"sleep\", \"3600\"]\n";
 /// Nobody on loopback is limited by address.
 pub(crate) const EXEMPT: &str = "[addresses]\nexempt = [\"127.0.0.0/8\"]\n";
 /// Listeners that wait a second for a first message.

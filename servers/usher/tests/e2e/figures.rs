@@ -1,6 +1,6 @@
 //! The page of metrics that each server shows, read line by line as Prometheus does.
 
-use crate::cluster::{Cluster, PUSH, Process};
+use crate::cluster::{Cluster, PUSH, Process, WORKERS};
 use crate::page::{get, until};
 use crate::wire::{enter, log_in, seat_guest};
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,15 +96,21 @@ fn the_page_of_metrics_lists_what_servers_serve_and_nothing_else() {
     let mut cluster = Cluster::one_of_each();
     cluster.add(ServerKind::Gateway, "gateway", "127.0.0.1:0", "");
     let push = Process::start_told("push", &cluster.folder.write("push.toml", PUSH), &[]);
+    let workers = Process::start_told("workers", &cluster.folder.write("workers.toml", WORKERS), &[]);
     let _seated = seat_guest(cluster.address("login"));
     let mut served = BTreeMap::<Metric, Vec<&str>>::new();
     for kind in Kind::ALL.map(Kind::as_str) {
-        let admin = if kind == "push" { push.ready.admin } else { cluster.admin(kind) };
+        let admin = match kind {
+            "push" => push.ready.admin,
+            "workers" => workers.ready.admin,
+            _ => cluster.admin(kind),
+        };
         // Something that each of its machines says.
         let said: &[&str] = match kind {
             "manager" => &["links"],
             "room" => &["serving", "players"],
             "push" => &["push_topics"],
+            "workers" => &["workers_up{group=\"idle\"}"],
             _ => &["serving"],
         };
         let page = until("the machines' figures", || {
