@@ -176,10 +176,7 @@ impl Running {
     /// Waits until somebody wants an end; then drains until all is answered or it takes too long. Whether nobody asked a
     /// second time.
     fn work(&self, stops: &Receiver<StopRequested>) -> bool {
-        let show = || {
-            self.shown.figures(0, self.workers.figures());
-            self.notify.alive();
-        };
+        let show = || self.shown.figures(0, self.workers.figures());
         life::wait(stops, LOOK_EVERY, None, || {
             show();
             false

@@ -9,13 +9,14 @@ use std::process::Command;
 
 /// What is open still is what servers need: sockets of the internet and one to systemd. In tenths.
 const EXPOSURE_MAX: u32 = 13;
-const UNITS: [&str; 6] = [
+const UNITS: [&str; 7] = [
     "usher-manager.service",
     "usher-login@.service",
     "usher-hall@.service",
     "usher-room@.service",
     "usher-gateway@.service",
     "usher-push@.service",
+    "usher-workers@.service",
 ];
 
 /// The units as they are deployed, but for where the program is.
