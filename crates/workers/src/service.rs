@@ -348,7 +348,9 @@ impl Service for WorkersService {
             Event::Dialed { token, conn } => self.reached(conn, Slot::of(token), actions),
             Event::DialFailed { token, .. } => {
                 let slot = Slot::of(token);
-                self.lose(slot, "it cannot be reached", actions);
+                let is_child = self.group_of(slot).has_children();
+                let why = if is_child { "it did not say hello" } else { "it cannot be reached" };
+                self.lose(slot, why, actions);
                 self.carry_out(slot.group.into(), actions);
             }
             Event::Closed { conn, reason } => self.closed(conn, reason, actions),

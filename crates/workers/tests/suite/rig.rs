@@ -15,6 +15,7 @@ use usher_workers::{Ask, Config, Launcher, Workers};
 
 /// Nothing here takes so long, unless it has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// The group that most tests have.
 pub(crate) const GROUP: &str = "tests";
 
@@ -158,7 +159,7 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = now() + PATIENCE;
     while !is_so() {
         assert!(now() < end, "{what}: not in time");
-        std::thread::yield_now();
+        std::thread::park_timeout(LOOK_EVERY);
     }
 }
 

@@ -46,4 +46,5 @@ mod strangers;
 mod terminal;
 mod up;
 mod wire;
+mod workers;
 mod worlds;

@@ -1,0 +1,98 @@
+//! A room server whose game is in workers: played, renewed and killed while people play; its workers end with it.
+//!
+//! Needs `python3`: the workers are an example of crates/workers.
+
+use crate::cluster::{Cluster, GUESTS, signal, usher};
+use crate::page::{metric, until, until_in_rooms};
+use crate::secrets;
+use rustix::process::Signal;
+use serde_json::Value;
+use std::fs;
+use std::process::Stdio;
+use usher_proto::ServerKind;
+
+const PLAYERS: u64 = 20;
+
+/// Rooms of a game, and two workers that know its rules.
+fn tournament() -> String {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../crates/workers/examples/rps.py");
+    format!(
+        "[room]\nnext_hand_delay_ms = 50\n\
+         [[room.rooms]]\nname = \"Rock, paper, scissors\"\ngame = \"worker:rps\"\nseats = 4\ncapacity = 40\n\
+         [workers]\nheartbeat_ms = 500\n\
+         [[workers.groups]]\nname = \"games\"\ncommand = [\"python3\", \"{script}\"]\ninstances = 2\ngames = [\"rps\"]\n"
+    )
+}
+
+/// The living processes that such a process has started.
+fn children_of(parent: u32) -> Vec<u32> {
+    let pids = fs::read_dir("/proc").unwrap().flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let is_child = |pid: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        let (state, of) = (fields.next(), fields.next());
+        state.is_some_and(|state| state != "Z") && of == Some(parent.to_string().as_str())
+    };
+    pids.filter(is_child).collect()
+}
+
+#[test]
+fn a_game_in_workers_is_played_while_they_are_renewed_and_killed() {
+    let mut cluster = Cluster::start(&[
+        (ServerKind::Manager, "manager", ""),
+        (ServerKind::Room, "room", &tournament()),
+        (ServerKind::Hall, "hall", ""),
+        (ServerKind::Login, "login", GUESTS),
+    ]);
+    let (admin, room) = (cluster.admin("room"), cluster.server("room").id());
+    let figure = |name: &str| metric(admin, &format!("usher_workers_{name}{{group=\"games\"}}"));
+    until("both workers are up", || (figure("up")? == 2).then_some(()));
+    let report = cluster.folder.0.join("report.json");
+    let mut crowd = usher()
+        .args(["client-sim", "--quiet", "--die-with-parent", "--play", "worker:rps", "--rate", "40"])
+        .args(["--seconds", "8", "--players", &PLAYERS.to_string(), "--login", cluster.address("login")])
+        .args(["--login-key", &secrets::login_key().public().to_string(), "--json"])
+        .arg(&report)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    until_in_rooms(cluster.admin("manager"), PLAYERS);
+    let order = usher().args(["reload-workers", "--admin", &admin.to_string()]).output().unwrap();
+    assert!(order.status.success(), "{order:?}");
+    until("both are renewed", || (figure("reloads_total")? == 2).then_some(()));
+    assert_eq!(figure("deaths_total"), Some(0));
+    let workers = children_of(room);
+    assert_eq!(workers.len(), 2, "{workers:?}");
+    signal(workers[0], Signal::KILL);
+    until("another has taken its place", || {
+        (figure("deaths_total")? == 1 && figure("up")? == 2).then_some(())
+    });
+    let status = until("the crowd's end", || crowd.try_wait().unwrap());
+    let report: Value = serde_json::from_str(&fs::read_to_string(&report).unwrap()).unwrap();
+    assert!(status.success(), "{status}: {report:#}");
+    assert_eq!((&report["seated"], &report["failed"]), (&PLAYERS.into(), &0.into()), "{report:#}");
+    assert!(metric(admin, "usher_workers_requests_total{result=\"answered\"}") > Some(PLAYERS));
+    for lost in ["worker_died", "late", "set_aside", "full", "no_worker"] {
+        let name = format!("usher_workers_requests_total{{result=\"{lost}\"}}");
+        assert_eq!(metric(admin, &name), Some(0), "{lost}");
+    }
+    let workers = children_of(room);
+    cluster.server("room").kill();
+    let is_alive =
+        |pid: &u32| fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|it| !it.contains(") Z "));
+    until("no worker is left", || (!workers.iter().any(is_alive)).then_some(()));
+}
+
+#[test]
+fn a_room_server_that_is_stopped_ends_its_workers() {
+    let mut cluster = Cluster::in_folder(crate::cluster::Folder::new());
+    cluster.add_all(&[(ServerKind::Manager, "manager", ""), (ServerKind::Room, "room", &tournament())]);
+    let room = cluster.server("room");
+    let id = room.id();
+    let workers = until("its workers are there", || Some(children_of(id)).filter(|it| it.len() == 2));
+    room.terminate();
+    let (status, _) = room.ended();
+    assert!(status.success(), "{status}");
+    assert!(workers.iter().all(|pid| !fs::exists(format!("/proc/{pid}")).unwrap()), "{workers:?}");
+}
