@@ -196,20 +196,27 @@ impl WorkersService {
     fn hello(&mut self, slot: Slot, hello: &WorkerHello, actions: &mut Actions<Self>) {
         let at = usize::from(slot.group);
         let now = self.now();
-        let Some(life) = self.group_of(slot).life(slot) else { return };
         if hello.version != WORKER_VERSION {
-            if let Some(conn) = life.conn {
-                let why = format!("this host speaks version {WORKER_VERSION}");
-                actions.send(conn, WorkerDenied { why }.into());
-            }
-            self.lose(slot, "it speaks another version", actions);
-            return self.carry_out(at, actions);
+            return self.deny(slot, hello.version, actions);
         }
+        let Some(life) = self.group_of(slot).life(slot) else { return };
         life.said_hello = true;
         let group = &mut self.parts.groups[at];
         tracing::info!(group = group.name, worker = %slot, name = %hello.name.escape_debug(), "a worker is up");
         group.pool.said_hello(now, slot.instance.into(), &mut self.effects);
         self.carry_out(at, actions);
+    }
+
+    /// It is told why, and sees the end; a process that does not mind is killed when its start has taken too long.
+    fn deny(&mut self, slot: Slot, version: u16, actions: &mut Actions<Self>) {
+        let group = self.group_of(slot);
+        tracing::error!(group = group.name, worker = %slot, version, "a worker speaks another version");
+        let Some(life) = group.life(slot) else { return };
+        life.is_ending = true;
+        if let Some(conn) = life.conn {
+            let why = format!("this host speaks version {WORKER_VERSION}");
+            actions.close(conn, Some(WorkerDenied { why }.into()));
+        }
     }
 
     fn room_said(&mut self, conn: ConnId, message: Message, actions: &mut Actions<Self>) {

@@ -97,6 +97,7 @@ fn who_speaks_another_version_is_not_taken() {
     let rig = Rig::of(vec![group("newer", 1)]);
     rig.wait_figure("deaths_total", |deaths| deaths >= 2);
     assert_eq!(rig.figure("up"), 0);
+    assert_eq!(rig.folder.lines("denied")[0], "this host speaks version 1");
 }
 
 #[test]

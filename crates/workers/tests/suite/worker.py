@@ -10,7 +10,7 @@ import struct
 import sys
 import time
 
-PING, PONG, HELLO = 0x0001, 0x0002, 0x3001
+PING, PONG, HELLO, DENIED = 0x0001, 0x0002, 0x3001, 0x3002
 PLAY_HAND, HAND_PLAYED, WORK, WORKED, UNDONE = 0x3003, 0x3004, 0x3006, 0x3007, 0x3008
 CONTINUED, JSON = 1, 2
 FRAME_BYTES_MAX = 60_000
@@ -123,6 +123,8 @@ def main():
             work(fields)
         elif opcode == PLAY_HAND:
             play(fields)
+        elif opcode == DENIED:
+            effect("denied", fields["why"])
 
 
 main()
