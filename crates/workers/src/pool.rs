@@ -9,7 +9,7 @@
 //! [`STRIKES_MAX`] deaths its guilt is certain.
 //! Limits: [`PoolConfig`], and those in `pool/instance.rs`; as many workers at a time as are half of those up may be kept
 //! for suspects, and one at least.
-//! Read next: `pool/instance.rs`, `pool/waiting.rs`; [`crate::service`], which carries the effects out.
+//! Read next: `pool/instance.rs`, `pool/waiting.rs`; `service.rs`, which carries the effects out.
 
 mod instance;
 mod lives;

@@ -4,8 +4,8 @@
 //! Owns: the threads: layer 2's worker with the pools, and the supervisor with the processes.
 //! Invariants: whoever asks is told once: on the pools' thread, or at once where nobody takes the request any more. After
 //! [`Workers::stop`], or a drop, no worker of this process is left.
-//! Limits: the config's; [`crate::inbox::ASKS_MAX`] requests that the pools have not seen yet.
-//! Read next: [`crate::service`].
+//! Limits: the config's; `ASKS_MAX` (`inbox.rs`) requests that the pools have not seen yet.
+//! Read next: `service.rs`.
 
 use crate::config::{Config, Members};
 use crate::dead_letters::DeadLetters;
