@@ -76,7 +76,7 @@ impl Cluster {
         if workers {
             worker_games::write(&cluster.folder)?;
         }
-        let rooms = Rooms { has_workers: workers, ..Rooms::for_players(players) };
+        let rooms = Rooms::for_players(players, workers);
         for server in 1..=rooms.servers {
             cluster.add(
                 Kind::Room,
@@ -177,30 +177,36 @@ fn gateway_sections(players: u32) -> String {
 /// How many rooms on how many servers.
 struct Rooms {
     servers: u32,
-    /// Rooms of each.
-    each: u32,
-    has_workers: bool,
+    /// Of each server.
+    gomoku: u32,
+    /// Of each server, for each game of workers.
+    of_workers: u32,
 }
 
 impl Rooms {
-    fn for_players(players: u32) -> Self {
+    fn for_players(players: u32, has_workers: bool) -> Self {
         let seats = players + players.div_ceil(5);
-        let servers = seats.div_ceil(ROOM_SERVER_PLAYERS).max(2);
-        let each = seats.div_ceil(servers * ROOM_CAPACITY).max(1);
-        Self { servers, each, has_workers: false }
+        let of_workers = if has_workers { worker_games::seats(players) } else { 0 };
+        let all = seats + of_workers * worker_games::GAMES;
+        let servers = all.div_ceil(ROOM_SERVER_PLAYERS).max(2);
+        let rooms = |seats: u32| seats.div_ceil(servers * ROOM_CAPACITY);
+        Self { servers, gomoku: rooms(seats).max(1), of_workers: rooms(of_workers) }
+    }
+
+    /// People that each server takes: as many as there are seats, so that whoever finds a room with space is let in.
+    fn players(&self) -> u32 {
+        (self.gomoku + self.of_workers * worker_games::GAMES) * ROOM_CAPACITY
     }
 
     fn sections(&self, rate: f64) -> String {
-        let players = self.each * ROOM_CAPACITY;
         let per_second = (rate * 2.0).ceil().max(1.0);
-        let of_workers = self
-            .has_workers
-            .then(|| worker_games::sections(worker_games::players_of(players), ROOM_CAPACITY));
+        let of_workers = worker_games::sections(self.of_workers, ROOM_CAPACITY);
         format!(
-            "[limits]\nserve_max = {players}\nserve_per_second_max = {per_second}\n\
+            "[limits]\nserve_max = {}\nserve_per_second_max = {per_second}\n\
              [[room.rooms]]\nname = \"Gomoku\"\ngame = \"gomoku\"\ncount = {}\ncapacity = {ROOM_CAPACITY}\n{}",
-            self.each,
-            of_workers.unwrap_or_default()
+            self.players(),
+            self.gomoku,
+            if self.of_workers > 0 { &of_workers } else { "" }
         )
     }
 }
@@ -211,10 +217,14 @@ mod tests {
 
     #[test]
     fn there_is_a_seat_for_everybody_and_a_fifth_more() {
-        for players in [1, 400, 5_000, 12_000, 60_000] {
-            let rooms = Rooms::for_players(players);
-            assert!(rooms.servers * rooms.each * ROOM_CAPACITY >= players + players / 5, "{players}");
-            assert!(rooms.each * ROOM_CAPACITY <= ROOM_SERVER_PLAYERS + ROOM_CAPACITY, "{players}");
+        for (players, workers) in
+            [1, 400, 5_000, 12_000, 60_000].into_iter().flat_map(|it| [(it, false), (it, true)])
+        {
+            let rooms = Rooms::for_players(players, workers);
+            assert!(rooms.servers * rooms.gomoku * ROOM_CAPACITY >= players + players / 5, "{players}");
+            let rooms_of_all = 1 + worker_games::GAMES;
+            assert!(rooms.players() <= ROOM_SERVER_PLAYERS + rooms_of_all * ROOM_CAPACITY, "{players}");
+            assert_eq!(rooms.of_workers > 0, workers);
         }
     }
 }

@@ -18,6 +18,8 @@ const FILES: [(&str, &str); 4] = [
 ];
 /// Workers of each game at each room server.
 const INSTANCES: u32 = 2;
+/// Games of workers.
+pub(crate) const GAMES: u32 = 2;
 /// What players play, by share.
 const PLAYED: [(u32, &str); 3] = [(60, "gomoku"), (20, "worker:reversi"), (20, "worker:rps")];
 const MIX: &str = "mix.toml";
@@ -42,12 +44,11 @@ pub(crate) fn mix(folder: &Path) -> PathBuf {
     folder.join(MIX)
 }
 
-/// The rooms of these games at one room server, for so many players in each game, and who plays there.
-pub(crate) fn sections(players: u32, capacity: u32) -> String {
-    let count = players.div_ceil(capacity).max(1);
+/// The rooms of these games at one room server, so many for each, and who plays there.
+pub(crate) fn sections(rooms: u32, capacity: u32) -> String {
     format!(
-        "[[room.rooms]]\nname = \"Reversi\"\ngame = \"worker:reversi\"\nseats = 2\ncount = {count}\ncapacity = {capacity}\n\
-         [[room.rooms]]\nname = \"Tournament\"\ngame = \"worker:rps\"\nseats = 4\ncount = {count}\ncapacity = {capacity}\n\
+        "[[room.rooms]]\nname = \"Reversi\"\ngame = \"worker:reversi\"\nseats = 2\ncount = {rooms}\ncapacity = {capacity}\n\
+         [[room.rooms]]\nname = \"Tournament\"\ngame = \"worker:rps\"\nseats = 4\ncount = {rooms}\ncapacity = {capacity}\n\
          [[workers.groups]]\nname = \"reversi\"\ncommand = [\"node\", \"examples/reversi.mjs\"]\n\
          instances = {INSTANCES}\ngames = [\"reversi\"]\n\
          [[workers.groups]]\nname = \"rps\"\ncommand = [\"python3\", \"examples/rps.py\"]\n\
@@ -55,7 +56,7 @@ pub(crate) fn sections(players: u32, capacity: u32) -> String {
     )
 }
 
-/// How many of a crowd come to one of these games, at most: more than its share, for it is drawn.
-pub(crate) fn players_of(players: u32) -> u32 {
-    players.div_ceil(10) * 3
+/// Seats for each of these games: twice and a half its share, for shares are drawn and a server may be away.
+pub(crate) fn seats(players: u32) -> u32 {
+    players.div_ceil(2)
 }
