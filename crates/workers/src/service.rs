@@ -105,7 +105,8 @@ impl WorkersService {
             }
             Note::Reload => {
                 tracing::info!("workers are renewed, one after the other");
-                self.each_pool(Pool::reload, actions);
+                // Hosts renew their own.
+                self.each_pool(Group::has_children, Pool::reload, actions);
             }
             Note::Drain => {
                 self.is_draining = true;
@@ -114,21 +115,25 @@ impl WorkersService {
                         actions.pause(*conn);
                     }
                 }
-                self.each_pool(Pool::drain, actions);
+                self.each_pool(|_| true, Pool::drain, actions);
             }
-            Note::Stop => self.each_pool(Pool::stop, actions),
+            Note::Stop => self.each_pool(|_| true, Pool::stop, actions),
         }
     }
 
     fn each_pool(
         &mut self,
+        which: impl Fn(&Group) -> bool,
         mut step: impl FnMut(&mut Pool, Time, &mut Vec<Effect>),
         actions: &mut Actions<Self>,
     ) {
         let now = self.now();
-        for group in 0..self.parts.groups.len() {
-            step(&mut self.parts.groups[group].pool, now, &mut self.effects);
-            self.carry_out(group, actions);
+        for at in 0..self.parts.groups.len() {
+            let group = &mut self.parts.groups[at];
+            if which(group) {
+                step(&mut group.pool, now, &mut self.effects);
+                self.carry_out(at, actions);
+            }
         }
     }
 
@@ -364,14 +369,9 @@ impl Service for WorkersService {
             Event::Knock { conn, .. } => actions.admit(conn),
             Event::Opened { conn, .. } => self.room_came(conn, actions),
             Event::Deadline => {
-                self.each_pool(
-                    |pool, now, out| {
-                        if pool.next_timeout().is_some_and(|at| at <= now) {
-                            pool.timeout(now, out);
-                        }
-                    },
-                    actions,
-                );
+                let now = self.now();
+                let is_due = |group: &Group| group.pool.next_timeout().is_some_and(|at| at <= now);
+                self.each_pool(is_due, Pool::timeout, actions);
                 if self.figures_at.is_some_and(|at| at <= clock::instant()) {
                     self.figures_at = None;
                     return self.show();
