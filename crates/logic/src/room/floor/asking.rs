@@ -20,6 +20,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
 use usher_games::ACTION_BYTES_MAX;
+use usher_proto::Time;
 use usher_proto::hand::{Move, Seed};
 use usher_proto::machine::{Played, Question};
 use usher_proto::message::{ActDenial, Deed, Play};
@@ -40,6 +41,7 @@ pub(super) struct Opening {
 #[derive(Debug)]
 pub(super) struct Asked {
     ask: u64,
+    since: Time,
     seat: u8,
     done: Move,
     /// What is done next, whatever the answer.
@@ -47,6 +49,11 @@ pub(super) struct Asked {
 }
 
 impl Playing {
+    /// What is left of the turn: while a worker is asked, what was left then.
+    pub(super) fn turn_left(&self, now: Time) -> Duration {
+        self.turn_ends - self.asked.as_ref().map_or(now, |asked| asked.since)
+    }
+
     /// Whether this is the number of the question that is open.
     pub(super) fn is_asking(&self, number: u64) -> bool {
         self.asked.as_ref().is_some_and(|asked| asked.ask == number)
@@ -104,7 +111,8 @@ impl Table {
         let seed = playing.began.seed;
         let ask = self.question(self.hand_no, seed, question, step);
         if let Stage::Playing(playing) = &mut self.stage {
-            playing.asked = Some(Box::new(Asked { ask, seat, done, due: Vec::new() }));
+            let since = step.now;
+            playing.asked = Some(Box::new(Asked { ask, since, seat, done, due: Vec::new() }));
         }
     }
 
@@ -131,16 +139,16 @@ impl Table {
     pub(super) fn played(&mut self, played: Played, step: &mut Step<'_>) {
         let Stage::Playing(playing) = &mut self.stage else { return };
         let Some(asked) = playing.asked.take() else { return };
-        let Asked { seat, done, due, .. } = *asked;
-        let turn = playing.hand.turn();
+        let Asked { since, seat, done, due, .. } = *asked;
+        playing.turn_ends = playing.turn_ends + (step.now - since);
+        let (turn, ends) = (playing.hand.turn(), playing.turn_ends);
         match (played, &done) {
             (Played::Look(look), _) => {
                 let events = playing.hand.moved(&done, *look);
                 self.went_on(turn, seat, events, step);
             }
             (Played::Refused(why), Move::Act { .. }) => {
-                let ends = self.turn_ends();
-                self.set_alarm(ends, step);
+                self.set_alarm(Some(ends), step);
                 self.deny(seat, (self.hand_no, turn), ActDenial::Illegal(why), step);
             }
             (Played::Refused(why), _) => self.went_on(turn, seat, Err(Fault(why)), step),

@@ -51,7 +51,7 @@ pub(super) enum Stage {
 pub(super) struct Playing {
     pub(super) hand: Hand,
     pub(super) began: Began,
-    turn_ends: Time,
+    pub(super) turn_ends: Time,
     /// What its worker is asked just now.
     pub(super) asked: Option<Box<Asked>>,
 }
@@ -169,9 +169,9 @@ impl Table {
         }
     }
 
-    /// When the clock of those to act runs out.
-    pub(super) fn turn_ends(&self) -> Option<Time> {
-        if let Stage::Playing(playing) = &self.stage { Some(playing.turn_ends) } else { None }
+    /// How long those to act still have.
+    pub(super) fn turn_left(&self, now: Time) -> Option<Duration> {
+        if let Stage::Playing(playing) = &self.stage { Some(playing.turn_left(now)) } else { None }
     }
 
     /// Has a move done: at once where the rules are here, or when their worker has answered.

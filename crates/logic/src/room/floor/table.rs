@@ -271,7 +271,7 @@ impl Table {
     /// The table without what may be seen of its hand.
     pub(super) fn outline(&self, now: Time) -> TableState {
         let hand = self.hand();
-        let turn_left = self.turn_ends().map(|ends| ends - now);
+        let turn_left = self.turn_left(now);
         TableState {
             table: self.no,
             hand: self.hand_no,

@@ -6,7 +6,7 @@
 //! last; what has happened since lies here until the next trick is over, or the hand.
 //! Owns: who watches, and what they are still to see. Does not own the hand.
 //! Invariants: what is told follows from what was shown before it; nothing lies here while nobody watches.
-//! Limits: [`WATCHERS_MAX`] a table. Who begins to watch in the middle of a hand sees it from the trick after the next.
+//! Limits: [`WATCHERS_MAX`] a table, [`CHANGES_MAX`] between two tricks. Who begins to watch in the middle of a hand sees it from the trick after the next.
 //! Read next: [`super::play`].
 
 use super::step::Step;
@@ -17,6 +17,9 @@ use usher_proto::{ConnId, Message};
 
 /// Who may watch one table at a time.
 pub(super) const WATCHERS_MAX: usize = 64;
+
+/// Changes kept for them between two tricks. With more they see nothing of the hand until after the next.
+pub(super) const CHANGES_MAX: usize = 256;
 
 /// The watchers of one table.
 #[derive(Debug, Default)]
@@ -94,7 +97,12 @@ impl Watch {
 
     /// Something happened, seen from outside.
     pub(super) fn note(&mut self, acted: Acted) {
-        if self.next.is_some() {
+        if self.next.is_none() {
+            return;
+        }
+        if self.since.len() == CHANGES_MAX {
+            *self = Self { watchers: core::mem::take(&mut self.watchers), ..Self::default() };
+        } else {
             self.since.push(acted);
         }
     }

@@ -344,7 +344,7 @@ impl House {
             }
             (Way::ToManager, Mail::Says(message)) => self.manager_hears(message),
             (Way::World(shard) | Way::Scores(shard) | Way::Workers(shard), Mail::Note(input)) => {
-                self.give(shard, input)
+                self.give(shard, input);
             }
             (Way::FromManager, Mail::Says(message)) => {
                 self.give(DOOR, Input::Message { conn: LINK, message });

@@ -94,6 +94,9 @@ fn nobody_acts_and_no_clock_runs_until_the_answer_is_here() {
     }
     table.house.pass(ANSWER_MAX_MS - 1);
     assert_eq!(table.house.records.plays.len(), 2, "nobody is asked in vain");
+    table.house.say(table.conns[usize::from(seat)], Act { hand: 1, turn: 7, action: b"a1".to_vec().into() });
+    let left = heard(&mut table, seat, shown).remove(0).turn_left_ms;
+    assert_eq!(left, 30_000, "no clock runs");
     table.house.let_go();
     table.listen();
     assert_eq!((table.state(seat).turn, table.to_act()), (1, Some(other(seat))));
@@ -123,7 +126,15 @@ fn what_is_refused_leaves_turn_and_clock_as_they_were() {
         asked + 1,
         "what is no text, or out of turn, is not asked about"
     );
-    table.house.pass(20_000);
+    table.house.hold(WORKERS);
+    table.house.say(table.conns[usize::from(seat)], Act { hand: 1, turn: 0, action: b"z9".to_vec().into() });
+    table.house.pass(15_000);
+    table.house.let_go();
+    assert_eq!(heard(&mut table, seat, denial).len(), 1);
+    table.house.pass(19_999);
+    table.listen();
+    assert!(table.ends[0].is_none(), "nobody loses time by a worker's thinking");
+    table.house.pass(1);
     table.listen();
     let end = table.ends[0].take().expect("the clock ran out when it would have").ended;
     assert_eq!((&*end.reason, end.scores[usize::from(seat)]), ("timed out", -1));
