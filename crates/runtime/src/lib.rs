@@ -23,6 +23,7 @@ pub mod crowd;
 pub mod door;
 pub mod host;
 pub mod keys;
+mod late;
 pub mod lease;
 pub mod leash;
 pub mod life;

@@ -14,6 +14,7 @@ use crate::clock::{self, Clock};
 use crate::config::{Common, Sections, millis};
 use crate::host::{Host, HostNote, HostParts};
 use crate::keys;
+use crate::late::{self, Asked};
 use crate::lease::Lease;
 use crate::life::{self, DRAIN_LOOK_EVERY, FLUSH_MAX, Ready};
 use crate::link::LinkParts;
@@ -24,13 +25,12 @@ use crate::pulse::Pulse;
 use crate::signals::{self, StopRequested};
 use crate::steps::Steps;
 use anyhow::Context;
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
-use std::thread;
 use std::time::Duration;
 use usher_hpserver::{Remote, Server, completion};
 use usher_proto::first_frame::Role;
@@ -38,9 +38,6 @@ use usher_proto::{Address, Figures, Machine, NodeConfig, ServerKind, ShardId};
 use usher_secure::{LinkKey, TicketPolicy, private_file};
 use zeroize::Zeroizing;
 
-/// How often an answer that took its time is offered to a shard whose queue is full, and how long after each time.
-const ANSWER_TRIES: u32 = 1_000;
-const ANSWER_PAUSE: Duration = Duration::from_millis(2);
 /// Makes the machine of a shard, from what the process knows of itself and a seed.
 pub type MakeMachine<M> = Box<dyn FnMut(ShardId, &NodeConfig, u64) -> M>;
 
@@ -90,9 +87,6 @@ pub fn serve<M: Machine + Send + 'static>(plan: ServerPlan<M>) -> anyhow::Result
     ended
 }
 
-/// Who is told of an answer that took its time; nobody before the server is up and after it has stopped.
-type Asked<M> = ArcSwapOption<Remote<Host<M>>>;
-
 struct Running<M: Machine + Send + 'static> {
     common: Common,
     server: Server<Host<M>>,
@@ -132,12 +126,13 @@ impl<M: Machine + Send + 'static> Running<M> {
         let shown = Arc::new(Shown::default());
         let steps = Arc::new(Steps::as_logged());
         let shards = plan.shards;
-        let asked = Arc::new(Asked::empty());
+        let asked = Arc::new(Asked::<M>::empty());
+        let late = late::start(Arc::clone(&asked)).context("cannot start a thread")?;
         let mut server = Server::start(
             layer_2(&common, shards),
             listeners(&common, plan.role, &seals, (keys.lock, trunks)),
             |shard| {
-                let later = later(Arc::clone(&asked), shard);
+                let later = late::later(Arc::clone(&asked), shard, late.clone());
                 Host::new(host_parts(&mut plan, shard, &begins, &seals, (&shown, &steps), later))
             },
         )
@@ -344,21 +339,4 @@ fn host_parts<M: Machine>(
         shown: Arc::clone(shown),
         steps: Arc::clone(steps),
     }
-}
-
-/// How an answer that took its time comes back to the shard that asked. It is given by a thread that may wait; the machine
-/// goes on without one that does not come.
-fn later<M: Machine + Send + 'static>(asked: Arc<Asked<M>>, shard: usize) -> Later {
-    Arc::new(move |id, answer| {
-        let mut note = HostNote::Answered(id, answer);
-        for _ in 0..ANSWER_TRIES {
-            let Some(remote) = asked.load_full() else { return };
-            match remote.tell(shard, note) {
-                Ok(()) => return,
-                Err(back) => note = back,
-            }
-            thread::sleep(ANSWER_PAUSE);
-        }
-        tracing::warn!(shard, "an answer found no place and was given up");
-    })
 }
