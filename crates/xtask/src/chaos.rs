@@ -38,6 +38,9 @@ pub(crate) struct Options {
     /// Two gateways before the halls and the room servers, which are killed too.
     #[arg(long)]
     gateway: bool,
+    /// No games of workers, which are killed too; without this python3 and node are needed.
+    #[arg(long)]
+    without_workers: bool,
     /// Behind `--`, more for `usher demo`.
     #[arg(last = true)]
     more: Vec<OsString>,
@@ -70,8 +73,15 @@ const SMOKE_SEED: u64 = 50;
 
 /// A short one, with gateways, of what was built.
 pub(crate) fn smoke(workspace: &Workspace) -> Result<()> {
-    let options =
-        Options { seeds: Vec::new(), seed: None, players: 300, seconds: 20, gateway: true, more: Vec::new() };
+    let options = Options {
+        seeds: Vec::new(),
+        seed: None,
+        players: 300,
+        seconds: 20,
+        gateway: true,
+        without_workers: false,
+        more: Vec::new(),
+    };
     println!("{}", trial(workspace, &options, SMOKE_SEED)?);
     Ok(())
 }
@@ -88,6 +98,7 @@ fn trial(workspace: &Workspace, options: &Options, seed: u64) -> Result<String> 
         .args(["demo", "--chaos", &seed.to_string(), "--players", &options.players.to_string()])
         .args(["--seconds", &options.seconds.to_string()])
         .args(options.gateway.then_some("--gateway"))
+        .args((!options.without_workers).then_some("--workers"))
         .args(&options.more)
         .arg("--json")
         .arg(&report);
