@@ -3,7 +3,7 @@
 //! Why: standard output belongs to the machine-readable lines of [`crate::life`].
 //! Owns: how lines are written; how many of a server's, so that no stranger can fill a disk with them.
 //! Invariants: a line that was left out is counted and the count is said. Each player's own steps ([`crate::steps`])
-//! are all there or, as usual, none.
+//! are all there or, as usual, none. What children print has a limit of its own.
 //! Limits: [`LINES_MAX`] lines from one place in the code within [`SPAN`].
 //! Read next: `logs/limiter.rs`, then [`crate::life`].
 
@@ -27,6 +27,8 @@ pub const LINES_MAX: u32 = 10;
 pub const SPAN: Duration = Duration::from_secs(10);
 /// What tells how many lines were left out: that is never left out itself.
 const OWN: &str = "usher::logs";
+/// What children of this process print. Whoever hears them limits each by itself, so that none takes the lines of another.
+pub const CHILDREN: &str = "usher::children";
 
 static LIMITER: Mutex<Limiter<Identifier>> = Mutex::new(Limiter::new(LINES_MAX, SPAN));
 
@@ -75,7 +77,7 @@ struct Limited;
 impl<S: Subscriber> Layer<S> for Limited {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let about = event.metadata();
-        if matches!(about.target(), OWN | steps::TARGET) {
+        if matches!(about.target(), OWN | CHILDREN | steps::TARGET) {
             return true;
         }
         let mut limiter = LIMITER.lock().unwrap_or_else(PoisonError::into_inner);

@@ -16,6 +16,7 @@ use usher_games::WorkerGame;
 use usher_proto::codec::Form;
 use usher_proto::limits::WORK_KIND_BYTES_MAX;
 use usher_runtime::config::{ConfigError, ConfigFile, SPAN_MS_MAX, millis};
+use usher_runtime::keys::workers_key_file;
 
 /// Groups of one process.
 pub const GROUPS_MAX: usize = 64;
@@ -323,7 +324,7 @@ impl GroupSection {
             (None, false) => {
                 let found = self.hosts.iter().map(|host| file.address("workers.groups.hosts", host));
                 let addresses = found.collect::<Result<Vec<_>, _>>()?;
-                let own = || format!("workers-{name}.key").into();
+                let own = || workers_key_file(name).into();
                 let key_file = file.relative(&self.key_file.clone().unwrap_or_else(own));
                 Ok(Members::Hosts { addresses, key_file })
             }

@@ -31,12 +31,10 @@ pub struct Counts {
 }
 
 impl Counts {
-    pub(crate) fn done(&mut self, is_done: bool) {
-        self.results[usize::from(!is_done)] += 1;
-    }
-
-    pub(crate) fn not_done(&mut self, why: &NotDone) {
-        let at = RESULTS.iter().position(|name| *name == why.name());
+    /// One request more is settled: answered, or not for this reason.
+    pub(crate) fn settled(&mut self, undone: Option<&NotDone>) {
+        let name = undone.map_or(RESULTS[0], NotDone::name);
+        let at = RESULTS.iter().position(|known| *known == name);
         self.results[at.expect("invariant: every reason is listed")] += 1;
     }
 

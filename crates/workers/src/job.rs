@@ -111,8 +111,9 @@ impl Outcome {
         })
     }
 
-    pub(crate) fn is_done(&self) -> bool {
-        !matches!(self, Self::Undone(_))
+    /// Why it is not done, if it is not.
+    pub(crate) fn undone(&self) -> Option<&NotDone> {
+        if let Self::Undone(why) = self { Some(why) } else { None }
     }
 
     /// Made to fit what was asked.

@@ -29,5 +29,5 @@ pub mod workers;
 pub use config::{Config, Section};
 pub use host::Host;
 pub use job::{HearPlayed, HearWorked};
-pub use supervisor::{LINE_BYTES_MAX, Launcher};
+pub use supervisor::{LINE_BYTES_MAX, LINES_MAX, Launcher};
 pub use workers::{Ask, RoomsDoor, Workers};

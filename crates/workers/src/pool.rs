@@ -17,7 +17,7 @@ mod lives;
 mod tests;
 mod waiting;
 
-pub use instance::{END_MAX, LIFE_MIN, PAUSE_MAX, PAUSE_MIN, SHORT_LIVES_MAX, START_MAX};
+pub use instance::{END_MAX, LIFE_MIN, PAUSE_MAX, PAUSE_MIN, SHORT_LIVES_MAX, START_MAX, STRAYS_MAX};
 
 use crate::counts::Counts;
 use instance::{Awaited, Instance, State};
@@ -183,7 +183,6 @@ impl Pool {
         let id = RequestId(self.asked);
         if self.is_draining || self.waiting() >= self.config.queue_max {
             let why = if self.is_draining { NotDone::NoWorker } else { NotDone::Full };
-            self.counts.not_done(&why);
             out.push(Effect::Settle(id, why));
             return id;
         }
@@ -195,32 +194,17 @@ impl Pool {
         id
     }
 
-    /// A worker has answered; whom, if anybody still waits for that. `is_done`: it did what it was asked.
+    /// A worker has answered; whom, if anybody still waits for that.
     pub fn answered(
         &mut self,
         now: Time,
         instance: usize,
         number: u64,
-        is_done: bool,
         out: &mut Vec<Effect>,
     ) -> Option<RequestId> {
-        let it = &mut self.instances[instance];
-        it.heard = now;
-        let Some(awaited) = it.flights.remove(&number) else {
-            self.counts.stray += 1;
-            return None;
-        };
-        let request = match awaited {
-            Awaited::Request(request) => Some(request),
-            Awaited::Late(_) => {
-                self.counts.late += 1;
-                None
-            }
-            Awaited::Withdrawn => None,
-        };
+        let request = self.take_flight(now, instance, number, out);
         if let Some(request) = request {
             self.forget(request);
-            self.counts.done(is_done);
         }
         self.release(instance);
         self.settle_lives(now, out);
@@ -228,9 +212,55 @@ impl Pool {
         request
     }
 
+    /// A worker takes no more requests, and has not taken this one: it is another's, and nobody is to blame.
+    pub fn not_taken(&mut self, now: Time, instance: usize, number: u64, out: &mut Vec<Effect>) {
+        let request = self.take_flight(now, instance, number, out);
+        let it = &mut self.instances[instance];
+        if it.is_up() {
+            it.state = State::Leaving;
+            self.rehome();
+        }
+        if let Some(request) = request {
+            self.wait(request);
+        }
+        self.release(instance);
+        self.settle_lives(now, out);
+        self.dispatch(now, out);
+    }
+
+    /// One request more is settled: answered, or not for this reason.
+    pub fn count(&mut self, undone: Option<&NotDone>) {
+        self.counts.settled(undone);
+    }
+
+    /// Who waits for what a worker has said under this number. A worker that says too much that it was not asked is ended.
+    fn take_flight(
+        &mut self,
+        now: Time,
+        instance: usize,
+        number: u64,
+        out: &mut Vec<Effect>,
+    ) -> Option<RequestId> {
+        let it = &mut self.instances[instance];
+        it.heard = now;
+        match it.flights.remove(&number) {
+            Some(Awaited::Request(request)) => return Some(request),
+            Some(Awaited::Late(_)) => self.counts.late += 1,
+            Some(Awaited::Withdrawn(_)) => {}
+            None => {
+                self.counts.stray += 1;
+                if it.has_strayed() {
+                    it.state = State::Ending { kill_at: None, by_us: false };
+                    out.push(Effect::Kill(instance));
+                }
+            }
+        }
+        None
+    }
+
     /// Nobody waits for this request any more.
     pub fn withdraw(&mut self, now: Time, request: RequestId, out: &mut Vec<Effect>) {
-        self.give_up(request, Awaited::Withdrawn);
+        self.give_up(request, Awaited::Withdrawn(now));
         self.settle_lives(now, out);
         self.dispatch(now, out);
     }
@@ -250,7 +280,7 @@ impl Pool {
             && deadline <= now
         {
             self.give_up(request, Awaited::Late(now));
-            self.settle(request, NotDone::Late, out);
+            out.push(Effect::Settle(request, NotDone::Late));
         }
         self.time_lives(now, out);
         self.settle_lives(now, out);
@@ -268,8 +298,8 @@ impl Pool {
         self.is_draining = true;
         let all: Vec<RequestId> = self.requests.keys().copied().collect();
         for request in all {
-            self.give_up(request, Awaited::Withdrawn);
-            self.settle(request, NotDone::NoWorker, out);
+            self.give_up(request, Awaited::Withdrawn(now));
+            out.push(Effect::Settle(request, NotDone::NoWorker));
         }
         self.settle_lives(now, out);
     }
@@ -310,11 +340,6 @@ impl Pool {
         if let Some(request) = self.requests.remove(&id) {
             self.deadlines.remove(&(request.deadline, id));
         }
-    }
-
-    fn settle(&mut self, id: RequestId, why: NotDone, out: &mut Vec<Effect>) {
-        self.counts.not_done(&why);
-        out.push(Effect::Settle(id, why));
     }
 
     /// A worker that was kept for a suspect and has answered it is everybody's again.

@@ -110,11 +110,6 @@ impl WorkersService {
             }
             Note::Drain => {
                 self.is_draining = true;
-                for (conn, peer) in &self.peers {
-                    if matches!(peer, Peer::Room(_)) {
-                        actions.pause(*conn);
-                    }
-                }
                 self.each_pool(|_| true, Pool::drain, actions);
             }
             Note::Stop => self.each_pool(|_| true, Pool::stop, actions),
@@ -157,16 +152,19 @@ impl WorkersService {
         self.carry_out(at, actions);
     }
 
-    /// What came of a request, told to whoever asked.
+    /// What came of a request, counted and told to whoever asked.
     fn settle(&mut self, group: usize, request: RequestId, outcome: Outcome, actions: &mut Actions<Self>) {
-        let Some(pending) = self.parts.groups[group].pending.remove(&request) else { return };
+        let it = &mut self.parts.groups[group];
+        let Some(pending) = it.pending.remove(&request) else { return };
+        let outcome = outcome.to(pending.is_hand);
+        it.pool.count(outcome.undone());
         if let Asker::Room { conn, .. } = pending.asker {
             match self.peers.get_mut(&conn) {
                 Some(Peer::Room(asked)) => drop(asked.remove(&(group, request))),
                 _ => return, // it is gone
             }
         }
-        tell(pending.asker, outcome.to(pending.is_hand), actions);
+        tell(pending.asker, outcome, actions);
     }
 
     fn said(&mut self, conn: ConnId, message: Message, actions: &mut Actions<Self>) {
@@ -183,9 +181,11 @@ impl WorkersService {
         let now = self.now();
         match (Outcome::read(message), life.said_hello) {
             (Ok((number, outcome)), true) => {
-                let pool = &mut self.parts.groups[at].pool;
-                let request = pool.answered(now, instance, number, outcome.is_done(), &mut self.effects);
-                if let Some(request) = request {
+                let group = &mut self.parts.groups[at];
+                if outcome.undone() == Some(&NotDone::NoWorker) && !group.has_children() {
+                    // A host that is being emptied; nobody there has seen the request.
+                    group.pool.not_taken(now, instance, number, &mut self.effects);
+                } else if let Some(request) = group.pool.answered(now, instance, number, &mut self.effects) {
                     self.settle(at, request, outcome, actions);
                 }
                 self.carry_out(at, actions);
@@ -225,9 +225,6 @@ impl WorkersService {
     }
 
     fn room_said(&mut self, conn: ConnId, message: Message, actions: &mut Actions<Self>) {
-        if self.is_draining {
-            return; // its connection ends when what is here is answered, and it asks another
-        }
         let (id, left_ms, job, group) = match message {
             Message::PlayHand(it) => {
                 let group =
@@ -350,12 +347,8 @@ impl Service for WorkersService {
     type Note = ();
 
     fn handle(&mut self, event: Event<Self>, actions: &mut Actions<Self>) {
+        let mut is_figures = false;
         match event {
-            Event::Told { .. } => {
-                for note in self.parts.inbox.take() {
-                    self.note(note, actions);
-                }
-            }
             Event::Packet { conn, packet } => self.said(conn, packet, actions),
             Event::Dialed { token, conn } => self.reached(conn, Slot::of(token), actions),
             Event::DialFailed { token, .. } => {
@@ -373,14 +366,22 @@ impl Service for WorkersService {
                 let is_due = |group: &Group| group.pool.next_timeout().is_some_and(|at| at <= now);
                 self.each_pool(is_due, Pool::timeout, actions);
                 if self.figures_at.is_some_and(|at| at <= clock::instant()) {
-                    self.figures_at = None;
-                    return self.show();
+                    (self.figures_at, is_figures) = (None, true);
+                    self.show();
                 }
             }
-            Event::Blocked { .. } | Event::Drained { .. } | Event::HandedOver { .. } => {}
+            // A note is a wake; the others are of things that nobody does here.
+            Event::Told { .. } | Event::Blocked { .. } | Event::Drained { .. } | Event::HandedOver { .. } => {
+            }
+        }
+        // At each event: the wake finds no place where workers say more than is heard, and then this is an event of theirs.
+        for note in self.parts.inbox.take() {
+            self.note(note, actions);
         }
         self.say_over();
-        self.figures_at.get_or_insert_with(|| clock::instant() + FIGURES_EVERY);
+        if !is_figures {
+            self.figures_at.get_or_insert_with(|| clock::instant() + FIGURES_EVERY);
+        }
     }
 
     fn next_deadline(&self) -> Option<Instant> {

@@ -6,7 +6,8 @@
 //! (the pools).
 //! Invariants: a child leads a group of processes of its own. When it has ended, the group is killed before the child is
 //! waited for: until then nobody else can have its number. One life of a worker is over before the next one begins.
-//! Limits: [`LINE_BYTES_MAX`] of a line; how many lines, as of any log. A process that left the group is not found.
+//! Limits: lines of a child as `supervisor/child.rs` says; orders are as many as the pools' starts, ends and dead letters.
+//! A process that a child started and that left the group is not found.
 //! Read next: `supervisor/child.rs`.
 
 mod child;
@@ -17,7 +18,7 @@ use crate::inbox::{Inbox, Note};
 use crate::service::WorkersService;
 use crate::slot::Slot;
 use child::Child;
-pub use child::LINE_BYTES_MAX;
+pub use child::{LINE_BYTES_MAX, LINES_MAX};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::io::Errno;
 use std::collections::BTreeMap;

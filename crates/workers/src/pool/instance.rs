@@ -20,6 +20,8 @@ pub const LIFE_MIN: Duration = Duration::from_secs(1);
 pub const SHORT_LIVES_MAX: u32 = 5;
 /// How long a start may take until the worker says hello.
 pub const START_MAX: Duration = Duration::from_secs(10);
+/// Answers in one life to what was not asked.
+pub const STRAYS_MAX: u32 = 1_000;
 /// How long a worker may take to end by itself.
 pub const END_MAX: Duration = Duration::from_secs(5);
 
@@ -46,8 +48,8 @@ pub(super) enum Awaited {
     Request(RequestId),
     /// Nobody: it was settled then, when its time was over.
     Late(Time),
-    /// Nobody: whoever asked is gone.
-    Withdrawn,
+    /// Nobody: whoever asked was gone then.
+    Withdrawn(Time),
 }
 
 /// One place of a pool, and the life that is in it.
@@ -63,6 +65,7 @@ pub(super) struct Instance {
     pub(super) heard: Time,
     /// The number it was given last.
     pub(super) sent: u64,
+    strays: u32,
     short_lives: u32,
 }
 
@@ -76,6 +79,7 @@ impl Instance {
             kept_for: None,
             heard: now,
             sent: 0,
+            strays: 0,
             short_lives: 0,
         }
     }
@@ -97,15 +101,15 @@ impl Instance {
             return None;
         }
         let late = self.flights.values().map(|it| match it {
-            Awaited::Late(since) => Some(*since),
-            Awaited::Request(_) | Awaited::Withdrawn => None,
+            Awaited::Late(since) | Awaited::Withdrawn(since) => Some(*since),
+            Awaited::Request(_) => None,
         });
         late.collect::<Option<Vec<Time>>>()?.into_iter().max().map(|since| since + deadline)
     }
 
     /// Whether it owes an answer that nobody waits for any more.
     pub(super) fn is_late(&self) -> bool {
-        self.flights.values().any(|it| matches!(it, Awaited::Late(_)))
+        self.flights.values().any(|it| matches!(it, Awaited::Late(_) | Awaited::Withdrawn(_)))
     }
 
     /// Whether somebody still waits for something of it.
@@ -113,7 +117,14 @@ impl Instance {
         self.flights.values().any(|it| matches!(it, Awaited::Request(_)))
     }
 
+    /// It answered what it was not asked: whether once too often.
+    pub(super) fn has_strayed(&mut self) -> bool {
+        self.strays += 1;
+        self.strays == STRAYS_MAX && matches!(self.state, State::Up | State::Leaving)
+    }
+
     pub(super) fn said_hello(&mut self, now: Time) {
+        self.strays = 0;
         self.state = State::Up;
         self.up_since = Some(now);
         self.heard = now;

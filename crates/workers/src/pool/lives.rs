@@ -74,7 +74,7 @@ impl Pool {
         pause.mul_f64(self.rng.random_range(0.0..0.5))
     }
 
-    fn rehome(&mut self) {
+    pub(super) fn rehome(&mut self) {
         let Self { waiting, instances, .. } = self;
         waiting.rehome(|key| home(instances, key));
     }
@@ -100,7 +100,7 @@ impl Pool {
             NotDone::WorkerDied
         };
         self.forget(id);
-        self.settle(id, why, out);
+        out.push(Effect::Settle(id, why));
     }
 
     /// What is due in the lives of its workers.

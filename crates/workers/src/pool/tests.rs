@@ -58,7 +58,7 @@ impl Bench {
     }
 
     fn answer(&mut self, instance: usize, number: u64) -> Option<RequestId> {
-        self.pool.answered(self.now, instance, number, true, &mut self.out)
+        self.pool.answered(self.now, instance, number, &mut self.out)
     }
 
     /// What was sent: instance, number, request.
@@ -93,7 +93,48 @@ fn an_answer_counts_once_and_where_it_was_asked() {
     assert_eq!(bench.answer(0, 2), None, "nobody asked that");
     assert_eq!(bench.answer(0, 1), Some(first));
     assert_eq!(bench.answer(0, 1), None, "twice");
-    assert_eq!((bench.pool.counts().stray, bench.pool.counts().result("answered")), (3, 1));
+    assert_eq!(bench.pool.counts().stray, 3);
+}
+
+#[test]
+fn a_worker_that_answers_what_nobody_asked_is_ended_in_the_end() {
+    let mut bench = Bench::new(CONFIG);
+    let asked = bench.ask(FREE);
+    bench.take();
+    for _ in 1..STRAYS_MAX {
+        assert_eq!(bench.answer(0, u64::MAX), None);
+    }
+    assert!(bench.take().is_empty());
+    assert_eq!(bench.answer(0, u64::MAX), None);
+    assert_eq!(bench.take(), [Effect::Kill(0)]);
+    bench.gone(0);
+    assert_eq!(bench.sent(), [(1, 2, asked.0)]);
+}
+
+#[test]
+fn what_a_worker_does_not_take_is_anothers_whatever_it_is() {
+    let mut bench = Bench::new(CONFIG);
+    let (first, once) = (bench.ask(FREE), bench.ask(ONCE));
+    assert_eq!(bench.sent(), [(0, 1, first.0), (1, 2, once.0)]);
+    bench.pool.not_taken(bench.now, 1, 2, &mut bench.out);
+    assert_eq!(bench.take()[..1], [Effect::End(1)], "it has nothing else");
+    assert_eq!(bench.pool.in_flight(), 2, "and the first has both");
+    assert_eq!((bench.answer(0, 1), bench.answer(0, 3)), (Some(first), Some(once)));
+    bench.gone(1);
+    assert_eq!(bench.pool.counts().deaths, 0, "nobody is to blame");
+}
+
+#[test]
+fn a_worker_that_holds_what_nobody_waits_for_is_ended_too() {
+    let mut bench = Bench::new(PoolConfig { instances: 1, in_flight_max: 1, ..CONFIG });
+    let first = bench.ask(FREE);
+    bench.take();
+    bench.at(1_000);
+    bench.pool.withdraw(bench.now, first, &mut bench.out);
+    bench.at(10_999);
+    assert!(bench.take().is_empty());
+    bench.at(11_000);
+    assert_eq!(bench.take(), [Effect::Kill(0)]);
 }
 
 #[test]
@@ -386,6 +427,17 @@ impl Model {
         assert_eq!(self.bench.answer(at, number), is_awaited.then_some(request));
     }
 
+    /// As a host that is being emptied.
+    fn does_not_take(&mut self, at: usize) {
+        let life = &mut self.lives[at];
+        if !life.is_up || life.has.is_empty() {
+            return;
+        }
+        let (number, request) = life.has.swap_remove(0);
+        self.requests.get_mut(&request).unwrap().given -= 1;
+        self.bench.pool.not_taken(self.bench.now, at, number, &mut self.bench.out);
+    }
+
     fn gone(&mut self, at: usize) {
         let life = std::mem::take(&mut self.lives[at]);
         if !life.runs {
@@ -407,7 +459,8 @@ impl Model {
             80..82 => assert_eq!(self.bench.answer(at, u64::MAX), None),
             82..84 => self.bench.pool.reload(self.bench.now, &mut self.bench.out),
             84..87 => self.withdraw(),
-            span => self.pass((span - 87) * 25),
+            87 => self.does_not_take(at),
+            span => self.pass((span - 88) * 25),
         }
         self.obey();
     }

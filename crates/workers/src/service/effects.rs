@@ -91,8 +91,10 @@ impl WorkersService {
         actions: &mut Actions<Self>,
     ) {
         let it = &mut self.parts.groups[group];
+        let may_come_back = !it.has_children(); // a host may not take it
         let Some(pending) = it.pending.get_mut(&request) else { return };
-        let job = if pending.is_repeatable { pending.job.clone() } else { pending.job.take() };
+        let is_kept = pending.is_repeatable || may_come_back;
+        let job = if is_kept { pending.job.clone() } else { pending.job.take() };
         if let (Some(conn), Some(job)) = (it.lives[instance].conn, job) {
             actions.send(conn, job.message(number, left));
         }

@@ -33,7 +33,6 @@ fn goes_on_when_workers_are_hit(signal: Signal, hits: usize) {
     }
     for (at, answer) in repeatable.iter().enumerate() {
         assert_eq!(text(answer), Ok(at.to_string()));
-        assert!(answer.try_recv().is_err(), "once");
     }
     for answer in &others {
         let came = text(answer);

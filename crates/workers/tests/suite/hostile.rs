@@ -63,6 +63,16 @@ fn who_forks_and_exits_leaves_nobody_behind() {
 }
 
 #[test]
+fn who_says_too_much_that_was_not_asked_is_ended() {
+    loses_its_worker("flood");
+}
+
+#[test]
+fn who_leaves_its_group_is_ended_all_the_same() {
+    loses_its_worker("group");
+}
+
+#[test]
 fn who_answers_twice_is_heard_once() {
     let (rig, came) = suffers("twice");
     assert_eq!(came, Ok("x".into()));

@@ -169,6 +169,24 @@ fn a_drained_host_answers_what_it_has_and_ends_well() {
     assert!(workers.iter().all(|pid| !is_alive(*pid)));
 }
 
+/// Longer than heartbeats are waited for: it is not taken for dead meanwhile.
+#[test]
+fn what_is_asked_of_a_host_that_is_drained_is_anothers() {
+    let first = Host::start();
+    let second = Host::beside(&first);
+    let rig = Rig::of(vec![at(&[&first, &second], &first.key("room-1"))]);
+    rig.wait_up(2);
+    let held: Vec<_> = (0..2).map(|_| rig.ask("long", "3")).collect();
+    wait_until("each host has one", || rig.figure("in_flight") == 2);
+    kill_process(first.pid(), Signal::TERM).unwrap();
+    // Not to be repeated, and some are said to the host that takes nothing more.
+    let once: Vec<_> = (0..50).map(|at| rig.ask("once", &at.to_string())).collect();
+    for (at, answer) in once.iter().enumerate() {
+        assert_eq!(text(answer), Ok(at.to_string()));
+    }
+    assert!(held.iter().all(|answer| text(answer) == Ok("3".into())));
+}
+
 #[test]
 fn a_host_renews_its_workers_when_it_is_told() {
     use std::io::{Read, Write};

@@ -149,7 +149,7 @@ impl Rig {
     }
 }
 
-/// What is answered, as text; and nothing more is.
+/// What is answered, as text.
 pub(crate) fn text(answer: &Receiver<Answer>) -> Result<String, NotDone> {
     let came = answer.recv_timeout(PATIENCE).expect("every request is answered");
     came.map(|body| String::from_utf8(body.to_vec()).unwrap())

@@ -4,7 +4,6 @@ It works well, unless its first argument or a request says otherwise; so one pro
 """
 import json
 import os
-import signal
 import socket
 import struct
 import sys
@@ -66,6 +65,11 @@ def work(request):
         effect(path, text)
     elif kind == "sleep":
         time.sleep(float(body))
+    elif kind == "long":
+        end = time.monotonic() + float(body)
+        while time.monotonic() < end:
+            time.sleep(0.1)
+            say(PONG, {})
     elif kind == "poison":
         effect("poisoned", body)
         os._exit(3)
@@ -75,6 +79,12 @@ def work(request):
         for other in range(max(0, id - 50), id + 50):
             if other != id:
                 say(WORKED, {"id": other, "body": "stolen"})
+    elif kind == "flood":
+        for other in range(100_000, 200_000):
+            say(WORKED, {"id": other, "body": "stolen"})
+    elif kind == "group":
+        os.setpgid(0, os.getpgid(os.getppid()))
+        time.sleep(3600)
     elif kind == "loop":
         while True:
             pass
@@ -112,8 +122,6 @@ def main():
         sys.exit(1)
     if mode == "silent":
         time.sleep(3600)
-    if mode == "stubborn":
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     say(HELLO, {"version": 9 if mode == "newer" else 1, "name": "test"})
     while True:
         opcode, fields = hear()
