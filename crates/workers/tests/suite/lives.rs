@@ -1,9 +1,13 @@
 //! Starts, ends, reloads.
 
-use crate::rig::{Rig, group, is_alive, text, wait_until};
+use crate::rig::{GROUP, PATIENCE, Rig, group, is_alive, script, text, wait_until};
 use std::fs;
+use std::sync::mpsc::channel;
+use usher_proto::codec::Form;
 use usher_proto::machine::Played;
 use usher_proto::message::{Deed, NotDone, Play};
+use usher_workers::Ask;
+use usher_workers::config::Members;
 
 #[test]
 fn workers_answer_and_end_with_whoever_started_them() {
@@ -100,9 +104,26 @@ fn who_speaks_another_version_is_not_taken() {
 }
 
 #[test]
+fn a_worker_may_speak_messagepack() {
+    let mut packed = group("good", 1);
+    let (command, form) = (script("packed.py", ""), Form::MessagePack);
+    packed.members = Members::Children { command, instances: 1, form };
+    let rig = Rig::of(vec![packed]);
+    rig.wait_up(1);
+    for body in [b"text".to_vec(), b"\xff\x00 no text".to_vec(), vec![7; 60_000]] {
+        let (done, answer) = channel();
+        let (group, kind) = (GROUP.into(), "echo".into());
+        let ask = Ask { group, kind, key: Some("a key".into()), body: body.clone().into(), deadline: None };
+        rig.workers.work(ask, Box::new(move |came| drop(done.send(came))));
+        assert_eq!(answer.recv_timeout(PATIENCE).unwrap().unwrap()[..], body);
+    }
+    assert_eq!(rig.figure("deaths_total"), 0);
+}
+
+#[test]
 fn a_program_that_is_not_there_is_a_worker_that_ends() {
     let mut nowhere = group("good", 1);
-    if let usher_workers::config::Members::Children { command, .. } = &mut nowhere.members {
+    if let Members::Children { command, .. } = &mut nowhere.members {
         *command = vec!["./no-such-program".into()];
     }
     let rig = Rig::of(vec![nowhere]);

@@ -56,7 +56,11 @@ impl Drop for Folder {
 
 /// The command of a test's worker.
 pub(crate) fn python(mode: &str) -> Vec<String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/worker.py");
+    script("worker.py", mode)
+}
+
+pub(crate) fn script(name: &str, mode: &str) -> Vec<String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite").join(name);
     ["python3".into(), "-u".into(), script.display().to_string(), mode.into()].into()
 }
 
