@@ -150,7 +150,13 @@ fn suffer(what: Hardship, lasts: Duration, paid: &Path) -> Result<Vec<Finding>> 
     let figures = workers.figures();
     workers.stop();
     let lines = fs::read_to_string(paid).context("what was paid")?;
-    findings(&lock(&book), asked, &lines, figures.value("usher_workers_deaths_total{group=\"bench\"}"))
+    let figure =
+        |name: &str| figures.value(&format!("usher_workers_{name}_total{{group=\"bench\"}}")).unwrap_or(0);
+    let suffered = match what {
+        Hardship::Killed | Hardship::Stopped => ("workers that ended", figure("deaths")),
+        Hardship::Renewed => ("workers that were renewed", figure("reloads")),
+    };
+    findings(&lock(&book), asked, &lines, suffered)
 }
 
 fn lock(book: &Mutex<Book>) -> MutexGuard<'_, Book> {
@@ -220,7 +226,12 @@ fn until(most: Duration, what: &str, mut is_so: impl FnMut() -> Result<bool>) ->
     Ok(())
 }
 
-fn findings(book: &Book, asked: u64, paid: &str, deaths: Option<u64>) -> Result<Vec<Finding>> {
+fn findings(
+    book: &Book,
+    asked: u64,
+    paid: &str,
+    (suffered, times): (&'static str, u64),
+) -> Result<Vec<Finding>> {
     ensure!(book.wrong == 0, "{} answers were wrong", book.wrong);
     let mut lines: Vec<u64> = paid.lines().map(str::parse).collect::<Result<_, _>>()?;
     let made = lines.len();
@@ -244,7 +255,7 @@ fn findings(book: &Book, asked: u64, paid: &str, deaths: Option<u64>) -> Result<
     let [repeated, payments] = &book.times;
     Ok(vec![
         count("requests", asked),
-        count("workers that ended", deaths.unwrap_or_default()),
+        count(suffered, times).with(Goal::AtLeast(1.0)),
         none("repeatable, not answered", lost as u64),
         none("answered twice", doubled as u64),
         none("payments without an answer", unknown),
