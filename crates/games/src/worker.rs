@@ -231,7 +231,7 @@ mod tests {
         for view in [
             View { actions: vec![], shown: &long },
             View { actions: vec![""], shown: "" },
-            View { actions: vec![&long[..ACTION_BYTES_MAX + 1]], shown: "" },
+            View { actions: vec![&long[..=ACTION_BYTES_MAX]], shown: "" },
             View { actions: vec!["a"; ACTIONS_MAX + 1], shown: "" },
         ] {
             assert!(view.pack().is_err());

@@ -115,7 +115,7 @@ fn read(message: &Value) -> Said {
 fn packet(message: &Value) -> Vec<u8> {
     let mut packets = Vec::new();
     codec::encode(Form::MessagePack, &read(message), |header, body| {
-        packets.push([&header[..], body].concat())
+        packets.push([&header[..], body].concat());
     })
     .unwrap();
     assert_eq!(packets.len(), 1);
