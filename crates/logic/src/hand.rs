@@ -4,7 +4,7 @@
 //! this file drives a game, and always through the guard. A room plays a hand with it, and [`crate::playback`] plays the
 //! record again: with the same calls in the same order, so that it fails where the room failed.
 //! Two kinds of hand: one has its rules here, and a move is done at once ([`Hand::apply`]); the rules of the other are a
-//! worker's, who is asked ([`Hand::question`]) and whose answer is the hand from then on ([`Hand::moved`]).
+//! worker's, who is asked, and whose answer is the hand from then on.
 //! Owns: the game's state, and what was done so far, so that the hand can be played back. Does not own seats'
 //! occupants or clocks, nor how a panic is caught: that is the world's [`Guard`].
 //! Invariants: `turn`, `to_act` and `outcome` are what the game said after its last change. Who sits down in a
