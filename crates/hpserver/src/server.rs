@@ -233,14 +233,7 @@ impl<S: Service> Remote<S> {
         token: u64,
         offer: Option<Box<dyn Offer>>,
     ) {
-        if shard >= self.fabric.logic.len() {
-            return self.fabric.stale();
-        }
-        let dial = Dial { shard, listener, token, offer };
-        match self.fabric.may_dial(&dial) {
-            Ok(()) => self.fabric.dial(addr, dial),
-            Err(why) => self.dial_failed(&dial, why),
-        }
+        self.begin(Dial { shard, listener, token, offer }, |dial| self.fabric.dial(addr, dial));
     }
 
     /// Takes over one end of a connection that was made elsewhere, as to a child of this process: from here on it is one
@@ -254,12 +247,16 @@ impl<S: Service> Remote<S> {
         token: u64,
         offer: Option<Box<dyn Offer>>,
     ) {
-        if shard >= self.fabric.logic.len() {
+        self.begin(Dial { shard, listener, token, offer }, |dial| self.fabric.adopt(stream, dial));
+    }
+
+    /// Begins an outgoing connection, if its shard is there and it may be.
+    fn begin(&self, dial: Dial, begin: impl FnOnce(Dial)) {
+        if dial.shard >= self.fabric.logic.len() {
             return self.fabric.stale();
         }
-        let dial = Dial { shard, listener, token, offer };
         match self.fabric.may_dial(&dial) {
-            Ok(()) => self.fabric.adopt(stream, dial),
+            Ok(()) => begin(dial),
             Err(why) => self.dial_failed(&dial, why),
         }
     }

@@ -206,9 +206,7 @@ impl Pool {
         if let Some(request) = request {
             self.forget(request);
         }
-        self.release(instance);
-        self.settle_lives(now, out);
-        self.dispatch(now, out);
+        self.is_freer(now, instance, out);
         request
     }
 
@@ -223,6 +221,11 @@ impl Pool {
         if let Some(request) = request {
             self.wait(request);
         }
+        self.is_freer(now, instance, out);
+    }
+
+    /// A worker has one request less than before.
+    fn is_freer(&mut self, now: Time, instance: usize, out: &mut Vec<Effect>) {
         self.release(instance);
         self.settle_lives(now, out);
         self.dispatch(now, out);
