@@ -44,6 +44,27 @@ impl Counts {
     }
 }
 
+/// What is counted for each group: name, help, and which count it is.
+type Counter = (&'static str, &'static str, fn(&Counts) -> u64);
+const COUNTERS: [Counter; 6] = [
+    ("usher_workers_retried_total", "Requests given to another worker because theirs had ended.", |counts| {
+        counts.retried
+    }),
+    ("usher_workers_late_total", "Answers that came after their time and were dropped.", |counts| {
+        counts.late
+    }),
+    ("usher_workers_stray_total", "Answers to what was not asked of that worker, dropped.", |counts| {
+        counts.stray
+    }),
+    ("usher_workers_deaths_total", "Lives of workers that ended by themselves.", |counts| counts.deaths),
+    (
+        "usher_workers_set_aside_total",
+        "Requests set aside because too many workers ended with them.",
+        |counts| counts.set_aside,
+    ),
+    ("usher_workers_reloads_total", "Workers that were renewed.", |counts| counts.reloads),
+];
+
 /// The figures of all groups of a process.
 pub(crate) fn figures<'a>(pools: &(impl Iterator<Item = (&'static str, &'a Pool)> + Clone)) -> Figures {
     let mut figures = Figures::default();
@@ -65,43 +86,9 @@ pub(crate) fn figures<'a>(pools: &(impl Iterator<Item = (&'static str, &'a Pool)
         }
     }
     figures.counters("usher_workers_requests_total", "Requests settled, by result.", "result", results);
-    let counter =
-        |value: fn(&Counts) -> u64| pools.clone().map(move |(name, pool)| (name, value(pool.counts())));
-    figures.counters(
-        "usher_workers_retried_total",
-        "Requests given to another worker because theirs had ended.",
-        group,
-        counter(|counts| counts.retried),
-    );
-    figures.counters(
-        "usher_workers_late_total",
-        "Answers that came after their time and were dropped.",
-        group,
-        counter(|counts| counts.late),
-    );
-    figures.counters(
-        "usher_workers_stray_total",
-        "Answers to what was not asked of that worker, dropped.",
-        group,
-        counter(|counts| counts.stray),
-    );
-    figures.counters(
-        "usher_workers_deaths_total",
-        "Lives of workers that ended by themselves.",
-        group,
-        counter(|counts| counts.deaths),
-    );
-    figures.counters(
-        "usher_workers_set_aside_total",
-        "Requests set aside because too many workers ended with them.",
-        group,
-        counter(|counts| counts.set_aside),
-    );
-    figures.counters(
-        "usher_workers_reloads_total",
-        "Workers that were renewed.",
-        group,
-        counter(|counts| counts.reloads),
-    );
+    for (name, help, value) in COUNTERS {
+        let counted = pools.clone().map(|(group, pool)| (group, value(pool.counts())));
+        figures.counters(name, help, group, counted);
+    }
     figures
 }
