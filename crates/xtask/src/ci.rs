@@ -10,6 +10,7 @@
 
 mod book;
 mod demo;
+mod disk;
 mod follow;
 mod tools;
 
@@ -67,6 +68,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         return Ok(());
     }
     let chosen = |step: &&Step| options.only.is_empty() || options.only.iter().any(|name| name == step.name);
+    if let Some(warning) = disk::warning(&workspace.target) {
+        println!("{warning}");
+    }
     let mut times = Vec::new();
     for step in STEPS.iter().filter(chosen) {
         println!("\n==> {}: {}", step.name, step.what);
@@ -75,6 +79,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         times.push((step.name, started.elapsed(), outcome.is_ok()));
         if let Err(error) = outcome {
             print!("{}", table(&times));
+            if let Some(suspicion) = disk::suspicion(&workspace.target) {
+                println!("{suspicion}");
+            }
             return Err(error).context(format!("step `{}` failed", step.name));
         }
     }
