@@ -32,6 +32,8 @@ fn hello_and_signs_of_life() -> Vec<Value> {
     vec![
         json!({ "worker_hello": { "version": 1, "name": "rps" } }),
         json!({ "worker_denied": { "why": "version 2 is not spoken here" } }),
+        json!({ "host_hello": { "version": 1 } }),
+        json!({ "worker_leaving": {} }),
         json!({ "ping": {} }),
         json!({ "pong": {} }),
     ]

@@ -383,6 +383,8 @@ fn workers() -> Vec<Message> {
         Work { id, left_ms, kind, key, body: body.clone() }.into(),
         Worked { id, body }.into(),
         Undone { id, why: NotDone::Failed(why) }.into(),
+        HostHello { version: u16::MAX }.into(),
+        WorkerLeaving {}.into(),
     ]
 }
 

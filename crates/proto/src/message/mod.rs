@@ -287,6 +287,8 @@ messages! {
     0x3006 Work              Map   131_328 Host;
     0x3007 Worked            Map   131_328 Worker;
     0x3008 Undone            Map   192     Worker;
+    0x3009 HostHello         Map   32      Host;
+    0x300a WorkerLeaving     Map   16      Worker;
 }
 
 impl Message {

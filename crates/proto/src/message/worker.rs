@@ -35,6 +35,14 @@ pub struct WorkerHello {
     pub name: String,
 }
 
+/// I have something to do. The first message of a room server to workers on another machine, which answer it with their
+/// [`WorkerHello`]; a process is started by its host and hears nothing of the kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostHello {
+    /// Which version it speaks: [`WORKER_VERSION`].
+    pub version: u16,
+}
+
 /// You cannot; the connection is closed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerDenied {
@@ -193,6 +201,10 @@ pub struct Undone {
     /// Why.
     pub why: NotDone,
 }
+
+/// I take nothing more: what I have I answer, and what crosses with this is [`NotDone::NoWorker`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerLeaving {}
 
 /// Why a request was not answered by what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
