@@ -206,6 +206,7 @@ impl GroupConfig {
             in_flight_max: self.in_flight_max,
             queue_max: self.queue_max,
             deadline: self.deadline,
+            is_remote: matches!(self.members, Members::Hosts { .. }),
             seed,
         }
     }

@@ -75,7 +75,7 @@ pub(crate) fn figures<'a>(pools: &(impl Iterator<Item = (&'static str, &'a Pool)
     figures.gauges("usher_workers_waiting", "Requests that wait for a worker.", group, gauge(Pool::waiting));
     figures.gauges(
         "usher_workers_crash_looping",
-        "Workers whose lives are all short.",
+        "Workers whose lives are all short; hosts that are not reached.",
         group,
         gauge(Pool::looping),
     );

@@ -8,6 +8,7 @@ use crate::job::{Asker, Job};
 use crate::pool::{Pool, RequestId};
 use crate::slot::Slot;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use usher_hpserver::{ConnId, ListenerId};
 use usher_proto::Time;
 use usher_secure::LinkKey;
@@ -25,10 +26,8 @@ pub(crate) struct Life {
 
 /// A request that is not answered yet.
 pub(crate) struct Pending {
-    /// Until it is given away for good.
-    pub(crate) job: Option<Job>,
-    pub(crate) is_hand: bool,
-    pub(crate) is_repeatable: bool,
+    /// For whoever gets it next, if its worker does not take it or ends.
+    pub(crate) job: Job,
     pub(crate) asker: Asker,
 }
 
@@ -66,6 +65,14 @@ impl Group {
 
     pub(crate) fn has_children(&self) -> bool {
         matches!(self.config.members, Members::Children { .. })
+    }
+
+    /// Where a worker is that is dialled.
+    pub(crate) fn address(&self, instance: usize) -> Option<SocketAddr> {
+        match &self.config.members {
+            Members::Children { .. } => None,
+            Members::Hosts { addresses, .. } => addresses.get(instance).copied(),
+        }
     }
 
     /// A new life for a worker.

@@ -44,6 +44,10 @@ impl Job {
         }
     }
 
+    pub(crate) fn is_hand(&self) -> bool {
+        matches!(self, Self::Hand(_))
+    }
+
     /// What it is about, of those that one worker is to have: a hand's is its table.
     pub(crate) fn key(&self) -> Option<u64> {
         let key = match self {

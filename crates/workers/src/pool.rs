@@ -9,8 +9,9 @@
 //! [`STRIKES_MAX`] deaths its guilt is certain.
 //! Limits: [`PoolConfig`], and those in `pool/instance.rs`; as many workers at a time as are half of those up may be kept
 //! for suspects, and one at least.
-//! Read next: `pool/instance.rs`, `pool/waiting.rs`; `service.rs`, which carries the effects out.
+//! Read next: `pool/dispatch.rs`, `pool/lives.rs`; `service.rs`, which carries the effects out.
 
+mod dispatch;
 mod instance;
 mod lives;
 #[cfg(test)]
@@ -20,7 +21,7 @@ mod waiting;
 pub use instance::{END_MAX, LIFE_MIN, PAUSE_MAX, PAUSE_MIN, SHORT_LIVES_MAX, START_MAX, STRAYS_MAX};
 
 use crate::counts::Counts;
-use instance::{Awaited, Instance, State};
+use instance::{Awaited, End, Instance, State};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -47,6 +48,8 @@ pub struct PoolConfig {
     pub queue_max: usize,
     /// How long a request may take, where whoever asks does not say.
     pub deadline: Duration,
+    /// Its workers are elsewhere and dialled: one that is not reached has not died.
+    pub is_remote: bool,
     /// For the jitter of pauses.
     pub seed: u64,
 }
@@ -54,12 +57,40 @@ pub struct PoolConfig {
 /// What there is to know of a request to find it a worker.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask {
-    /// What it is about: requests of one key go to one worker as long as that is up.
+    /// What it is about: where to look first. Requests of one key go to one worker as long as the same ones are up.
     pub key: Option<u64>,
     /// It may be given to another worker if one ends while it has it.
     pub is_repeatable: bool,
     /// How long it may take.
     pub within: Option<Duration>,
+}
+
+/// Why a worker is ended at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It said no hello in time.
+    NoHello,
+    /// It answered what it was not asked, too often.
+    Strays,
+    /// All it may have is late by another deadline.
+    Stuck,
+    /// It was told to end, and stayed.
+    Stays,
+    /// It may be of the version before.
+    Reload,
+}
+
+impl Cause {
+    /// In words, for logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoHello => "it said no hello in time",
+            Self::Strays => "it answers what it is not asked",
+            Self::Stuck => "all it has is long overdue",
+            Self::Stays => "it did not end in time",
+            Self::Reload => "it may be of the version before",
+        }
+    }
 }
 
 /// What a pool wants done, in order.
@@ -70,7 +101,7 @@ pub enum Effect {
     /// Let it end by itself: it has answered all.
     End(usize),
     /// End it at once.
-    Kill(usize),
+    Kill(usize, Cause),
     /// Give it a request.
     Send {
         /// The worker.
@@ -153,7 +184,7 @@ impl Pool {
 
     /// Workers that are up.
     pub fn up(&self) -> usize {
-        self.instances.iter().filter(|it| matches!(it.state, State::Up | State::Leaving)).count()
+        self.instances.iter().filter(|it| matches!(it.state, State::Up | State::Leaving { .. })).count()
     }
 
     /// Workers whose lives are all short.
@@ -213,15 +244,20 @@ impl Pool {
     /// A worker takes no more requests, and has not taken this one: it is another's, and nobody is to blame.
     pub fn not_taken(&mut self, now: Time, instance: usize, number: u64, out: &mut Vec<Effect>) {
         let request = self.take_flight(now, instance, number, out);
-        let it = &mut self.instances[instance];
-        if it.is_up() {
-            it.state = State::Leaving;
-            self.rehome();
-        }
+        self.leave(instance, End::Left);
         if let Some(request) = request {
+            let it = &mut self.instances[instance];
+            it.kept_for.take_if(|suspect| *suspect == request);
             self.wait(request);
         }
         self.is_freer(now, instance, out);
+    }
+
+    /// A worker says that it takes no more requests.
+    pub fn leaving(&mut self, now: Time, instance: usize, out: &mut Vec<Effect>) {
+        self.leave(instance, End::Left);
+        self.settle_lives(now, out);
+        self.dispatch(now, out);
     }
 
     /// A worker has one request less than before.
@@ -253,8 +289,8 @@ impl Pool {
             None => {
                 self.counts.stray += 1;
                 if it.has_strayed() {
-                    it.state = State::Ending { kill_at: None, by_us: false };
-                    out.push(Effect::Kill(instance));
+                    it.state = State::Ending { kill_at: None, why: End::Failed };
+                    out.push(Effect::Kill(instance, Cause::Strays));
                 }
             }
         }
@@ -296,13 +332,17 @@ impl Pool {
         self.settle_lives(now, out);
     }
 
-    /// Settles all that is here, and ends its workers.
+    /// Settles all that is here, and ends its workers. Of what must not be repeated and is begun nobody says that it is not.
     pub fn stop(&mut self, now: Time, out: &mut Vec<Effect>) {
         self.is_draining = true;
-        let all: Vec<RequestId> = self.requests.keys().copied().collect();
-        for request in all {
+        let why = |request: &Request| match request.at {
+            At::InFlight { .. } if !request.ask.is_repeatable => NotDone::WorkerDied,
+            _ => NotDone::NoWorker,
+        };
+        let all: Vec<_> = self.requests.iter().map(|(id, request)| (*id, why(request))).collect();
+        for (request, why) in all {
             self.give_up(request, Awaited::Withdrawn(now));
-            out.push(Effect::Settle(request, NotDone::NoWorker));
+            out.push(Effect::Settle(request, why));
         }
         self.settle_lives(now, out);
     }
@@ -343,68 +383,6 @@ impl Pool {
         if let Some(request) = self.requests.remove(&id) {
             self.deadlines.remove(&(request.deadline, id));
         }
-    }
-
-    /// A worker that was kept for a suspect and has answered it is everybody's again.
-    fn release(&mut self, instance: usize) {
-        let it = &mut self.instances[instance];
-        let is_over = it.kept_for.is_some_and(|suspect| !self.requests.contains_key(&suspect));
-        if is_over && it.flights.is_empty() {
-            it.kept_for = None;
-        }
-    }
-
-    /// Gives out what can be given out.
-    fn dispatch(&mut self, now: Time, out: &mut Vec<Effect>) {
-        self.keep_for_suspects();
-        for instance in 0..self.instances.len() {
-            let it = &self.instances[instance];
-            if let Some(suspect) = it.kept_for
-                && it.is_up()
-                && it.flights.is_empty()
-            {
-                self.send(now, instance, suspect, out);
-            }
-        }
-        let max = self.config.in_flight_max;
-        loop {
-            let open = self.instances.iter().enumerate();
-            let open = open.filter(|(at, it)| it.takes(max) && self.waiting.has_for(*at));
-            let Some((least, _)) = open.min_by_key(|(_, it)| (it.flights.len(), it.sent)) else { return };
-            let Some(request) = self.waiting.pop_for(least) else { return };
-            self.send(now, least, request, out);
-        }
-    }
-
-    /// Keeps workers for those that must be alone: whoever showed last that it works.
-    fn keep_for_suspects(&mut self) {
-        while self.waiting.has_suspect() {
-            let (up, kept) = self
-                .instances
-                .iter()
-                .filter(|it| it.is_up())
-                .fold((0, 0), |(up, kept), it| (up + 1, kept + usize::from(it.kept_for.is_some())));
-            let free = self.instances.iter().enumerate();
-            let free = free.filter(|(_, it)| it.is_up() && it.kept_for.is_none() && !it.is_late());
-            let last_heard = free.max_by_key(|(_, it)| (it.heard, usize::MAX - it.flights.len()));
-            let Some((instance, _)) = last_heard.filter(|_| kept < (up / 2).max(1)) else { return };
-            let Some(suspect) = self.waiting.pop_suspect() else { return };
-            self.instances[instance].kept_for = Some(suspect);
-            if let Some(request) = self.requests.get_mut(&suspect) {
-                request.at = At::Kept(instance);
-            }
-        }
-    }
-
-    fn send(&mut self, now: Time, instance: usize, id: RequestId, out: &mut Vec<Effect>) {
-        let Some(request) = self.requests.get_mut(&id) else { return };
-        self.sent += 1;
-        let number = self.sent;
-        request.at = At::InFlight { instance, number };
-        let it = &mut self.instances[instance];
-        it.flights.insert(number, Awaited::Request(id));
-        it.sent = number;
-        out.push(Effect::Send { instance, number, request: id, left: request.deadline - now });
     }
 }
 

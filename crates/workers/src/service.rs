@@ -8,27 +8,30 @@
 //! Read next: `service/effects.rs`; [`crate::pool`].
 
 mod effects;
+mod rooms;
 
-use crate::config::group_for;
 use crate::counts;
-use crate::group::{Group, Pending};
+use crate::group::{Group, Life, Pending};
 use crate::hello::Hellos;
 use crate::inbox::{Asked, Inbox, Note};
-use crate::job::{Asker, Job, Outcome};
+use crate::job::{Asker, Outcome};
 use crate::pool::{Ask, Effect, Pool, RequestId};
 use crate::slot::Slot;
 use crate::supervisor::Orders;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use usher_hpserver::{Actions, CloseReason, ConnId, Event, Service};
-use usher_proto::message::{NotDone, WORKER_VERSION, WorkerDenied, WorkerHello};
+use usher_hpserver::{Actions, CloseReason, ConnId, DialError, Event, Service};
+use usher_proto::message::{HostHello, NotDone, WORKER_VERSION, WorkerDenied, WorkerHello};
 use usher_proto::{Figures, Message, Time};
 use usher_runtime::clock::{self, Clock};
 use usher_runtime::door::Greeting;
 
 /// What may wait for a worker that does not read: all it may have, several times.
 pub(crate) const HIGH_WATER_BYTES: usize = 16 << 20;
+/// How long the last words of a process that has ended may take to be read. Its socket's end comes behind them; but
+/// whoever left its group may hold that.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 /// How often figures are copied out, at most.
 const FIGURES_EVERY: Duration = Duration::from_millis(100);
 
@@ -78,14 +81,24 @@ pub(crate) struct WorkersService {
     parts: Parts,
     peers: BTreeMap<ConnId, Peer>,
     effects: Vec<Effect>,
+    /// Lives whose process has ended before their connection, and until when that is waited for.
+    exited: VecDeque<(Instant, Slot)>,
     is_draining: bool,
+    is_stopping: bool,
     figures_at: Option<Instant>,
 }
 
 impl WorkersService {
     pub(crate) fn new(parts: Parts) -> Self {
-        let figures_at = Some(clock::instant());
-        Self { parts, peers: BTreeMap::new(), effects: Vec::new(), is_draining: false, figures_at }
+        Self {
+            parts,
+            peers: BTreeMap::new(),
+            effects: Vec::new(),
+            exited: VecDeque::new(),
+            is_draining: false,
+            is_stopping: false,
+            figures_at: Some(clock::instant()),
+        }
     }
 
     fn now(&self) -> Time {
@@ -99,10 +112,7 @@ impl WorkersService {
     fn note(&mut self, note: Note, actions: &mut Actions<Self>) {
         match note {
             Note::Ask(asked) => self.ask(*asked, actions),
-            Note::Ended(slot) => {
-                self.lose(slot, "its process has ended", actions);
-                self.carry_out(slot.group.into(), actions);
-            }
+            Note::Ended(slot) => self.exited(slot, actions),
             Note::Reload => {
                 tracing::info!("workers are renewed, one after the other");
                 // Hosts renew their own.
@@ -110,9 +120,13 @@ impl WorkersService {
             }
             Note::Drain => {
                 self.is_draining = true;
+                self.tell_rooms_to_leave(actions);
                 self.each_pool(|_| true, Pool::drain, actions);
             }
-            Note::Stop => self.each_pool(|_| true, Pool::stop, actions),
+            Note::Stop => {
+                (self.is_draining, self.is_stopping) = (true, true);
+                self.each_pool(|_| true, Pool::stop, actions);
+            }
         }
     }
 
@@ -139,8 +153,7 @@ impl WorkersService {
         if let Some(why) = job.flaw(group.config.members.form()) {
             return tell(asker, Outcome::Undone(NotDone::Failed(why.into())), actions);
         }
-        let is_hand = matches!(job, Job::Hand(_));
-        let is_repeatable = is_hand || group.config.may_repeat(job.kind());
+        let is_repeatable = job.is_hand() || group.config.may_repeat(job.kind());
         let ask = Ask { key: job.key(), is_repeatable, within };
         let id = group.pool.ask(now, ask, &mut self.effects);
         if let Asker::Room { conn, .. } = asker
@@ -148,7 +161,7 @@ impl WorkersService {
         {
             asked.insert((at, id));
         }
-        group.pending.insert(id, Pending { job: Some(job), is_hand, is_repeatable, asker });
+        group.pending.insert(id, Pending { job, asker });
         self.carry_out(at, actions);
     }
 
@@ -156,7 +169,7 @@ impl WorkersService {
     fn settle(&mut self, group: usize, request: RequestId, outcome: Outcome, actions: &mut Actions<Self>) {
         let it = &mut self.parts.groups[group];
         let Some(pending) = it.pending.remove(&request) else { return };
-        let outcome = outcome.to(pending.is_hand);
+        let outcome = outcome.to(pending.job.is_hand());
         it.pool.count(outcome.undone());
         if let Asker::Room { conn, .. } = pending.asker {
             match self.peers.get_mut(&conn) {
@@ -182,8 +195,8 @@ impl WorkersService {
         match (Outcome::read(message), life.said_hello) {
             (Ok((number, outcome)), true) => {
                 let group = &mut self.parts.groups[at];
-                if outcome.undone() == Some(&NotDone::NoWorker) && !group.has_children() {
-                    // A host that is being emptied; nobody there has seen the request.
+                if outcome.undone() == Some(&NotDone::NoWorker) {
+                    // It leaves, and the request is as it was.
                     group.pool.not_taken(now, instance, number, &mut self.effects);
                 } else if let Some(request) = group.pool.answered(now, instance, number, &mut self.effects) {
                     self.settle(at, request, outcome, actions);
@@ -191,6 +204,12 @@ impl WorkersService {
                 self.carry_out(at, actions);
             }
             (Err(Message::WorkerHello(hello)), false) => self.hello(slot, &hello, actions),
+            (Err(Message::WorkerLeaving(_)), true) => {
+                let group = &mut self.parts.groups[at];
+                tracing::info!(group = group.name, worker = %slot, "a worker takes no more");
+                group.pool.leaving(now, instance, &mut self.effects);
+                self.carry_out(at, actions);
+            }
             _ => {
                 self.lose(slot, "it says what it may not say now", actions);
                 self.carry_out(at, actions);
@@ -224,39 +243,6 @@ impl WorkersService {
         }
     }
 
-    fn room_said(&mut self, conn: ConnId, message: Message, actions: &mut Actions<Self>) {
-        let (id, left_ms, job, group) = match message {
-            Message::PlayHand(it) => {
-                let group =
-                    self.parts.groups.iter().position(|group| group.config.games.contains(&it.play.game));
-                (it.id, it.left_ms, Job::Hand(it.play), group)
-            }
-            Message::Work(it) => {
-                let groups = self.parts.groups.iter().map(|group| &group.config);
-                let group = group_for(groups, &it.kind);
-                (it.id, it.left_ms, Job::Work { kind: it.kind, key: it.key, body: it.body }, group)
-            }
-            _ => return actions.close(conn, None),
-        };
-        let asker = Asker::Room { conn, id };
-        match group {
-            Some(group) => {
-                let within = Some(Duration::from_millis(left_ms.into()));
-                self.ask(Asked { group, job, asker, within }, actions);
-            }
-            None => tell(asker, Outcome::Undone(NotDone::NoWorker), actions),
-        }
-    }
-
-    /// A room server elsewhere wants workers.
-    fn room_came(&mut self, conn: ConnId, actions: &mut Actions<Self>) {
-        if self.is_draining {
-            return actions.close(conn, None);
-        }
-        self.peers.insert(conn, Peer::Room(BTreeSet::new()));
-        actions.send(conn, WorkerHello { version: WORKER_VERSION, name: self.parts.name.clone() }.into());
-    }
-
     /// A connection to a worker is there.
     fn reached(&mut self, conn: ConnId, slot: Slot, actions: &mut Actions<Self>) {
         let is_known = self.group_of(slot).life(slot).is_some_and(|life| {
@@ -268,16 +254,18 @@ impl WorkersService {
             return actions.abort(conn);
         }
         self.peers.insert(conn, Peer::Worker(slot));
-        if let Some(hello) = hello {
-            self.hello(slot, &hello, actions);
+        match hello {
+            Some(hello) => self.hello(slot, &hello, actions),
+            None => actions.send(conn, HostHello { version: WORKER_VERSION }.into()),
         }
     }
 
     fn closed(&mut self, conn: ConnId, reason: CloseReason, actions: &mut Actions<Self>) {
         match self.peers.remove(&conn) {
             Some(Peer::Worker(slot)) => {
+                let has_exited = self.exited.iter().any(|(_, exited)| *exited == slot);
                 let group = self.group_of(slot);
-                let has_process = group.has_children();
+                let has_process = group.has_children() && !has_exited;
                 let Some(life) = group.life(slot) else { return };
                 life.conn = None;
                 // One that was told to end is over when its process is.
@@ -299,13 +287,33 @@ impl WorkersService {
         }
     }
 
+    /// A process has ended, or could not be started: its life is over when the last that it said is read.
+    fn exited(&mut self, slot: Slot, actions: &mut Actions<Self>) {
+        let Some(life) = self.group_of(slot).life(slot) else { return };
+        if life.conn.is_some() {
+            return self.exited.push_back((clock::instant() + LAST_WORDS_MAX, slot));
+        }
+        self.lose(slot, "its process has ended", actions);
+        self.carry_out(slot.group.into(), actions);
+    }
+
+    /// Waits no longer for those whose connection does not end.
+    fn forget_exited(&mut self, actions: &mut Actions<Self>) {
+        let now = clock::instant();
+        while let Some((_, slot)) = self.exited.front().copied().filter(|(until, _)| *until <= now) {
+            self.exited.pop_front();
+            self.lose(slot, "its process has ended", actions);
+            self.carry_out(slot.group.into(), actions);
+        }
+    }
+
     /// A life is over: what is left of it is ended, and the pool is told. What that causes is still to be carried out.
     fn lose(&mut self, slot: Slot, why: &str, actions: &mut Actions<Self>) {
         let now = self.now();
         let group = &mut self.parts.groups[usize::from(slot.group)];
         let Some(life) = group.life(slot) else { return };
         life.is_over = true;
-        let is_ending = life.is_ending;
+        let Life { is_ending, said_hello, .. } = *life;
         self.parts.hellos.take(slot);
         if let Some(conn) = life.conn.take() {
             self.peers.remove(&conn);
@@ -314,8 +322,12 @@ impl WorkersService {
         if group.has_children() {
             self.parts.orders.kill(slot);
         }
-        if !is_ending {
-            tracing::warn!(group = group.name, worker = %slot, why, "a worker is lost");
+        match group.address(slot.instance.into()) {
+            _ if is_ending => {}
+            Some(address) if !said_hello => {
+                tracing::warn!(group = group.name, %address, why, "a host of workers is not reached");
+            }
+            _ => tracing::warn!(group = group.name, worker = %slot, why, "a worker is lost"),
         }
         group.pool.gone(now, slot.instance.into(), &mut self.effects);
     }
@@ -326,9 +338,10 @@ impl WorkersService {
         *self.parts.shown.figures.lock().unwrap_or_else(PoisonError::into_inner) = figures;
     }
 
-    /// Tells whoever waits for the end.
+    /// Tells whoever waits for the end: no worker is left, and no room server that may still have something to say.
     fn say_over(&self) {
-        if self.parts.groups.iter().all(|group| group.pool.is_over()) {
+        let is_over = self.parts.groups.iter().all(|group| group.pool.is_over());
+        if is_over && (self.is_stopping || !self.has_room()) {
             *self.parts.shown.is_over.lock().unwrap_or_else(PoisonError::into_inner) = true;
             self.parts.shown.over.notify_all();
         }
@@ -338,6 +351,16 @@ impl WorkersService {
 fn tell(asker: Asker, outcome: Outcome, actions: &mut Actions<WorkersService>) {
     if let Some((conn, message)) = asker.tell(outcome) {
         actions.send(conn, message);
+    }
+}
+
+/// Why a process, or a host, did not come so far as to say hello.
+fn not_reached(why: &DialError<Message>) -> String {
+    match why {
+        DialError::Connect(kind) => kind.to_string(),
+        DialError::Refused(_) | DialError::Closed => {
+            "it ended, or said something else, before its hello; a host does so too where `key_file` is of another".into()
+        }
     }
 }
 
@@ -351,11 +374,9 @@ impl Service for WorkersService {
         match event {
             Event::Packet { conn, packet } => self.said(conn, packet, actions),
             Event::Dialed { token, conn } => self.reached(conn, Slot::of(token), actions),
-            Event::DialFailed { token, .. } => {
+            Event::DialFailed { token, why } => {
                 let slot = Slot::of(token);
-                let is_child = self.group_of(slot).has_children();
-                let why = if is_child { "it did not say hello" } else { "it cannot be reached" };
-                self.lose(slot, why, actions);
+                self.lose(slot, &not_reached(&why), actions);
                 self.carry_out(slot.group.into(), actions);
             }
             Event::Closed { conn, reason } => self.closed(conn, reason, actions),
@@ -365,6 +386,7 @@ impl Service for WorkersService {
                 let now = self.now();
                 let is_due = |group: &Group| group.pool.next_timeout().is_some_and(|at| at <= now);
                 self.each_pool(is_due, Pool::timeout, actions);
+                self.forget_exited(actions);
                 if self.figures_at.is_some_and(|at| at <= clock::instant()) {
                     (self.figures_at, is_figures) = (None, true);
                     self.show();
@@ -387,6 +409,7 @@ impl Service for WorkersService {
     fn next_deadline(&self) -> Option<Instant> {
         let pools = self.parts.groups.iter().filter_map(|group| group.pool.next_timeout()).min();
         let pools = pools.map(|at| self.parts.clock.instant_at(at));
-        [pools, self.figures_at].into_iter().flatten().min()
+        let exited = self.exited.front().map(|(until, _)| *until);
+        [pools, exited, self.figures_at].into_iter().flatten().min()
     }
 }

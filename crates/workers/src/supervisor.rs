@@ -153,7 +153,9 @@ impl Supervisor {
         while is_open || !self.children.is_empty() {
             if is_open && !self.obey() {
                 is_open = false;
-                self.next.clear();
+                for slot in std::mem::take(&mut self.next) {
+                    self.ended(slot);
+                }
                 self.children.values().for_each(Child::kill);
             }
             if is_open || !self.children.is_empty() {

@@ -160,6 +160,7 @@ impl Workers {
 
     /// Takes no more requests; when those that are here are answered, all workers end.
     pub fn drain(&self) {
+        self.server.iter().for_each(Server::stop_accepting);
         self.desk.tell(Note::Drain);
     }
 
@@ -200,8 +201,11 @@ impl Workers {
         self.end();
     }
 
-    /// The same at the end of a process that has nothing else.
+    /// The same at the end of a process that has nothing else; without a time to flush, all of them at once.
     pub(crate) fn finish(mut self, name: &str, flush: Duration) -> anyhow::Result<()> {
+        if flush.is_zero() {
+            self.orders.quit();
+        }
         self.end_all();
         self.server.take().map_or(Ok(()), |server| life::stop(server, name, flush))
     }

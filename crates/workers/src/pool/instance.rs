@@ -35,11 +35,22 @@ pub(super) enum State {
     /// It works.
     Up,
     /// It answers what it has and gets nothing more.
-    Leaving,
-    /// It was told to end, and is killed then. `by_us`: nothing is wrong with it.
-    Ending { kill_at: Option<Time>, by_us: bool },
+    Leaving { why: End },
+    /// It was told to end, and is killed then.
+    Ending { kill_at: Option<Time>, why: End },
     /// It has ended for good.
     Over,
+}
+
+/// Why a life ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It is to be renewed, or nobody needs it any more.
+    Wanted,
+    /// It said that it leaves.
+    Left,
+    /// It does not work.
+    Failed,
 }
 
 /// Who waits for an answer.
@@ -120,7 +131,7 @@ impl Instance {
     /// It answered what it was not asked: whether once too often.
     pub(super) fn has_strayed(&mut self) -> bool {
         self.strays += 1;
-        self.strays == STRAYS_MAX && matches!(self.state, State::Up | State::Leaving)
+        self.strays == STRAYS_MAX && matches!(self.state, State::Up | State::Leaving { .. })
     }
 
     pub(super) fn said_hello(&mut self, now: Time) {
@@ -161,7 +172,7 @@ impl Instance {
         let of_state = match self.state {
             State::Resting { until } | State::Starting { until } => Some(until),
             State::Ending { kill_at, .. } => kill_at,
-            State::Up | State::Leaving | State::Over => None,
+            State::Up | State::Leaving { .. } | State::Over => None,
         };
         [of_state, self.proven_at()].into_iter().flatten().min()
     }

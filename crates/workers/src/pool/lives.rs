@@ -4,8 +4,8 @@
 //! reload at the first. Who was in flight at a death that we did not cause has a strike.
 //! Read next: `instance.rs`.
 
-use super::instance::{Awaited, END_MAX, START_MAX, State};
-use super::{At, Effect, Pool, PoolConfig, RequestId, STRIKES_MAX, home};
+use super::instance::{Awaited, END_MAX, End, START_MAX, State};
+use super::{At, Cause, Effect, Pool, PoolConfig, RequestId, STRIKES_MAX, home};
 use rand::RngExt;
 use usher_proto::Time;
 use usher_proto::message::NotDone;
@@ -35,24 +35,21 @@ impl Pool {
             return;
         }
         let flights = std::mem::take(&mut it.flights);
-        let kept_for = it.kept_for.take();
         let pause = it.died(now);
-        let is_ours = matches!(state, State::Ending { by_us: true, .. });
-        let until = if is_ours { now } else { now + pause + self.jitter(pause) };
+        let why = if let State::Ending { why, .. } = state { why } else { End::Failed };
+        let until = if why == End::Wanted { now } else { now + pause + self.jitter(pause) };
         let it = &mut self.instances[instance];
         it.state = State::Resting { until };
-        if is_ours {
+        if why == End::Wanted {
             it.is_proven();
-        } else {
-            self.counts.deaths += 1;
-            if it.begins_to_loop() {
-                out.push(Effect::Looping(instance));
-            }
+        } else if it.begins_to_loop() {
+            out.push(Effect::Looping(instance));
         }
+        let was_alive = !(self.config.is_remote && matches!(state, State::Starting { .. }));
+        self.counts.deaths += u64::from(why == End::Failed && was_alive);
         self.rehome();
-        if let Some(suspect) = kept_for.filter(|it| self.is_kept(*it)) {
-            self.wait(suspect);
-        }
+        self.unkeep(instance);
+        self.instances[instance].kept_for = None;
         for awaited in flights.into_values() {
             if let Awaited::Request(request) = awaited {
                 self.strike(request, out);
@@ -79,8 +76,24 @@ impl Pool {
         waiting.rehome(|key| home(instances, key));
     }
 
-    fn is_kept(&self, request: RequestId) -> bool {
-        self.requests.get(&request).is_some_and(|request| matches!(request.at, At::Kept(_)))
+    /// A worker gets nothing more.
+    pub(super) fn leave(&mut self, instance: usize, why: End) {
+        let it = &mut self.instances[instance];
+        if it.is_up() {
+            it.state = State::Leaving { why };
+            self.rehome();
+            self.unkeep(instance);
+        }
+    }
+
+    /// Whoever waits for this worker alone waits for another.
+    fn unkeep(&mut self, instance: usize) {
+        let suspect = self.instances[instance].kept_for;
+        let at = suspect.and_then(|suspect| self.requests.get(&suspect)).map(|suspect| suspect.at);
+        if let Some(suspect) = suspect.filter(|_| at == Some(At::Kept(instance))) {
+            self.instances[instance].kept_for = None;
+            self.wait(suspect);
+        }
     }
 
     /// Its worker ended while it had this request.
@@ -111,8 +124,8 @@ impl Pool {
                 it.is_proven();
             }
             if it.stuck_at(in_flight_max, deadline).is_some_and(|stuck_at| stuck_at <= now) {
-                it.state = State::Ending { kill_at: None, by_us: false };
-                out.push(Effect::Kill(at));
+                it.state = State::Ending { kill_at: None, why: End::Failed };
+                out.push(Effect::Kill(at, Cause::Stuck));
             }
             match it.state {
                 State::Resting { until } if until <= now => {
@@ -120,12 +133,12 @@ impl Pool {
                     out.push(Effect::Start(at));
                 }
                 State::Starting { until } if until <= now => {
-                    it.state = State::Ending { kill_at: None, by_us: false };
-                    out.push(Effect::Kill(at));
+                    it.state = State::Ending { kill_at: None, why: End::Failed };
+                    out.push(Effect::Kill(at, Cause::NoHello));
                 }
-                State::Ending { kill_at: Some(kill_at), by_us } if kill_at <= now => {
-                    it.state = State::Ending { kill_at: None, by_us };
-                    out.push(Effect::Kill(at));
+                State::Ending { kill_at: Some(kill_at), why } if kill_at <= now => {
+                    it.state = State::Ending { kill_at: None, why };
+                    out.push(Effect::Kill(at, Cause::Stays));
                 }
                 _ => {}
             }
@@ -137,19 +150,17 @@ impl Pool {
         self.renew_next(now, out);
         let is_empty = self.is_draining && self.requests.is_empty();
         for (at, it) in self.instances.iter_mut().enumerate() {
-            let ends = match it.state {
-                State::Leaving => is_empty || !it.is_awaited(),
-                State::Up | State::Starting { .. } => is_empty,
+            let why = match it.state {
+                State::Leaving { why } if is_empty || !it.is_awaited() => why,
+                State::Up | State::Starting { .. } if is_empty => End::Wanted,
                 State::Resting { .. } if is_empty => {
                     it.state = State::Over;
-                    false
+                    continue;
                 }
-                State::Resting { .. } | State::Ending { .. } | State::Over => false,
+                _ => continue,
             };
-            if ends {
-                it.state = State::Ending { kill_at: Some(now + END_MAX), by_us: true };
-                out.push(Effect::End(at));
-            }
+            it.state = State::Ending { kill_at: Some(now + END_MAX), why };
+            out.push(Effect::End(at));
         }
     }
 
@@ -162,25 +173,17 @@ impl Pool {
         {
             let it = &mut self.instances[next];
             match it.state {
-                State::Up => {
-                    it.state = State::Leaving;
-                    let kept_for = it.kept_for;
-                    self.rehome();
-                    if let Some(suspect) = kept_for.filter(|it| self.is_kept(*it)) {
-                        self.instances[next].kept_for = None;
-                        self.wait(suspect);
-                    }
-                }
+                State::Up => self.leave(next, End::Wanted),
                 // Not said hello yet: it may be of the version before.
                 State::Starting { .. } => {
-                    it.state = State::Ending { kill_at: None, by_us: true };
-                    out.push(Effect::Kill(next));
+                    it.state = State::Ending { kill_at: None, why: End::Wanted };
+                    out.push(Effect::Kill(next, Cause::Reload));
                 }
                 State::Resting { .. } => {
                     it.state = State::Resting { until: now };
                     self.time_lives(now, out);
                 }
-                State::Leaving | State::Ending { .. } => {}
+                State::Leaving { .. } | State::Ending { .. } => {}
                 State::Over => continue,
             }
             self.renewing = Some(next);

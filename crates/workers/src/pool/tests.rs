@@ -3,8 +3,14 @@
 use super::*;
 use rand::RngExt;
 
-const CONFIG: PoolConfig =
-    PoolConfig { instances: 2, in_flight_max: 2, queue_max: 4, deadline: Duration::from_secs(10), seed: 7 };
+const CONFIG: PoolConfig = PoolConfig {
+    instances: 2,
+    in_flight_max: 2,
+    queue_max: 4,
+    deadline: Duration::from_secs(10),
+    is_remote: false,
+    seed: 7,
+};
 const FREE: Ask = Ask { key: None, is_repeatable: true, within: None };
 const ONCE: Ask = Ask { is_repeatable: false, ..FREE };
 
@@ -106,7 +112,7 @@ fn a_worker_that_answers_what_nobody_asked_is_ended_in_the_end() {
     }
     assert!(bench.take().is_empty());
     assert_eq!(bench.answer(0, u64::MAX), None);
-    assert_eq!(bench.take(), [Effect::Kill(0)]);
+    assert_eq!(bench.take(), [Effect::Kill(0, Cause::Strays)]);
     bench.gone(0);
     assert_eq!(bench.sent(), [(1, 2, asked.0)]);
 }
@@ -134,7 +140,7 @@ fn a_worker_that_holds_what_nobody_waits_for_is_ended_too() {
     bench.at(10_999);
     assert!(bench.take().is_empty());
     bench.at(11_000);
-    assert_eq!(bench.take(), [Effect::Kill(0)]);
+    assert_eq!(bench.take(), [Effect::Kill(0, Cause::Stuck)]);
 }
 
 #[test]
@@ -216,7 +222,11 @@ fn after_its_time_a_request_is_late_and_its_place_stays_taken() {
     bench.at(19_999);
     assert!(bench.take().is_empty());
     bench.at(20_000);
-    assert_eq!(bench.take(), [Effect::Kill(0)], "it has held all it may have for as long again");
+    assert_eq!(
+        bench.take(),
+        [Effect::Kill(0, Cause::Stuck)],
+        "it has held all it may have for as long again"
+    );
 }
 
 #[test]
@@ -252,7 +262,7 @@ fn a_start_that_says_nothing_is_ended() {
     bench.at(9_999);
     assert_eq!(bench.take(), [Effect::Start(0)]);
     bench.at(10_000);
-    assert_eq!(bench.take(), [Effect::Kill(0)]);
+    assert_eq!(bench.take(), [Effect::Kill(0, Cause::NoHello)]);
     bench.hello(0);
     assert_eq!(bench.pool.up(), 0, "too late");
 }
@@ -271,7 +281,7 @@ fn a_reload_renews_one_after_the_other_and_loses_nothing() {
     bench.at(4_999);
     assert!(bench.take().is_empty());
     bench.at(5_000);
-    assert_eq!(bench.take(), [Effect::Kill(0)]);
+    assert_eq!(bench.take(), [Effect::Kill(0, Cause::Stays)]);
     bench.gone(0);
     assert_eq!(bench.take(), [Effect::Start(0)], "without a pause");
     assert_eq!(bench.answer(1, 2), Some(second));
@@ -315,6 +325,77 @@ fn drained_it_answers_what_it_has_and_ends() {
     assert!(bench.pool.is_over() && bench.take().is_empty());
 }
 
+#[test]
+fn who_leaves_answers_what_it_has_and_comes_back_after_a_pause() {
+    let mut bench = Bench::new(PoolConfig { instances: 1, ..CONFIG });
+    let first = bench.ask(FREE);
+    bench.at(2_000);
+    bench.take();
+    bench.pool.leaving(bench.now, 0, &mut bench.out);
+    let second = bench.ask(FREE);
+    assert!(bench.take().is_empty());
+    assert_eq!(bench.answer(0, 1), Some(first));
+    assert_eq!(bench.take(), [Effect::End(0)]);
+    bench.gone(0);
+    assert!(bench.take().is_empty(), "not at once");
+    bench.at(2_150);
+    assert_eq!(bench.take(), [Effect::Start(0)]);
+    bench.hello(0);
+    assert_eq!(bench.sent(), [(0, 2, second.0)]);
+    assert_eq!((bench.pool.counts().deaths, bench.pool.counts().reloads), (0, 0));
+}
+
+#[test]
+fn a_host_that_is_not_reached_has_not_died_and_is_told_of_once() {
+    let mut bench = Bench::resting(PoolConfig { instances: 1, is_remote: true, ..CONFIG });
+    let mut told = 0;
+    for _ in 0..8 {
+        bench.at(bench.pool.next_timeout().unwrap().as_millis() + 1);
+        bench.gone(0);
+        told += usize::from(bench.take().contains(&Effect::Looping(0)));
+    }
+    assert_eq!((bench.pool.counts().deaths, told), (0, 1));
+    bench.at(bench.pool.next_timeout().unwrap().as_millis() + 1);
+    bench.hello(0);
+    bench.gone(0);
+    assert_eq!(bench.pool.counts().deaths, 1);
+}
+
+#[test]
+fn stopped_it_says_of_what_is_begun_that_nobody_knows() {
+    let mut bench = Bench::new(PoolConfig { instances: 1, ..CONFIG });
+    let (once, again, waits) = (bench.ask(ONCE), bench.ask(FREE), bench.ask(ONCE));
+    assert_eq!(bench.sent().len(), 2);
+    bench.pool.stop(bench.now, &mut bench.out);
+    let settled = [(once, NotDone::WorkerDied), (again, NotDone::NoWorker), (waits, NotDone::NoWorker)];
+    let settled = settled.map(|(request, why)| Effect::Settle(request, why));
+    assert_eq!(bench.take(), [settled.as_slice(), &[Effect::End(0)]].concat());
+}
+
+/// It was kept by the one that did not take it and by the next, which then waited for ever.
+#[test]
+fn a_suspect_that_is_not_taken_is_kept_by_one_other() {
+    let mut bench = Bench::new(PoolConfig { in_flight_max: 1, ..CONFIG });
+    let (suspect, other) = (bench.ask(FREE), bench.ask(FREE));
+    assert_eq!(bench.sent(), [(0, 1, suspect.0), (1, 2, other.0)]);
+    bench.gone(0);
+    bench.at(200);
+    bench.hello(0);
+    bench.take();
+    assert_eq!(bench.answer(1, 2), Some(other));
+    let at = bench.pool.instances.iter().position(|it| it.kept_for == Some(suspect)).unwrap();
+    let third = bench.ask(FREE);
+    let sent = bench.sent();
+    assert_eq!(sent, [(at, 3, suspect.0), (1 - at, 4, third.0)]);
+    bench.pool.not_taken(bench.now, at, 3, &mut bench.out);
+    bench.gone(at);
+    assert_eq!(bench.answer(1 - at, 4), Some(third));
+    assert_eq!(bench.sent(), [(1 - at, 5, suspect.0)], "alone");
+    assert_eq!(bench.answer(1 - at, 5), Some(suspect));
+    let last = bench.ask(FREE);
+    assert_eq!(bench.sent(), [(1 - at, 6, last.0)]);
+}
+
 /// What the model knows of a request.
 #[derive(Debug, Default)]
 struct Known {
@@ -351,6 +432,7 @@ impl Model {
             in_flight_max: rng.random_range(1..5),
             queue_max: rng.random_range(1..20),
             deadline: Duration::from_millis(rng.random_range(50..5_000)),
+            is_remote: rng.random_bool(0.5),
             seed,
         };
         let lives = (0..config.instances).map(|_| Life::default()).collect();
@@ -366,7 +448,7 @@ impl Model {
                     assert!(!self.lives[at].runs, "started twice");
                     self.lives[at] = Life { runs: true, ..Life::default() };
                 }
-                Effect::End(at) | Effect::Kill(at) => {
+                Effect::End(at) | Effect::Kill(at, _) => {
                     assert!(self.lives[at].runs);
                     self.lives[at].is_ending = true;
                 }
@@ -389,6 +471,26 @@ impl Model {
                     assert_eq!((strikes, self.requests[&request].deaths), (STRIKES_MAX, STRIKES_MAX));
                 }
                 Effect::Looping(_) => {}
+            }
+        }
+        self.look();
+    }
+
+    /// Who waits, and who is kept for whom, is said alike on both sides.
+    fn look(&self) {
+        let pool = &self.bench.pool;
+        for (at, it) in pool.instances.iter().enumerate() {
+            let Some(suspect) = it.kept_for else { continue };
+            let is_there = |request: &Request| match request.at {
+                At::Kept(instance) | At::InFlight { instance, .. } => instance == at,
+                At::Waiting => false,
+            };
+            let owes = !it.flights.is_empty();
+            assert!(pool.requests.get(&suspect).map_or(owes, is_there), "{at} is kept for nobody: {pool:#?}");
+        }
+        for (id, request) in &pool.requests {
+            if let At::Kept(at) = request.at {
+                assert_eq!(pool.instances[at].kept_for, Some(*id));
             }
         }
     }
@@ -438,6 +540,12 @@ impl Model {
         self.bench.pool.not_taken(self.bench.now, at, number, &mut self.bench.out);
     }
 
+    fn leaves(&mut self, at: usize) {
+        if self.lives[at].is_up {
+            self.bench.pool.leaving(self.bench.now, at, &mut self.bench.out);
+        }
+    }
+
     fn gone(&mut self, at: usize) {
         let life = std::mem::take(&mut self.lives[at]);
         if !life.runs {
@@ -459,7 +567,8 @@ impl Model {
             80..82 => assert_eq!(self.bench.answer(at, u64::MAX), None),
             82..84 => self.bench.pool.reload(self.bench.now, &mut self.bench.out),
             84..87 => self.withdraw(),
-            87 => self.does_not_take(at),
+            87 if self.rng.random() => self.does_not_take(at),
+            87 => self.leaves(at),
             span => self.pass((span - 88) * 25),
         }
         self.obey();

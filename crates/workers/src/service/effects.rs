@@ -6,6 +6,7 @@
 use super::WorkersService;
 use crate::config::Members;
 use crate::dead_letters::DeadLetter;
+use crate::group::Pending;
 use crate::job::Outcome;
 use crate::pool::{Effect, RequestId};
 use std::time::Duration;
@@ -20,7 +21,16 @@ impl WorkersService {
                 match effect {
                     Effect::Start(instance) => self.start(group, instance, actions),
                     Effect::End(instance) => self.end(group, instance, actions),
-                    Effect::Kill(instance) => self.kill(group, instance, actions),
+                    Effect::Kill(instance, cause) => {
+                        let name = self.parts.groups[group].name;
+                        tracing::warn!(
+                            group = name,
+                            worker = instance,
+                            why = cause.as_str(),
+                            "a worker is ended"
+                        );
+                        self.kill(group, instance, actions);
+                    }
                     Effect::Send { instance, number, request, left } => {
                         self.send((group, instance), number, request, left, actions);
                     }
@@ -28,15 +38,24 @@ impl WorkersService {
                         self.settle(group, request, Outcome::Undone(why), actions);
                     }
                     Effect::DeadLetter(request, strikes) => self.dead_letter(group, request, strikes),
-                    Effect::Looping(instance) => {
-                        let (name, worker) = (self.parts.groups[group].name, instance);
-                        tracing::error!(
-                            group = name,
-                            worker,
-                            "a worker ends as soon as it has begun, again and again"
-                        );
-                    }
+                    Effect::Looping(instance) => self.say_looping(group, instance),
                 }
+            }
+        }
+    }
+
+    fn say_looping(&self, group: usize, worker: usize) {
+        let it = &self.parts.groups[group];
+        match it.address(worker) {
+            Some(address) => {
+                tracing::error!(group = it.name, %address, "a host of workers has been away for a while; it is dialled on");
+            }
+            None => {
+                tracing::error!(
+                    group = it.name,
+                    worker,
+                    "a worker ends as soon as it has begun, again and again"
+                );
             }
         }
     }
@@ -91,20 +110,15 @@ impl WorkersService {
         actions: &mut Actions<Self>,
     ) {
         let it = &mut self.parts.groups[group];
-        let may_come_back = !it.has_children(); // a host may not take it
-        let Some(pending) = it.pending.get_mut(&request) else { return };
-        let is_kept = pending.is_repeatable || may_come_back;
-        let job = if is_kept { pending.job.clone() } else { pending.job.take() };
-        if let (Some(conn), Some(job)) = (it.lives[instance].conn, job) {
-            actions.send(conn, job.message(number, left));
+        if let (Some(conn), Some(pending)) = (it.lives[instance].conn, it.pending.get(&request)) {
+            actions.send(conn, pending.job.clone().message(number, left));
         }
     }
 
     fn dead_letter(&mut self, group: usize, request: RequestId, strikes: u8) {
-        let it = &mut self.parts.groups[group];
-        let job = it.pending.get_mut(&request).and_then(|pending| pending.job.take());
-        if let Some(job) = job {
-            self.parts.orders.letter(DeadLetter { group: it.name, job, strikes });
+        let it = &self.parts.groups[group];
+        if let Some(Pending { job, .. }) = it.pending.get(&request) {
+            self.parts.orders.letter(DeadLetter { group: it.name, job: job.clone(), strikes });
         }
     }
 }

@@ -1,17 +1,22 @@
 //! Hosts as processes of their own: they answer room servers elsewhere, and leave no worker behind.
 
-use crate::rig::{Folder, GROUP, PATIENCE, Rig, children_of, group, is_alive, python, text, wait_until};
+use crate::rig::{
+    Folder, GROUP, PATIENCE, Rig, children_of, config, group, is_alive, launcher, python, text, wait_until,
+    walk,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
-use usher_proto::message::NotDone;
+use usher_proto::machine::Played;
+use usher_proto::message::{NotDone, Play};
 use usher_secure::LinkSecret;
 use usher_workers::config::{GroupConfig, Members};
+use usher_workers::{Config, Workers};
 
 /// A host with two workers; killed with the test.
 struct Host {
@@ -127,7 +132,7 @@ fn whoever_has_another_key_is_not_let_in() {
     let mut config = at(&[&host], &other.key("room-1"));
     config.deadline = Duration::from_millis(300);
     let rig = Rig::of(vec![config]);
-    rig.wait_figure("deaths_total", |refused| refused >= 2);
+    rig.wait_figure("crash_looping", |away| away == 1);
     assert_eq!(rig.get("echo", "x"), Err(NotDone::Late));
     assert_eq!(rig.figure("up"), 0);
 }
@@ -169,6 +174,65 @@ fn a_drained_host_answers_what_it_has_and_ends_well() {
     assert!(workers.iter().all(|pid| !is_alive(*pid)));
 }
 
+/// The room server speaks first, so that nobody waits for a heartbeat to show who it is; and a host lets it be silent then.
+#[test]
+fn a_host_is_there_before_any_heartbeat() {
+    let (host, folder) = (Host::start(), Folder::new());
+    let config = config(&folder, vec![at(&[&host], &host.key("room-1"))]);
+    let config = Config { heartbeat: 10 * PATIENCE, ..config };
+    let rig = Rig { workers: Workers::start(&config, launcher()).unwrap(), folder };
+    rig.wait_up(1);
+    assert_eq!(rig.get("echo", "x"), Ok("x".into()));
+}
+
+#[test]
+fn a_room_server_with_nothing_to_do_sees_a_host_leave() {
+    let mut first = Host::start();
+    let second = Host::beside(&first);
+    let rig = Rig::of(vec![at(&[&first, &second], &first.key("room-1"))]);
+    rig.wait_up(2);
+    kill_process(first.pid(), Signal::TERM).unwrap();
+    assert!(first.end().success());
+    rig.wait_up(1);
+    rig.wait_figure("crash_looping", |away| away == 1);
+    assert_eq!(rig.figure("deaths_total"), 0, "it left, and is not there");
+    assert_eq!(rig.get("once", "x"), Ok("x".into()));
+}
+
+/// The other host would do it a second time.
+#[test]
+fn what_a_host_was_doing_when_it_was_stopped_at_once_is_not_given_to_another() {
+    let mut first = Host::start();
+    let second = Host::beside(&first);
+    let rig = Rig::of(vec![at(&[&first, &second], &first.key("room-1"))]);
+    rig.wait_up(2);
+    let held: Vec<_> = (0..2).map(|_| rig.ask("long", "15")).collect();
+    wait_until("each host has one", || rig.figure("in_flight") == 2);
+    let workers = first.workers();
+    kill_process(first.pid(), Signal::TERM).unwrap();
+    wait_until("it takes no more", || TcpStream::connect(first.address).is_err());
+    kill_process(first.pid(), Signal::TERM).unwrap();
+    first.end();
+    assert!(workers.iter().all(|pid| !is_alive(*pid)));
+    let first_told = held.iter().find_map(|answer| answer.recv_timeout(Duration::from_secs(5)).ok());
+    assert_eq!(first_told, Some(Err(NotDone::WorkerDied)));
+}
+
+#[test]
+fn what_no_group_of_a_host_does_is_said_and_the_host_stays() {
+    let host = Host::start();
+    let mut config = at(&[&host], &host.key("room-1"));
+    config.games.push("chess".into());
+    let rig = Rig::of(vec![config]);
+    rig.wait_up(1);
+    let Played::Undone(NotDone::Failed(why)) = rig.play(Play { game: "chess".into(), ..walk(0, 0) }) else {
+        panic!("nobody there plays that");
+    };
+    assert_eq!(why, "no group here does that");
+    assert!(matches!(rig.play(walk(0, 0)), Played::Look(_)));
+    assert_eq!(rig.figure("deaths_total"), 0);
+}
+
 /// Longer than heartbeats are waited for: it is not taken for dead meanwhile.
 #[test]
 fn what_is_asked_of_a_host_that_is_drained_is_anothers() {
@@ -192,7 +256,7 @@ fn a_host_renews_its_workers_when_it_is_told() {
     use std::io::{Read, Write};
     let host = Host::start();
     let before = host.workers();
-    let mut admin = std::net::TcpStream::connect(host.admin).unwrap();
+    let mut admin = TcpStream::connect(host.admin).unwrap();
     admin.set_read_timeout(Some(PATIENCE)).unwrap();
     let request = format!(
         "POST /api/workers/reload HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",

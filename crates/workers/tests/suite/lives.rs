@@ -1,11 +1,11 @@
 //! Starts, ends, reloads.
 
-use crate::rig::{GROUP, PATIENCE, Rig, group, is_alive, script, text, wait_until};
+use crate::rig::{GROUP, PATIENCE, Rig, group, is_alive, script, text, wait_until, walk};
 use std::fs;
 use std::sync::mpsc::channel;
 use usher_proto::codec::Form;
 use usher_proto::machine::Played;
-use usher_proto::message::{Deed, NotDone, Play};
+use usher_proto::message::{NotDone, Play};
 use usher_workers::Ask;
 use usher_workers::config::Members;
 
@@ -27,24 +27,40 @@ fn workers_answer_and_end_with_whoever_started_them() {
 #[test]
 fn a_hand_is_played_by_one_worker_as_long_as_it_lives() {
     let rig = Rig::good(3);
-    let play = |table: u32, moves: usize| Play {
-        game: "walk".into(),
-        hand: format!("room/{table}/7"),
-        seats: 2,
-        seed: [0; 32].into(),
-        moves: vec![Deed::Act { seat: 0, action: "go".into() }; moves],
-        next: Some(Deed::Timeout),
-    };
     let whose = |played| match played {
         Played::Look(look) => look.views[0].shown.clone(),
         other => panic!("{other:?}"),
     };
     for table in 0..8 {
-        let first = whose(rig.play(play(table, 0)));
-        assert!((1..5).all(|moves| whose(rig.play(play(table, moves))) == first));
+        let first = whose(rig.play(walk(table, 0)));
+        assert!((1..5).all(|moves| whose(rig.play(walk(table, moves))) == first));
     }
-    let unknown = rig.play(Play { game: "chess".into(), ..play(0, 0) });
+    let unknown = rig.play(Play { game: "chess".into(), ..walk(0, 0) });
     assert_eq!(unknown, Played::Undone(NotDone::NoWorker));
+}
+
+/// A worker may want a new life after so many requests.
+#[test]
+fn what_a_worker_says_before_it_exits_is_heard() {
+    let rig = Rig::good(1);
+    for at in 0..5 {
+        rig.wait_up(1);
+        assert_eq!(rig.get("last", &at.to_string()), Ok(at.to_string()));
+        rig.wait_figure("deaths_total", |deaths| deaths == at + 1);
+    }
+}
+
+#[test]
+fn a_worker_that_says_so_gets_a_new_life_and_loses_nothing() {
+    let rig = Rig::good(1);
+    let pid = rig.pid();
+    let held = rig.ask("sleep", "0.1");
+    let leaves = rig.ask("leave", "bye");
+    let once: Vec<_> = (0..20).map(|at| rig.ask("once", &at.to_string())).collect();
+    assert_eq!((text(&held), text(&leaves)), (Ok("0.1".into()), Ok("bye".into())));
+    assert!(once.iter().enumerate().all(|(at, answer)| text(answer) == Ok(at.to_string())));
+    assert_ne!(rig.pid(), pid);
+    assert_eq!(rig.figure("deaths_total"), 0);
 }
 
 #[test]
@@ -81,7 +97,8 @@ fn stopped_it_tells_everybody_who_waits() {
     workers.stop();
     for answer in &waiting {
         let came = text(answer);
-        assert!(matches!(came, Ok(_) | Err(NotDone::NoWorker)), "{came:?}");
+        let may_come = matches!(came, Ok(_) | Err(NotDone::NoWorker | NotDone::WorkerDied));
+        assert!(may_come, "{came:?}");
     }
 }
 
@@ -141,7 +158,7 @@ fn a_worker_that_does_not_mind_an_end_is_killed() {
     wait_until("it has the request", || rig.figure("in_flight") == 1);
     let Rig { workers, folder } = rig;
     workers.stop();
-    assert_eq!(text(&deaf), Err(NotDone::NoWorker));
+    assert_eq!(text(&deaf), Err(NotDone::WorkerDied), "nobody knows whether it is done");
     assert!(!is_alive(pid));
     drop(folder);
 }

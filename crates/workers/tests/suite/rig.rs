@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use usher_proto::Payload;
 use usher_proto::codec::Form;
 use usher_proto::machine::Played;
-use usher_proto::message::{NotDone, Play};
+use usher_proto::message::{Deed, NotDone, Play};
 use usher_workers::config::{GroupConfig, Members};
 use usher_workers::{Ask, Config, Launcher, Workers};
 
@@ -150,6 +150,18 @@ impl Rig {
 
     pub(crate) fn wait_up(&self, count: u64) {
         self.wait_figure("up", |up| up == count);
+    }
+}
+
+/// The next thing in a hand of so many moves.
+pub(crate) fn walk(table: u32, moves: usize) -> Play {
+    Play {
+        game: "walk".into(),
+        hand: format!("room/{table}/7"),
+        seats: 2,
+        seed: [0; 32].into(),
+        moves: vec![Deed::Act { seat: 0, action: "go".into() }; moves],
+        next: Some(Deed::Timeout),
     }
 }
 

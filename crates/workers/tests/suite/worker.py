@@ -10,7 +10,7 @@ import sys
 import time
 
 PING, PONG, HELLO, DENIED = 0x0001, 0x0002, 0x3001, 0x3002
-PLAY_HAND, HAND_PLAYED, WORK, WORKED, UNDONE = 0x3003, 0x3004, 0x3006, 0x3007, 0x3008
+PLAY_HAND, HAND_PLAYED, WORK, WORKED, UNDONE, LEAVING = 0x3003, 0x3004, 0x3006, 0x3007, 0x3008, 0x300A
 CONTINUED, JSON = 1, 2
 FRAME_BYTES_MAX = 60_000
 
@@ -92,6 +92,11 @@ def work(request):
         if os.fork() == 0:
             time.sleep(3600)
         os._exit(0)
+    elif kind == "last":
+        say(WORKED, {"id": id, "body": answer})
+        os._exit(0)
+    elif kind == "leave":
+        say(LEAVING, {})
     elif kind == "swallow":
         return
     elif kind == "rubbish":
