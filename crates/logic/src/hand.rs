@@ -103,7 +103,10 @@ impl Hand {
         let views = alloc::vec![Vec::new(); usize::from(seats) + 1];
         let mut hand = Self::of(guard, Rules::Worker(Box::new(Seen { views, between_tricks: true })));
         hand.see(look).map_err(|why| Fault(why.into()))?;
-        Ok(hand)
+        match hand.outcome {
+            Some(_) => Err(Fault("a worker's hand is over before anybody has acted".into())),
+            None => Ok(hand),
+        }
     }
 
     fn of(guard: Guard, game: Rules) -> Self {

@@ -13,7 +13,7 @@ use usher_games::{GameKind, WorkerGame};
 use usher_proto::hand::{FAULT, Move};
 use usher_proto::machine::Played;
 use usher_proto::message::{
-    Act, ActDenial, Acted, Deed, HandEnded, Look, NotDone, Sight, Sit, Stand, TableState,
+    Act, ActDenial, Acted, Deed, HandEnd, HandEnded, Look, NotDone, Sight, Sit, Stand, TableState,
 };
 use usher_proto::{AccountId, Message, ShardId, TableNo};
 
@@ -211,6 +211,22 @@ fn a_hand_ends_as_a_fault_where_no_worker_can_say_what_comes_of_a_move() {
         table.listen();
         assert_eq!(table.state(0).hand, 2, "and then the next one begins");
     }
+}
+
+#[test]
+fn a_hand_that_is_over_before_anybody_acts_is_none_and_the_next_one_begins() {
+    let end = Some(HandEnd { scores: vec![1, -1], reason: "won".into() });
+    let over = Look { views: vec![Sight::default(); 3], end, ..Look::default() };
+    let mut house = House::open(nim());
+    house.records.said.push_back(Played::Look(Box::new(over)));
+    let mut table = Sitting::begin(house);
+    let end = table.ends[0].take().expect("it is not played").ended;
+    assert_eq!((end.hand, &*end.reason, &end.scores[..]), (1, FAULT, &[0, 0][..]));
+    assert_eq!(table.house.figure("usher_game_faults_total"), 1);
+    table.house.pass(3_000);
+    table.listen();
+    assert_eq!(table.state(0).hand, 2);
+    assert_eq!(&*table.play_to_the_end().reason, "won");
 }
 
 #[test]
