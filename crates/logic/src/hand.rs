@@ -10,16 +10,19 @@
 //! Invariants: `turn`, `to_act` and `outcome` are what the game said after its last change. Who sits down in a
 //! seat that was left is a spectator of this hand. What a worker says that no game could is a fault.
 //! After a [`Fault`] the hand is in an unknown state: it is dropped.
+//! Limit: [`MOVES_MAX`]; a hand that is not over by then is at fault, so that there is a record of every hand.
 //! Read next: `room/floor/table.rs`.
 
 use crate::moves::Moves;
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::any::Any;
 use usher_games::worker::{self, View};
 use usher_games::{Audience, EndReason, Event, Game, Illegal, Outcome, Seat, Seats};
 use usher_proto::hand::Move;
+use usher_proto::limits::MOVES_MAX;
 use usher_proto::message::{Deed, HandEnd, Look, Sight};
 
 /// Makes a call into a game; where that panicked, its words.
@@ -133,7 +136,8 @@ impl Hand {
     pub(crate) fn moved(&mut self, done: &Move, look: Look) -> Result<Vec<Event>, Fault> {
         self.moves.push(done);
         self.turn += 1;
-        self.see(look).map_err(|why| Fault(why.into()))
+        let events = self.see(look).map_err(|why| Fault(why.into()))?;
+        self.may_go_on().map(|()| events)
     }
 
     /// Takes a look for what the hand is now; why it is none.
@@ -167,10 +171,18 @@ impl Hand {
             self.is_left(*seat);
         }
         let made = self.change(|game| make(game, done));
-        if !matches!(made, Ok(Err(_))) {
-            self.moves.push(done);
+        if matches!(made, Ok(Err(_))) {
+            return made;
         }
-        made
+        self.moves.push(done);
+        made.and_then(|events| self.may_go_on().map(|()| events))
+    }
+
+    fn may_go_on(&self) -> Result<(), Fault> {
+        if self.outcome.is_none() && self.moves.count() >= MOVES_MAX {
+            return Err(Fault(format!("it is not over after {MOVES_MAX} moves")));
+        }
+        Ok(())
     }
 
     /// All that was done; after a fault, the last of it is what the game failed at.

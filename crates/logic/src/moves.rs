@@ -4,6 +4,7 @@
 //! of its memory; as bytes a move of Gomoku takes eight.
 //! Layout: [`ACT`], seat, length (`u32`, little-endian), action; or [`TIMEOUT`]; or [`ABANDON`], seat.
 //! Invariant: what comes out is what was put in, in order.
+//! Limit: none here; [`crate::hand`] has one.
 //! Read next: [`crate::hand`].
 
 use alloc::vec::Vec;
@@ -17,6 +18,7 @@ const ABANDON: u8 = 2;
 #[derive(Debug, Default)]
 pub(crate) struct Moves {
     bytes: Vec<u8>,
+    count: usize,
 }
 
 impl Moves {
@@ -31,6 +33,12 @@ impl Moves {
             Move::Timeout => self.bytes.push(TIMEOUT),
             Move::Abandon { seat } => self.bytes.extend([ABANDON, *seat]),
         }
+        self.count += 1;
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.count
     }
 
     pub(crate) fn to_vec(&self) -> Vec<Move> {
@@ -72,7 +80,7 @@ mod tests {
         ];
         let mut moves = Moves::default();
         for count in 0..=all.len() {
-            assert_eq!(moves.to_vec(), all[..count]);
+            assert_eq!((moves.to_vec(), moves.count()), (all[..count].to_vec(), count));
             all.get(count).into_iter().for_each(|done| moves.push(done));
         }
     }

@@ -8,20 +8,27 @@ use usher_games::{Action, EndReason, Event, Game, Illegal, Outcome, Seat, Seats}
 use usher_logic::hand::{Fault, Hand, words};
 use usher_logic::playback::{End, play};
 use usher_proto::hand::{FAULT, Move};
+use usher_proto::limits::MOVES_MAX;
 use usher_proto::{AccountId, GameId, HandId, HandRecord, RoomNo, TableNo};
 
 fn guarded(call: &mut dyn FnMut()) -> Result<(), String> {
     catch_unwind(AssertUnwindSafe(call)).map_err(words)
 }
 
-/// Ends with its third move; fails where it is told to.
+/// Ends and fails where it is told to.
 #[derive(Debug)]
 struct Brittle {
     turn: u32,
+    over_at: u32,
     fails_at: u32,
 }
 
 impl Brittle {
+    /// Ends with its third move.
+    fn new(fails_at: u32) -> Self {
+        Self { turn: 0, over_at: 3, fails_at }
+    }
+
     fn go_on(&mut self) -> Vec<Event> {
         self.turn += 1;
         assert_ne!(self.turn, self.fails_at, "brittle");
@@ -46,7 +53,11 @@ impl Game for Brittle {
         self.go_on()
     }
     fn outcome(&self) -> Option<Outcome> {
-        (self.turn >= 3).then(|| Outcome { scores: vec![1, -1], reason: EndReason::Won, left: Seats::NONE })
+        (self.turn >= self.over_at).then(|| Outcome {
+            scores: vec![1, -1],
+            reason: EndReason::Won,
+            left: Seats::NONE,
+        })
     }
     fn legal_actions(&self, _: Seat) -> Vec<Action> {
         Vec::new()
@@ -102,7 +113,7 @@ fn a_hand_is_as_recorded_or_it_is_said_what_is_not() {
         (fails, record(3, [0, 0], FAULT), 3, Some("the game does not fail")),
     ];
     for (at, (fails_at, record, tried, difference)) in cases.into_iter().enumerate() {
-        let playback = play(&record, guarded, || Some(Box::new(Brittle { turn: 0, fails_at })));
+        let playback = play(&record, guarded, || Some(Box::new(Brittle::new(fails_at))));
         assert_eq!(playback.tried, tried, "case {at}");
         match (&playback.difference, difference) {
             (None, None) => {}
@@ -116,7 +127,7 @@ fn a_hand_is_as_recorded_or_it_is_said_what_is_not() {
 fn a_refused_move_and_a_panic_are_told_in_their_words() {
     let mut refused = record(3, [1, -1], "won");
     refused.moves[1] = Move::Act { seat: 1, action: vec![7] };
-    let playback = play(&refused, guarded, || Some(Box::new(Brittle { turn: 0, fails_at: u32::MAX })));
+    let playback = play(&refused, guarded, || Some(Box::new(Brittle::new(u32::MAX))));
     assert_eq!(playback.end, End::Refused(Illegal::NotYourTurn));
     assert_eq!(playback.difference.unwrap(), "move 2 of 3 is refused: not your turn");
     let failed = play(&record(1, [0, 0], FAULT), guarded, || panic!("no hand today"));
@@ -126,7 +137,7 @@ fn a_refused_move_and_a_panic_are_told_in_their_words() {
 /// Whoever sits down in a seat that was left is shown the hand as a spectator is.
 #[test]
 fn a_game_that_fails_when_a_seat_that_was_left_is_shown_fails_again() {
-    let brittle = || Some(Box::new(Brittle { turn: 0, fails_at: 202 }) as Box<dyn Game>);
+    let brittle = || Some(Box::new(Brittle::new(202)) as Box<dyn Game>);
     let record =
         HandRecord { moves: vec![Move::Timeout, Move::Abandon { seat: 1 }], ..record(2, [0, 0], FAULT) };
     let mut hand = Hand::new(guarded, brittle).unwrap();
@@ -137,4 +148,16 @@ fn a_game_that_fails_when_a_seat_that_was_left_is_shown_fails_again() {
     let playback = play(&record, guarded, brittle);
     assert_eq!(playback.end, End::Failed("brittle from outside".into()));
     assert_eq!((playback.tried, playback.difference), (2, None));
+}
+
+/// So that what a room plays can be written down.
+#[test]
+fn a_hand_that_is_not_over_when_its_record_is_full_has_failed() {
+    let cases = [(MOVES_MAX as u32, record(0, [1, -1], "won")), (u32::MAX, record(0, [0, 0], FAULT))];
+    for (over_at, mut record) in cases {
+        record.moves = vec![Move::Timeout; MOVES_MAX];
+        let endless = || Some(Box::new(Brittle { over_at, ..Brittle::new(u32::MAX) }) as Box<dyn Game>);
+        let playback = play(&record, guarded, endless);
+        assert_eq!((playback.tried, playback.difference), (MOVES_MAX, None));
+    }
 }

@@ -35,6 +35,9 @@ pub const OTHER_ROOMS_MAX: usize = 8;
 pub const SEATS_MAX: usize = 8;
 /// An action of a game, in bytes.
 pub const ACTION_BYTES_MAX: usize = 64;
+/// What may happen in one hand. One that is not over by then is ended as where its game fails: a record has room for no
+/// more.
+pub const MOVES_MAX: usize = 1_024;
 /// What a game tells a seat of one action, in bytes.
 pub const EVENT_BYTES_MAX: usize = 1280;
 /// What a seat may see of a table's game, in bytes.

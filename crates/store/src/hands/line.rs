@@ -11,19 +11,18 @@
 //! Owns: the names of the fields and how a value is written. An action is hexadecimal: its layout is the game's.
 //! Invariants: what was written is read as it was; fields that are not known are passed over, so that a later version
 //! may add some.
-//! Limits: the constants below, on the way out and on the way in; any record within them fits [`LINE_BYTES_MAX`].
+//! Limits: the constants below and [`MOVES_MAX`], on the way out and on the way in; any record within them fits
+//! [`LINE_BYTES_MAX`].
 //! Read next: [`super::records`].
 
 use serde::{Deserialize, Serialize};
 use usher_proto::hand::{Move, Seed};
-use usher_proto::limits::{ACTION_BYTES_MAX, SEATS_MAX};
+use usher_proto::limits::{ACTION_BYTES_MAX, MOVES_MAX, SEATS_MAX};
 use usher_proto::{AccountId, GameId, HandId, HandRecord};
 use usher_secure::hex;
 
 /// A line, its end included.
 pub const LINE_BYTES_MAX: usize = 160 * 1024;
-/// What happens in one hand.
-pub const MOVES_MAX: usize = 1_024;
 /// How a hand ended, in bytes.
 pub const REASON_BYTES_MAX: usize = 64;
 

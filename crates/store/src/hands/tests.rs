@@ -6,7 +6,7 @@ mod accidents;
 mod lines;
 mod together;
 
-use super::line::{self, MOVES_MAX, REASON_BYTES_MAX};
+use super::line::{self, REASON_BYTES_MAX};
 use super::recorder::{Done, Recorded};
 use super::{Journal, Records, Scores};
 use crate::StoreError;

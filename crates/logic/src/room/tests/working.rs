@@ -11,6 +11,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use usher_games::{GameKind, WorkerGame};
 use usher_proto::hand::{FAULT, Move};
+use usher_proto::limits::MOVES_MAX;
 use usher_proto::machine::Played;
 use usher_proto::message::{
     Act, ActDenial, Acted, Deed, HandEnd, HandEnded, Look, NotDone, Sight, Sit, Stand, TableState,
@@ -227,6 +228,29 @@ fn a_hand_that_is_over_before_anybody_acts_is_none_and_the_next_one_begins() {
     table.listen();
     assert_eq!(table.state(0).hand, 2);
     assert_eq!(&*table.play_to_the_end().reason, "won");
+}
+
+#[test]
+fn a_hand_that_is_not_over_when_its_record_is_full_ends_as_a_fault() {
+    let go_on = Look {
+        to_act: vec![0],
+        views: vec![Sight { actions: vec!["on".to_string()], ..Sight::default() }; 3],
+        ..Look::default()
+    };
+    let end = Some(HandEnd { scores: vec![1, -1], reason: "won".into() });
+    let over = Look { to_act: Vec::new(), end, ..go_on.clone() };
+    for (last, reason) in [(go_on.clone(), FAULT), (over, "won")] {
+        let mut table = two_at_a_table();
+        let looks = vec![go_on.clone(); MOVES_MAX - 1].into_iter().chain([last]);
+        table.house.records.said.extend(looks.map(|look| Played::Look(Box::new(look))));
+        for _ in 0..MOVES_MAX {
+            assert!(table.ends[0].is_none());
+            table.step();
+        }
+        let end = table.ends[0].take().expect("no move is left to it").ended;
+        let record = &table.house.records.hands[0];
+        assert_eq!((&*end.reason, &*record.reason, record.moves.len()), (reason, reason, MOVES_MAX));
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::*;
 use crate::hands::line::{LINE_BYTES_MAX, LineError, parse, write};
 use proptest::prelude::*;
-use usher_proto::limits::{ACTION_BYTES_MAX, NAME_BYTES_MAX, SEATS_MAX};
+use usher_proto::limits::{ACTION_BYTES_MAX, MOVES_MAX, NAME_BYTES_MAX, SEATS_MAX};
 
 type Spoil = fn(&mut HandRecord);
 
