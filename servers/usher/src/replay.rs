@@ -5,6 +5,7 @@
 //! reads (`usher_games`).
 //! Invariants: exit codes are 0 every hand came out as recorded, 1 one did not, 2 bad usage or a broken file. Nothing is
 //! written to the file, so a server may be appending to it.
+//! Limit: a hand whose rules are a worker's is printed as it was recorded, and not played back.
 //! Read next: `usher_logic::playback`, which plays a hand.
 
 use anyhow::anyhow;
@@ -25,6 +26,7 @@ use usher_store::hands::Records;
 #[command(after_help = "Examples:\n  \
     usher replay deploy/local/hands-room-1.jsonl --quiet\n  \
     usher replay hands.jsonl --hand room-1/1767225600000/0/3/17\n\n\
+    A hand whose rules are a worker's is printed as it was recorded, and not played back.\n\n\
     Exit codes: 0 every hand came out as recorded, 1 one did not or is not there, 2 bad usage or a broken file.")]
 pub(crate) struct ReplayArgs {
     /// A room server's journal of hands, or - for standard input
@@ -61,7 +63,7 @@ pub(crate) fn run(args: &ReplayArgs) -> ExitCode {
 fn replay(args: &ReplayArgs, out: &mut impl Write) -> anyhow::Result<bool> {
     let (name, reader) = open(&args.file)?;
     let mut records = Records::new(&name, reader);
-    let (mut played, mut different) = (0_u64, 0_u64);
+    let mut tally = Tally::default();
     while let Some(record) = records.next() {
         let record = record?;
         if args.hand.as_ref().is_some_and(|wanted| *wanted != record.id) {
@@ -71,23 +73,65 @@ fn replay(args: &ReplayArgs, out: &mut impl Write) -> anyhow::Result<bool> {
         let kind = GameKind::from_id(record.game.0).ok_or_else(|| {
             anyhow!("{}:{line}: game: {} is none that this program knows", name.display(), record.game)
         })?;
-        let playback = playback::play(&record, usher_room::guard, || kind.new_hand(record.seed));
-        played += 1;
-        different += u64::from(playback.difference.is_some());
-        show(args.quiet, kind, &record, &playback, out)?;
+        let playback = play(kind, &record);
+        tally.count(playback.as_ref());
+        show(args.quiet, kind, &record, playback.as_ref(), out)?;
         if args.hand.is_some() {
             break; // told again, it would not count again
         }
     }
-    if let (Some(hand), 0) = (&args.hand, played) {
-        writeln!(out, "{}: there is no hand {hand}", name.display())?;
-        return Ok(false);
+    match &args.hand {
+        Some(hand) if tally == Tally::default() => {
+            writeln!(out, "{}: there is no hand {hand}", name.display())?;
+            Ok(false)
+        }
+        _ => {
+            tally.say(out)?;
+            Ok(tally.different == 0)
+        }
     }
-    match different {
-        0 => writeln!(out, "{played} played back: all as recorded")?,
-        _ => writeln!(out, "{played} played back: {different} not as recorded")?,
+}
+
+/// Plays a hand, if its rules are here.
+fn play(kind: GameKind, record: &HandRecord) -> Option<Playback> {
+    if let GameKind::Worker(_) = kind {
+        return None;
     }
-    Ok(different == 0)
+    Some(playback::play(record, usher_room::guard, || kind.new_hand(record.seed)))
+}
+
+/// What became of the hands.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tally {
+    played: u64,
+    /// Of those.
+    different: u64,
+    not_played: u64,
+}
+
+impl Tally {
+    fn count(&mut self, playback: Option<&Playback>) {
+        match playback {
+            Some(playback) => {
+                self.played += 1;
+                self.different += u64::from(playback.difference.is_some());
+            }
+            None => self.not_played += 1,
+        }
+    }
+
+    fn say(&self, out: &mut impl Write) -> io::Result<()> {
+        let Self { played, different, not_played } = self;
+        match (played, different) {
+            (0, _) if *not_played > 0 => {}
+            (_, 0) => writeln!(out, "{played} played back: all as recorded")?,
+            _ => writeln!(out, "{played} played back: {different} not as recorded")?,
+        }
+        match not_played {
+            0 => Ok(()),
+            _ => writeln!(out, "{not_played} not played back: their rules are a worker's"),
+        }
+    }
 }
 
 fn open(path: &Path) -> Result<(PathBuf, Box<dyn BufRead>), StoreError> {
@@ -102,30 +146,38 @@ fn show(
     quiet: bool,
     kind: GameKind,
     record: &HandRecord,
-    playback: &Playback,
+    playback: Option<&Playback>,
     out: &mut impl Write,
 ) -> io::Result<()> {
+    let difference = playback.and_then(|playback| playback.difference.as_ref());
     if quiet {
-        return match &playback.difference {
+        return match difference {
             Some(difference) => writeln!(out, "hand {}: {difference}", record.id),
             None => Ok(()),
         };
     }
     writeln!(out, "hand {}", record.id)?;
-    writeln!(out, "  game    {kind}, rules {}", record.rules)?;
+    match kind {
+        GameKind::Worker(game) => write!(out, "  game    a worker's, number {}", game.id())?,
+        kind => write!(out, "  game    {kind}")?,
+    }
+    writeln!(out, ", rules {}", record.rules)?;
     writeln!(out, "  seats   {}", by_seat(&record.seats))?;
-    for (number, done) in (1..).zip(&record.moves).take(playback.tried) {
+    let tried = playback.map_or(record.moves.len(), |playback| playback.tried);
+    for (number, done) in (1..).zip(&record.moves).take(tried) {
         writeln!(out, "  {number:>6}  {}", in_words(kind, done))?;
     }
-    if let End::Failed(said) = &playback.end {
+    if let Some(Playback { end: End::Failed(said), .. }) = playback {
         writeln!(out, "  failed  {said}")?;
     }
     let seconds = record.ended_unix_ms.saturating_sub(record.began_unix_ms) as f64 / 1_000.0;
     writeln!(out, "  ended   {}, after {seconds:.1} s", record.reason)?;
     let scores: Vec<_> = record.scores.iter().map(|score| format!("{score:+}")).collect();
     writeln!(out, "  scores  {}", by_seat(&scores))?;
-    if let Some(difference) = &playback.difference {
-        writeln!(out, "  NOT AS RECORDED: {difference}")?;
+    match (playback, difference) {
+        (None, _) => writeln!(out, "  not played back: its rules are a worker's")?,
+        (_, Some(difference)) => writeln!(out, "  NOT AS RECORDED: {difference}")?,
+        _ => {}
     }
     writeln!(out)
 }
@@ -136,9 +188,13 @@ fn by_seat(values: &[impl std::fmt::Display]) -> String {
 }
 
 fn in_words(kind: GameKind, done: &Move) -> String {
-    match done {
-        Move::Act { seat, action } => format!("seat {seat}  {}", kind.describe(action)),
-        Move::Timeout => "the clock ran out".into(),
-        Move::Abandon { seat } => format!("seat {seat}  left the table"),
+    match (done, kind) {
+        // Words of a player's own: they move no cursor and change no colour.
+        (Move::Act { seat, action }, GameKind::Worker(_)) => {
+            format!("seat {seat}  {}", kind.describe(action).escape_debug())
+        }
+        (Move::Act { seat, action }, _) => format!("seat {seat}  {}", kind.describe(action)),
+        (Move::Timeout, _) => "the clock ran out".into(),
+        (Move::Abandon { seat }, _) => format!("seat {seat}  left the table"),
     }
 }

@@ -147,6 +147,44 @@ fn one_hand_is_found_by_its_name_and_printed_for_people() {
 }
 
 #[test]
+fn a_hand_whose_rules_are_a_workers_is_printed_and_not_judged() {
+    let reversi = GameKind::from_name("worker:reversi").unwrap();
+    let act = |seat, action: &str| Move::Act { seat, action: action.into() };
+    let hand = HandRecord {
+        id: id(7),
+        game: GameId(reversi.id()),
+        rules: 3,
+        moves: vec![act(0, "d3"), act(1, "\u{1b}[2J"), Move::Abandon { seat: 1 }],
+        scores: vec![1, -1],
+        reason: "abandoned".into(),
+        ..play(1)
+    };
+    let folder = Folder::new();
+    let alone = write(&folder, std::slice::from_ref(&hand));
+    let printed = replay(&[&alone]);
+    let wanted = format!(
+        "hand room-1/1767225600000/0/3/7\n  game    a worker's, number {}, rules 3\n  \
+         seats   0: 5407  1: 9223372036854785031\n       1  seat 0  d3\n       2  seat 1  \\u{{1b}}[2J\n       \
+         3  seat 1  left the table\n  ended   abandoned, after 41.3 s\n  scores  0: +1  1: -1\n  \
+         not played back: its rules are a worker's\n\n1 not played back: their rules are a worker's\n",
+        reversi.id()
+    );
+    assert_eq!(text(&printed.stdout), wanted);
+    assert!(printed.status.success());
+    let found = replay(&[&alone, "--quiet", "--hand", &hand.id.to_string()]);
+    assert_eq!(text(&found.stdout), "1 not played back: their rules are a worker's\n");
+    assert!(found.status.success());
+
+    let altered = HandRecord { scores: vec![100, -100], ..play(2) };
+    for (other, judged, code) in [(play(1), "all as recorded", 0), (altered, "1 not as recorded", 1)] {
+        let both = replay(&[&write(&folder, &[other, hand.clone()]), "--quiet"]);
+        let said = format!("1 played back: {judged}\n1 not played back: their rules are a worker's\n");
+        assert!(text(&both.stdout).ends_with(&said), "{}", text(&both.stdout));
+        assert_eq!(both.status.code(), Some(code));
+    }
+}
+
+#[test]
 fn a_hand_that_was_altered_is_named_and_the_others_are_not() {
     type Alter = fn(&mut HandRecord);
     let cases: [(Alter, &str); 7] = [
