@@ -232,6 +232,7 @@ impl Evening {
         self.rooms.kept = kept;
         self.rooms.at = self.rooms.at.min(self.rooms.shown().count().saturating_sub(1));
         self.inside = None;
+        self.way.clear();
         self.screen = Screen::Rooms;
         self.focus = Focus::Table;
         self.line.clear();

@@ -247,10 +247,12 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// The typed line, its end in sight.
+/// The typed line, its end in sight; below a list, what is going on meanwhile.
 fn typing(evening: &Evening, ink: Ink, frame: &mut Frame<'_>, area: Rect) {
-    if evening.screen != Screen::Room {
-        return;
+    match evening.screen {
+        Screen::Rooms => return frame.render_widget(evening.way.as_str(), area),
+        Screen::Way | Screen::Worlds => return,
+        Screen::Room => {}
     }
     let prompt = match evening.focus {
         Focus::Chat => "say> ",

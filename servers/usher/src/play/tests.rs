@@ -13,7 +13,7 @@ use std::time::Duration;
 use usher_games::{Game, GameKind, Rules, Seat, doudizhu::DouDizhu, gomoku::Gomoku, nim::Nim};
 use usher_player::person::{News, Place, Wish};
 use usher_proto::message::*;
-use usher_proto::{AccountId, GameId, Message, RoomNo, TableNo, WorldId};
+use usher_proto::{AccountId, GameId, Message, RoomNo, ServerKind, TableNo, WorldId};
 
 const ME: AccountId = AccountId(7);
 
@@ -131,6 +131,18 @@ fn rooms_are_listed_filtered_and_entered() {
     let wish = Wish::Enter(Place { room: RoomNo(4), ..place(GameKind::DouDizhu) });
     assert_eq!(key(&mut evening, KeyCode::Enter), Asked::Wish(wish));
     assert_eq!(key(&mut evening, KeyCode::Char('q')), Asked::Quit);
+}
+
+#[test]
+fn what_is_waited_for_is_said_below_the_list_of_rooms() {
+    let mut evening = at_the_list();
+    assert_eq!(key(&mut evening, KeyCode::Char('r')), Asked::Wish(Wish::Browse));
+    evening.on_news(News::Dialing(ServerKind::Hall));
+    shows(&evening, &["> Blue", "asking a hall server"]);
+    evening.on_news(News::Waiting { why: "no hall answers", wait: Duration::from_secs(3) });
+    shows(&evening, &["> Blue", "no hall answers; again in 3.0 s"]);
+    evening.on_news(rooms());
+    assert!(!screen(&evening, 90, 26).contains("no hall answers"), "it is over");
 }
 
 #[test]
