@@ -2,7 +2,7 @@
 //!
 //! Why: the same seed and the same moves give the same hand, so this is all that is needed to settle a quarrel over
 //! one, to play it back, and to count it once however often it is told.
-//! Owns: the record and its name. Does not own how a hand is played (`usher-games`) nor where records lie
+//! Owns: the record and its name, and what is said of a hand that failed. Does not own how a hand is played (`usher-games`) nor where records lie
 //! (`usher-store`).
 //! Invariants: a hand's name is never given to another one; the seed is in nobody's hands before the hand is over.
 //! Read next: `usher-logic`'s `room`, which makes them.
@@ -128,6 +128,17 @@ impl HandRecord {
             Move::Act { .. } | Move::Timeout => left,
         })
     }
+}
+
+/// A hand that came to nothing, for whoever runs the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandFailure {
+    /// Which.
+    pub hand: HandId,
+    /// Whether it had begun, and so ended as a [`FAULT`]; else no worker opened it.
+    pub had_begun: bool,
+    /// Why, in the words of the game or of who was asked for it.
+    pub why: String,
 }
 
 #[cfg(test)]

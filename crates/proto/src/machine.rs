@@ -10,7 +10,7 @@
 
 use crate::figures::Figures;
 use crate::first_frame::Role;
-use crate::hand::{HandRecord, Seed};
+use crate::hand::{HandFailure, HandRecord, Seed};
 use crate::ids::{
     AccountId, Address, ConnId, GameId, GroupId, Identity, Reservation, ServerName, ShardId, WorldId,
 };
@@ -247,6 +247,8 @@ pub enum Output<N> {
         /// What the first frame says.
         hello: Hello,
     },
+    /// Tell whoever runs this server what went wrong with a hand.
+    HandFailed(Box<HandFailure>),
     /// Replace what the admin page shows of this server.
     Show(ClusterView),
     /// A drained server has nobody left: the process may end.

@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use rand::Rng;
 use std::sync::Arc;
 use std::time::Duration;
-use usher_proto::hand::{FAULT, HandRecord};
+use usher_proto::hand::HandRecord;
 use usher_proto::machine::{Answer, Challenge, Exchange, Grant, Played, Question};
 use usher_proto::message::{LogInDenial, NotDone, Play};
 use usher_proto::{AccountId, GameId, Identity, WorldId};
@@ -148,9 +148,6 @@ impl Answers {
 
     fn record(&self, id: u64, record: HandRecord) -> Option<Answer> {
         let Some((records, later)) = &self.records else { return Some(Answer::HandRecorded(None)) };
-        if record.reason == FAULT {
-            tracing::error!(hand = %record.id, moves = record.moves.len(), "a game failed; its record plays it back");
-        }
         let later = Arc::clone(later);
         let is_taken =
             records.record(record, Box::new(move |totals| later(id, Answer::HandRecorded(totals))));

@@ -24,6 +24,7 @@ use usher_hpserver::{
     Actions, CloseReason, DialError, Event, ListenerId, Network, Service, Shared, household,
 };
 use usher_proto::first_frame::{FirstFrame, Role};
+use usher_proto::hand::HandFailure;
 use usher_proto::machine::{Answer, DialFailure, Hello, Peer, Question};
 use usher_proto::message::Closing;
 use usher_proto::{
@@ -202,6 +203,7 @@ impl<M: Machine + Send + 'static> Host<M> {
                 }
                 None => answers.push(Input::DialFailed { token, why: DialFailure::Unreachable }),
             },
+            Output::HandFailed(failure) => log(&failure),
             Output::Show(view) => self.parts.shown.show(view),
             Output::Drained => self.parts.shown.drained.store(true, Ordering::Release),
         }
@@ -394,4 +396,13 @@ impl<M: Machine + Send + 'static> Service for Host<M> {
 /// Where an address leads. A number is read; a name is looked up, which may wait for the resolver.
 fn resolve(address: &Address) -> Option<SocketAddr> {
     address.0.parse().ok().or_else(|| address.0.to_socket_addrs().ok()?.next())
+}
+
+/// `why` may be a worker's words, and is written as a text with its quotes.
+fn log(HandFailure { hand, had_begun, why }: &HandFailure) {
+    if *had_begun {
+        tracing::error!(%hand, why, "a game failed");
+    } else {
+        tracing::warn!(%hand, why, "no worker opens a hand");
+    }
 }

@@ -132,6 +132,7 @@ fn output_of<N>(output: Output<N>) -> Out {
         Output::Close(conn, reason) => Output::Close(conn, reason),
         Output::Ask { id, question } => Output::Ask { id, question },
         Output::Dial { token, address, hello } => Output::Dial { token, address, hello },
+        Output::HandFailed(failure) => Output::HandFailed(failure),
         Output::Show(view) => Output::Show(view),
         Output::Drained => Output::Drained,
         Output::HandOver { .. } | Output::Tell(..) => {

@@ -15,6 +15,7 @@ use crate::payload::Payload;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
@@ -234,6 +235,16 @@ impl NotDone {
             Self::SetAside => "set_aside",
             Self::Full => "full",
             Self::NoWorker => "no_worker",
+        }
+    }
+}
+
+impl fmt::Display for NotDone {
+    /// The reason, and the worker's own words if it has any.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(why) => write!(f, "{}: {why}", self.name()),
+            _ => f.write_str(self.name()),
         }
     }
 }

@@ -43,6 +43,7 @@ impl World {
             }
             Output::Ask { id, question } => self.answer(by, id, question),
             Output::Dial { token, address, hello } => self.dial(by, token, &address, hello),
+            Output::HandFailed(_) => {} // its record and the figures say so too
             Output::Show(view) => self.processes[by.process.0].view = Some(view),
             Output::Drained => {
                 let process = &mut self.processes[by.process.0];

@@ -8,6 +8,7 @@ use super::evening::{Evening, Voice};
 use super::keys::Asked;
 use super::table::Table;
 use super::words::who;
+use usher_games::GameKind;
 use usher_player::person::Wish;
 use usher_proto::AccountId;
 use usher_proto::message::{
@@ -98,6 +99,9 @@ pub(super) fn keys(table: &Table) -> Vec<&'static str> {
 pub(super) fn waits_for(table: &Table) -> String {
     let owns = table.owner == Some(table.seat.0);
     match table.rules.begin {
+        HandBegin::AtOnce if matches!(table.kind, Some(GameKind::Worker(_))) => {
+            "a worker is asked for the hand".into()
+        }
         HandBegin::AtOnce => "the hand begins in a moment".into(),
         HandBegin::AllReady if table.is_ready(table.seat.0) => "you are ready; others are not yet".into(),
         HandBegin::AllReady => "y when you are ready".into(),

@@ -146,6 +146,18 @@ fn what_is_waited_for_is_said_below_the_list_of_rooms() {
 }
 
 #[test]
+fn who_waits_for_a_hand_of_a_workers_game_is_told_what_it_waits_for() {
+    let (reversi, nim) = (GameKind::from_name("worker:reversi").unwrap(), Nim::new([1; 32]));
+    for (kind, waits_for) in
+        [(reversi, "a worker is asked for the hand"), (GameKind::Nim, "the hand begins in a moment")]
+    {
+        let mut evening = at_a_table(kind, &nim);
+        hear(&mut evening, TableState { playing: false, ..table_state(kind, &nim, 1) });
+        shows(&evening, &[waits_for]);
+    }
+}
+
+#[test]
 fn a_stone_is_placed_by_name_or_by_cursor_and_a_refusal_explained() {
     let mut hand = Gomoku::new([1; 32]);
     if hand.to_move() != Some(Seat(0)) {

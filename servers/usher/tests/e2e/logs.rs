@@ -15,13 +15,13 @@ const STEPS: &str = "[log]\nlevel = \"info,usher::steps=debug\"\njson = true\n";
 const JSON: &str = "[log]\njson = true\n";
 
 /// The lines that a server has written so far.
-fn lines(cluster: &Cluster, name: &str) -> Vec<Value> {
+pub(crate) fn lines(cluster: &Cluster, name: &str) -> Vec<Value> {
     let text = fs::read_to_string(cluster.folder.0.join(format!("{name}.log"))).unwrap();
     let whole = text.lines().map(serde_json::from_str);
     whole.map_while(Result::ok).collect() // the last may be half there
 }
 
-fn message(line: &Value) -> &str {
+pub(crate) fn message(line: &Value) -> &str {
     line["fields"]["message"].as_str().unwrap_or_default()
 }
 

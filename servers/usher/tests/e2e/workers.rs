@@ -2,14 +2,20 @@
 //!
 //! Needs `python3`: the workers are an example of crates/workers.
 
-use crate::cluster::{Cluster, GUESTS, signal, usher};
+use crate::cluster::{Cluster, Folder, GUESTS, signal, usher};
+use crate::logs::{lines, message};
 use crate::page::{metric, until, until_in_rooms};
 use crate::secrets;
+use crate::wire::{Wire, greet, log_in};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
 use std::process::Stdio;
-use usher_proto::ServerKind;
+use usher_games::GameKind;
+use usher_proto::first_frame::Role;
+use usher_proto::hand::FAULT;
+use usher_proto::message::{Act, Credentials, Enter, Sit};
+use usher_proto::{GameId, Message, ServerKind, TableNo};
 
 const PLAYERS: u64 = 20;
 
@@ -84,9 +90,94 @@ fn a_game_in_workers_is_played_while_they_are_renewed_and_killed() {
     until("no worker is left", || (!workers.iter().any(is_alive)).then_some(()));
 }
 
+/// Games that fail: one at the first move, one before any hand begins.
+const BROKEN: &str = r#"
+from usher_worker import Game, Worker
+
+class Stuck(Game):
+    def __init__(self, seed): pass
+    def to_act(self): return [0]
+    def actions(self, seat): return ["on"]
+    def act(self, seat, action): raise ValueError("no way on")
+    def show(self, viewer): return ""
+    def outcome(self): return None
+
+class Unborn(Stuck):
+    def __init__(self, seed): raise KeyError("cards")
+
+Worker("broken").game("stuck", Stuck).game("unborn", Unborn).run()
+"#;
+
+/// Two guests at a table of this game: the one in the first seat, then the other.
+fn two_at_a_table(cluster: &Cluster, game: &str) -> [Wire; 2] {
+    let game = GameId(GameKind::from_name(game).unwrap().id());
+    [0, 1].map(|seat| {
+        let guest = log_in(cluster.address("login"), Credentials::Guest);
+        let mut wire = greet(cluster.address("room"), Role::Room, &guest.ticket).unwrap();
+        wire.say(Enter { game, room: None, last_seq: None, last_hand: None });
+        wire.await_said("the room", |said| matches!(said, Message::Entered(_)).then_some(()));
+        wire.say(Sit { table: Some(TableNo(0)), seat: Some(seat) });
+        wire.await_said("a seat", |said| matches!(said, Message::Seated(_)).then_some(()));
+        wire
+    })
+}
+
+#[test]
+fn why_a_hand_failed_or_did_not_begin_is_in_the_log_and_its_moves_are_printed() {
+    let folder = Folder::new();
+    let sdk = concat!(env!("CARGO_MANIFEST_DIR"), "/../../crates/workers/sdk");
+    let script = folder.write("broken.py", &format!("import sys\nsys.path.insert(0, \"{sdk}\")\n{BROKEN}"));
+    let room = |game| {
+        format!("[[room.rooms]]\nname = \"{game}\"\ngame = \"worker:{game}\"\nseats = 2\ncapacity = 4\n")
+    };
+    let sections = format!(
+        "[room]\n{}{}[[workers.groups]]\nname = \"games\"\ncommand = [\"python3\", \"{}\"]\n\
+         games = [\"stuck\", \"unborn\"]\n[log]\njson = true\n",
+        room("stuck"),
+        room("unborn"),
+        script.display()
+    );
+    let mut cluster = Cluster::in_folder(folder);
+    cluster.add_all(&[
+        (ServerKind::Manager, "manager", ""),
+        (ServerKind::Room, "room", &sections),
+        (ServerKind::Hall, "hall", ""),
+        (ServerKind::Login, "login", GUESTS),
+    ]);
+    cluster.until_whole();
+    let logged = |what: &'static str| {
+        until(what, || {
+            let lines = lines(&cluster, "room");
+            lines.iter().find(|line| message(line) == what).map(|line| line["fields"].clone())
+        })
+    };
+    let _waiting = two_at_a_table(&cluster, "worker:unborn");
+    let fields = logged("no worker opens a hand");
+    assert_eq!(fields["why"], "failed: KeyError: 'cards'");
+    assert!(fields["hand"].as_str().unwrap().ends_with("/1/0/1"), "{fields}");
+
+    let [mut acts, _other] = two_at_a_table(&cluster, "worker:stuck");
+    acts.await_hand();
+    acts.say(Act { hand: 1, turn: 0, action: b"on".to_vec().into() });
+    let reason = acts.await_said("its end", |said| match said {
+        Message::HandEnded(ended) => Some(ended.reason.clone()),
+        _ => None,
+    });
+    assert_eq!(&*reason, FAULT);
+    let fields = logged("a game failed");
+    assert_eq!(fields["why"], "failed: ValueError: no way on");
+    let hand = fields["hand"].as_str().unwrap();
+    assert!(hand.ends_with("/0/0/1"), "{fields}");
+
+    let journal = cluster.folder.0.join("hands-room.jsonl");
+    let printed = usher().arg("replay").arg(journal).args(["--hand", hand]).output().unwrap();
+    let said = String::from_utf8(printed.stdout).unwrap();
+    assert!(printed.status.success() && said.contains("  ended   fault, after "), "{said}");
+}
+
 #[test]
 fn a_room_server_that_is_stopped_ends_its_workers() {
-    let mut cluster = Cluster::in_folder(crate::cluster::Folder::new());
+    let mut cluster = Cluster::in_folder(Folder::new());
     cluster.add_all(&[(ServerKind::Manager, "manager", ""), (ServerKind::Room, "room", &tournament())]);
     let room = cluster.server("room");
     let id = room.id();

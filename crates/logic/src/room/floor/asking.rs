@@ -16,17 +16,19 @@ use super::step::Step;
 use super::table::Table;
 use crate::hand::{Fault, Hand};
 use alloc::boxed::Box;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 use usher_games::ACTION_BYTES_MAX;
 use usher_proto::Time;
-use usher_proto::hand::{Move, Seed};
+use usher_proto::hand::{HandFailure, Move, Seed};
 use usher_proto::machine::{Played, Question};
 use usher_proto::message::{ActDenial, Deed, Play};
 
 /// How long an answer may take.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
+/// What is said where it took longer.
+pub(super) const UNANSWERED: &str = "no worker answered in time";
 /// The rest where no worker answered for a hand.
 const UNOPENED_REST: Duration = Duration::from_secs(5);
 
@@ -77,16 +79,19 @@ impl Table {
                 self.begin(opening.began, hand, step);
             }
             Played::Look(_) => {}
-            Played::Refused(_) | Played::Undone(_) => self.not_opened(step),
+            Played::Refused(why) => self.not_opened(why, step),
+            Played::Undone(why) => self.not_opened(why.to_string(), step),
         }
         self.start_if_ready(step);
     }
 
     /// There is nobody to play with.
-    pub(super) fn not_opened(&mut self, step: &mut Step<'_>) {
+    pub(super) fn not_opened(&mut self, why: String, step: &mut Step<'_>) {
         self.stage = Stage::Resting;
         step.counts.hands_unopened += 1;
         self.rest_until = step.now + UNOPENED_REST;
+        let hand = self.hand_id(self.hand_no + 1, step);
+        step.tell(HandFailure { hand, had_begun: false, why });
     }
 
     /// Asks about a move; or keeps it, if another is asked about.
@@ -152,7 +157,7 @@ impl Table {
                 self.deny(seat, (self.hand_no, turn), ActDenial::Illegal(why), step);
             }
             (Played::Refused(why), _) => self.went_on(turn, seat, Err(Fault(why)), step),
-            (Played::Undone(why), _) => self.went_on(turn, seat, Err(Fault(why.name().into())), step),
+            (Played::Undone(why), _) => self.went_on(turn, seat, Err(Fault(why.to_string())), step),
         }
         for done in due {
             self.make(done, step);

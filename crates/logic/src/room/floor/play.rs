@@ -21,7 +21,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 use usher_games::{Audience, Event, GameKind, Illegal, Outcome, Seat};
-use usher_proto::hand::{FAULT, HandId, HandRecord, Move, Seed};
+use usher_proto::hand::{FAULT, HandFailure, HandId, HandRecord, Move, Seed};
 use usher_proto::machine::{Answer, Question};
 use usher_proto::message::{ActDenial, Acted, HandEnded, TableState};
 use usher_proto::{AccountId, Time};
@@ -145,20 +145,20 @@ impl Table {
         self.hand_no += 1;
         self.nobody_is_ready();
         step.counts.hands_started += 1;
-        if let Ok(hand) = hand {
-            let turn_ends = step.now;
-            self.stage = Stage::Playing(Box::new(Playing { hand, began, turn_ends, asked: None }));
-            self.restart_clock(step);
-            for seat in 0..self.seats.len() as u8 {
-                self.show(seat, step);
+        let hand = match hand {
+            Ok(hand) => hand,
+            Err(fault) => {
+                let scores = self.note_fault(fault, step);
+                return self.record(began, Vec::new(), scores, FAULT.into(), step);
             }
-            self.show_watchers(Watch::begin, step);
-        } else {
-            step.counts.faults += 1;
-            self.rest_until = step.now + FAULT_REST;
-            let scores = alloc::vec![0; self.seats.len()];
-            self.record(began, Vec::new(), scores, FAULT.into(), step);
+        };
+        let turn_ends = step.now;
+        self.stage = Stage::Playing(Box::new(Playing { hand, began, turn_ends, asked: None }));
+        self.restart_clock(step);
+        for seat in 0..self.seats.len() as u8 {
+            self.show(seat, step);
         }
+        self.show_watchers(Watch::begin, step);
     }
 
     /// The hand and the turn that somebody may act in now.
@@ -201,7 +201,11 @@ impl Table {
         done: Result<Vec<Event>, Fault>,
         step: &mut Step<'_>,
     ) {
-        let (Some(hand), Ok(events)) = (self.hand(), done) else { return self.fault(step) };
+        let events = match done {
+            Ok(events) => events,
+            Err(fault) => return self.fault(fault, step),
+        };
+        let Some(hand) = self.hand() else { return };
         for (sitter, to) in self.seats.iter().zip(0..) {
             let Some(conn) = sitter.and_then(|sitter| sitter.conn) else { continue };
             let to_act = hand.first_to_act();
@@ -219,10 +223,17 @@ impl Table {
     }
 
     /// The game failed: its hand is nobody's, and is written down as far as it came.
-    pub(super) fn fault(&mut self, step: &mut Step<'_>) {
+    pub(super) fn fault(&mut self, fault: Fault, step: &mut Step<'_>) {
+        let scores = self.note_fault(fault, step);
+        self.end(scores, FAULT.into(), step);
+    }
+
+    /// Tells the operator of a fault, and sees to it that the next one takes its time; the scores of such a hand.
+    fn note_fault(&mut self, Fault(why): Fault, step: &mut Step<'_>) -> Vec<i32> {
         step.counts.faults += 1;
         self.rest_until = step.now + FAULT_REST;
-        self.end(alloc::vec![0; self.seats.len()], FAULT.into(), step);
+        step.tell(HandFailure { hand: self.hand_id(self.hand_no, step), had_begun: true, why });
+        alloc::vec![0; self.seats.len()]
     }
 
     fn end(&mut self, scores: Vec<i32>, reason: String, step: &mut Step<'_>) {

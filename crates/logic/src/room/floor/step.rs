@@ -11,7 +11,7 @@ use crate::room::{RoomConfig, RoomNote};
 use alloc::boxed::Box;
 use core::time::Duration;
 use usher_games::{Game, GameKind};
-use usher_proto::hand::Seed;
+use usher_proto::hand::{HandFailure, Seed};
 use usher_proto::machine::Question;
 use usher_proto::{Outbox, Output, RoomNo, Time};
 
@@ -76,5 +76,10 @@ impl Step<'_> {
         let id = self.asks.open(asker);
         self.out.push(Output::Ask { id, question });
         id
+    }
+
+    /// Tells whoever runs the server of a hand that failed.
+    pub(super) fn tell(&mut self, failure: HandFailure) {
+        self.out.push(Output::HandFailed(Box::new(failure)));
     }
 }

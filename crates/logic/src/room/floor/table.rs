@@ -11,6 +11,7 @@
 //! Read next: [`super::play`], from one hand to the next.
 
 use super::alarms::Alarm;
+use super::asking::UNANSWERED;
 use super::play::Stage;
 use super::step::Step;
 use super::watch::Watch;
@@ -195,8 +196,8 @@ impl Table {
         self.alarm = None;
         match &self.stage {
             Stage::Recording(_) => return self.announce(None, step),
-            Stage::Opening(_) => self.not_opened(step),
-            Stage::Playing(playing) if playing.asked.is_some() => self.fault(step),
+            Stage::Opening(_) => self.not_opened(UNANSWERED.into(), step),
+            Stage::Playing(playing) if playing.asked.is_some() => self.fault(Fault(UNANSWERED.into()), step),
             Stage::Playing(_) => self.make(Move::Timeout, step),
             Stage::Resting | Stage::Dealing(_) => {}
         }
@@ -229,11 +230,12 @@ impl Table {
     /// Sends a seat the table as it may see it.
     pub(super) fn show(&mut self, seat: u8, step: &mut Step<'_>) {
         let Some(conn) = self.conn(seat) else { return };
-        if let Ok(state) = self.state(seat, step.now) {
-            step.out.send(conn, state);
-        } else {
-            self.fault(step);
-            self.start_if_ready(step);
+        match self.state(seat, step.now) {
+            Ok(state) => step.out.send(conn, state),
+            Err(fault) => {
+                self.fault(fault, step);
+                self.start_if_ready(step);
+            }
         }
     }
 

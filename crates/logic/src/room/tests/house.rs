@@ -15,6 +15,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 use usher_games::GameKind;
+use usher_proto::hand::HandFailure;
 use usher_proto::machine::{Answer, Peer};
 use usher_proto::message::{CloseReason, Enter, EnterDenial, EnterDenied, Entered, Load, Sit};
 use usher_proto::{
@@ -72,6 +73,8 @@ pub(super) struct House {
     told_manager: Vec<Message>,
     loads: Vec<Load>,
     pub(super) drained: usize,
+    /// What the operator was told of hands.
+    pub(super) failures: Vec<HandFailure>,
     pub(super) records: Records,
 }
 
@@ -133,6 +136,7 @@ impl House {
             told_manager: Vec::new(),
             loads: Vec::new(),
             drained: 0,
+            failures: Vec::new(),
             records: Records::default(),
         }
     }
@@ -423,6 +427,7 @@ impl House {
                 self.send_by(Way::Shards(from, to), Mail::Note(Input::Told { from, note }));
             }
             Output::Drained => self.drained += 1,
+            Output::HandFailed(failure) => self.failures.push(*failure),
             Output::Ask { id, question } => {
                 let answer = self.records.answer(question);
                 let way = match answer {

@@ -434,6 +434,7 @@ fn a_game_that_always_panics_does_not_keep_the_floor_busy() {
     }
     house.pass(10_000);
     assert_eq!(house.figure("usher_game_faults_total"), 11);
+    assert!(house.failures.len() == 11 && house.failures.iter().all(|it| it.had_begun && it.why == "broken"));
     house.say(1, Leave {});
     assert!(matches!(house.heard(1).last(), Some(Message::Left(_))));
 }

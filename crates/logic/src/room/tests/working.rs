@@ -6,7 +6,7 @@ use super::house::{House, Way, config, who};
 use super::sitting::Sitting;
 use crate::room::RoomConfig;
 use alloc::boxed::Box;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 use usher_games::{GameKind, WorkerGame};
@@ -58,6 +58,12 @@ fn ended(message: &Message) -> Option<HandEnded> {
 
 fn shown(message: &Message) -> Option<TableState> {
     if let Message::TableState(state) = message { Some(state.clone()) } else { None }
+}
+
+/// What the operator was told: of which hand, whether it had begun, and why.
+fn told(table: &Sitting) -> Vec<(String, bool, &str)> {
+    let told = table.house.failures.iter().map(|it| (it.hand.to_string(), it.had_begun, &*it.why));
+    told.collect()
 }
 
 #[test]
@@ -195,19 +201,27 @@ fn who_comes_back_while_a_worker_thinks_sees_the_hand_as_it_is() {
 #[test]
 fn a_hand_ends_as_a_fault_where_no_worker_can_say_what_comes_of_a_move() {
     let good = Look { to_act: vec![0], views: vec![Sight::default(); 3], ..Look::default() };
+    let look = |look| Played::Look(Box::new(look));
     let cases = [
-        undone(NotDone::SetAside),
-        undone(NotDone::Failed("boom".into())),
-        Played::Look(Box::new(Look { views: Vec::new(), ..good.clone() })),
-        Played::Look(Box::new(Look { to_act: Vec::new(), ..good })),
+        (undone(NotDone::SetAside), "set_aside"),
+        (undone(NotDone::Failed("boom".into())), "failed: boom"),
+        (
+            look(Look { views: Vec::new(), ..good.clone() }),
+            "a worker shows a hand to other seats than it has",
+        ),
+        (
+            look(Look { to_act: Vec::new(), ..good }),
+            "a worker's hand is over and somebody is to act, or neither",
+        ),
     ];
-    for (said, number) in cases.into_iter().zip(1..) {
+    for (said, why) in cases {
         let mut table = two_at_a_table();
         table.house.records.said.push_back(said);
         table.step();
         let end = table.ends[0].take().expect("the hand ended").ended;
-        assert_eq!((&*end.reason, &end.scores[..]), (FAULT, &[0, 0][..]), "case {number}");
+        assert_eq!((&*end.reason, &end.scores[..]), (FAULT, &[0, 0][..]), "{why}");
         assert_eq!(table.house.figure("usher_game_faults_total"), 1);
+        assert_eq!(told(&table), [("room/0/0/0/1".into(), true, why)]);
         table.house.pass(3_000);
         table.listen();
         assert_eq!(table.state(0).hand, 2, "and then the next one begins");
@@ -224,6 +238,7 @@ fn a_hand_that_is_over_before_anybody_acts_is_none_and_the_next_one_begins() {
     let end = table.ends[0].take().expect("it is not played").ended;
     assert_eq!((end.hand, &*end.reason, &end.scores[..]), (1, FAULT, &[0, 0][..]));
     assert_eq!(table.house.figure("usher_game_faults_total"), 1);
+    assert!(told(&table)[0].2.ends_with("before anybody has acted"));
     table.house.pass(3_000);
     table.listen();
     assert_eq!(table.state(0).hand, 2);
@@ -250,6 +265,8 @@ fn a_hand_that_is_not_over_when_its_record_is_full_ends_as_a_fault() {
         let end = table.ends[0].take().expect("no move is left to it").ended;
         let record = &table.house.records.hands[0];
         assert_eq!((&*end.reason, &*record.reason, record.moves.len()), (reason, reason, MOVES_MAX));
+        let why = told(&table).first().map(|told| told.2);
+        assert_eq!(why, (reason == FAULT).then_some("it is not over after 1024 moves"));
     }
 }
 
@@ -261,6 +278,7 @@ fn an_answer_that_does_not_come_ends_the_hand_and_changes_nothing_when_it_does()
     table.house.pass(ANSWER_MAX_MS);
     table.listen();
     assert_eq!(&*table.ends[0].take().unwrap().ended.reason, FAULT);
+    assert_eq!(told(&table)[0].2, "no worker answered in time");
     let hands = table.house.records.hands.len();
     table.house.let_go();
     table.listen();
@@ -282,6 +300,8 @@ fn no_hand_begins_without_a_worker_and_the_table_asks_again() {
         assert_eq!(table.views.iter().all(Option::is_some), opened);
     }
     assert_eq!(table.house.figure("usher_hands_unopened_total"), 2);
+    let hand = "room/0/0/0/1";
+    assert_eq!(told(&table), [(hand.into(), false, "no_worker"), (hand.into(), false, "no")]);
     assert_eq!((table.state(0).hand, table.house.records.hands.len()), (1, 0));
     assert_eq!(&*table.play_to_the_end().reason, "won");
 }
