@@ -26,6 +26,7 @@ The whole protocol, and what happens when a worker dies, is in docs/workers.md.
 """
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -165,6 +166,8 @@ class Worker:
     def run(self, host: Optional[socket.socket] = None) -> None:
         """Answers until the host ends the stream."""
         self._host = host or _descriptor_0()
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(line_buffering=True)  # into a pipe it would come late, or not at all
         try:
             self._host.sendall(frames(WORKER_HELLO, {"version": VERSION, "name": cut(self._name, NAME_BYTES_MAX)}))
             with self._host.makefile("rb") as stream:

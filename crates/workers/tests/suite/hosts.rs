@@ -1,16 +1,16 @@
 //! Hosts as processes of their own: they answer room servers elsewhere, and leave no worker behind.
 
 use crate::rig::{
-    Folder, GROUP, PATIENCE, Rig, children_of, config, group, is_alive, launcher, python, text, wait_until,
-    walk,
+    Folder, GROUP, PATIENCE, Rig, children_of, config, group, is_alive, launcher, python, script, text,
+    wait_until, walk,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 use usher_proto::machine::Played;
 use usher_proto::message::{NotDone, Play};
@@ -19,7 +19,7 @@ use usher_workers::config::{GroupConfig, Members};
 use usher_workers::{Config, Workers};
 
 /// A host with two workers; killed with the test.
-struct Host {
+pub(crate) struct Host {
     process: Child,
     address: SocketAddr,
     admin: SocketAddr,
@@ -27,19 +27,19 @@ struct Host {
 }
 
 impl Host {
-    fn start() -> Self {
-        Self::start_in(Folder::new())
+    pub(crate) fn start() -> Self {
+        Self::start_in(Folder::new(), &python("good"), Stdio::inherit())
     }
 
     /// One that lets in whoever the other lets in.
     fn beside(other: &Self) -> Self {
         let folder = Folder::new();
         fs::copy(other.folder.0.join("workers.secret"), folder.0.join("workers.secret")).unwrap();
-        Self::start_in(folder)
+        Self::start_in(folder, &python("good"), Stdio::inherit())
     }
 
-    fn start_in(folder: Folder) -> Self {
-        let command: Vec<String> = python("good").iter().map(|word| format!("{word:?}")).collect();
+    fn start_in(folder: Folder, command: &[String], log: Stdio) -> Self {
+        let command: Vec<String> = command.iter().map(|word| format!("{word:?}")).collect();
         let text = format!(
             "kind = \"workers\"\n[server]\nname = \"host\"\nlisten = \"127.0.0.1:0\"\ncreate_key = true\n\
              [workers]\nheartbeat_ms = 500\n[[workers.groups]]\nname = \"{GROUP}\"\ncommand = [{}]\ninstances = 2\n\
@@ -52,9 +52,11 @@ impl Host {
             .arg("-c")
             .arg(&file)
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
-        let ready = first_line(&mut process);
+        let said = lines(process.stdout.take().unwrap());
+        let ready = said.recv_timeout(PATIENCE).expect("it says that it is ready");
         let ready: serde_json::Value = serde_json::from_str(&ready).unwrap();
         let address = |key: &str| ready[key].as_str().unwrap().parse().unwrap();
         Self { address: address("address"), admin: address("admin"), process, folder }
@@ -69,7 +71,7 @@ impl Host {
     }
 
     /// The key by which a room server of that name is let in.
-    fn key(&self, name: &str) -> PathBuf {
+    pub(crate) fn key(&self, name: &str) -> PathBuf {
         let path = self.folder.0.join(format!("workers-{name}.key"));
         let secret = LinkSecret::load(&self.folder.0.join("workers.secret")).unwrap();
         secret.key_of(name).write_file(&path).unwrap();
@@ -93,21 +95,21 @@ impl Drop for Host {
     }
 }
 
-fn first_line(process: &mut Child) -> String {
-    let stdout = process.stdout.take().unwrap();
+/// What is said there, line by line.
+fn lines(of: impl Read + Send + 'static) -> Receiver<String> {
     let (told, line) = channel();
     std::thread::Builder::new()
         .spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            for line in BufReader::new(of).lines().map_while(Result::ok) {
                 let _ = told.send(line); // the test may have its line
             }
         })
         .unwrap();
-    line.recv_timeout(PATIENCE).expect("it says that it is ready")
+    line
 }
 
 /// A room server's group at those hosts.
-fn at(hosts: &[&Host], key_file: &Path) -> GroupConfig {
+pub(crate) fn at(hosts: &[&Host], key_file: &Path) -> GroupConfig {
     let addresses = hosts.iter().map(|host| host.address).collect();
     GroupConfig { members: Members::Hosts { addresses, key_file: key_file.into() }, ..group("good", 1) }
 }
@@ -253,7 +255,7 @@ fn what_is_asked_of_a_host_that_is_drained_is_anothers() {
 
 #[test]
 fn a_host_renews_its_workers_when_it_is_told() {
-    use std::io::{Read, Write};
+    use std::io::Write;
     let host = Host::start();
     let before = host.workers();
     let mut admin = TcpStream::connect(host.admin).unwrap();
@@ -267,4 +269,19 @@ fn a_host_renews_its_workers_when_it_is_told() {
     admin.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     wait_until("all are new", || before.iter().all(|pid| !is_alive(*pid)) && host.workers().len() == 2);
+}
+
+#[test]
+fn what_a_killed_worker_printed_is_heard() {
+    let mut host = Host::start_in(Folder::new(), &script("prints.py", ""), Stdio::piped());
+    let log = lines(host.process.stderr.take().unwrap());
+    let rig = Rig::of(vec![at(&[&host], &host.key("room-1"))]);
+    rig.wait_up(1);
+    let pid = rig.get("print", "the last words of a worker").unwrap().parse().unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    let mut said = Vec::new();
+    while !said.last().is_some_and(|line: &String| line.contains("a worker has ended")) {
+        said.push(log.recv_timeout(PATIENCE).expect("the end of a worker is in the log"));
+    }
+    assert!(said.iter().any(|line| line.contains("the last words of a worker")), "{said:#?}");
 }

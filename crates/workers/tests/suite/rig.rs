@@ -61,7 +61,7 @@ pub(crate) fn python(mode: &str) -> Vec<String> {
 
 pub(crate) fn script(name: &str, mode: &str) -> Vec<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite").join(name);
-    ["python3".into(), "-u".into(), script.display().to_string(), mode.into()].into()
+    ["python3".into(), script.display().to_string(), mode.into()].into()
 }
 
 pub(crate) fn group(mode: &str, instances: usize) -> GroupConfig {
