@@ -6,5 +6,6 @@
 mod deaths;
 mod hostile;
 mod hosts;
+mod limits;
 mod lives;
 mod rig;

@@ -10,7 +10,8 @@ import sys
 import time
 
 PING, PONG, HELLO, DENIED = 0x0001, 0x0002, 0x3001, 0x3002
-PLAY_HAND, HAND_PLAYED, WORK, WORKED, UNDONE, LEAVING = 0x3003, 0x3004, 0x3006, 0x3007, 0x3008, 0x300A
+PLAY_HAND, HAND_PLAYED, PLAY_REFUSED, WORK, WORKED, UNDONE = 0x3003, 0x3004, 0x3005, 0x3006, 0x3007, 0x3008
+LEAVING = 0x300A
 CONTINUED, JSON = 1, 2
 FRAME_BYTES_MAX = 60_000
 
@@ -70,6 +71,12 @@ def work(request):
         while time.monotonic() < end:
             time.sleep(0.1)
             say(PONG, {})
+    elif kind == "hold":
+        while not os.path.exists(body):
+            time.sleep(0.02)
+            say(PONG, {})
+    elif kind == "large":
+        answer = "x" * int(body)
     elif kind == "poison":
         effect("poisoned", body)
         os._exit(3)
@@ -107,16 +114,21 @@ def work(request):
     elif kind == "deaf":
         time.sleep(3600)
     elif kind == "fail":
-        return say(UNDONE, {"id": id, "why": {"failed": "as asked"}})
+        return say(UNDONE, {"id": id, "why": {"failed": body or "as asked"}})
     say(WORKED, {"id": id, "body": answer})
 
 
 def play(request):
-    hand = request["play"]
-    moves = len(hand["moves"]) + (1 if hand.get("next") else 0)
-    views = [{"actions": ["go"], "shown": str(os.getpid())} for _ in range(hand["seats"] + 1)]
+    id, hand = request["id"], request["play"]
+    deed = hand.get("next")
+    action = deed["act"]["action"] if isinstance(deed, dict) and "act" in deed else "go"
+    if action == "refuse":
+        return say(PLAY_REFUSED, {"id": id, "why": "no" * 150})
+    moves = len(hand["moves"]) + (1 if deed else 0)
+    shown = "x" * 6_000 if action == "large" else str(os.getpid())
+    views = [{"actions": ["go"], "shown": shown} for _ in range(hand["seats"] + 1)]
     look = {"words": "%d moves" % moves, "to_act": [moves % hand["seats"]], "views": views}
-    say(HAND_PLAYED, {"id": request["id"], "look": look})
+    say(HAND_PLAYED, {"id": id, "look": look})
 
 
 def main():
