@@ -45,11 +45,13 @@ const ANSWER_BYTES_MAX = {
 };
 
 const NAME_BYTES_MAX = 32;
+const BODY_BYTES_MAX = 131_072; // what comes of work
 const WHY_BYTES_MAX = 128; // why a move was refused, or work not done
 const WORDS_BYTES_MAX = 255; // what happened in a move
 const ACTION_BYTES_MAX = 64;
 const ACTIONS_MAX = 255;
 const VIEW_BYTES_MAX = 1024; // a byte, the actions with a byte before each, the table in words
+const POINTS_MAX = 2 ** 31 - 1; // of a seat, won or lost
 const REASONS = ["won", "draw", "resigned", "timed out", "abandoned"];
 
 const HANDS_MAX = 1000; // hands that are kept
@@ -252,28 +254,39 @@ export function doDeed(hand, deed) {
 export function look(hand, words) {
   const seats = [...Array(hand.constructor.seats).keys()];
   const toAct = [...hand.toAct()].sort((one, other) => one - other);
-  const end = hand.outcome();
+  const end = hand.outcome(), betweenTricks = hand.betweenTricks();
+  if (!toAct.every((seat) => isWhole(seat, 0, seats.length - 1))) {
+    throw new Error(`${toAct} are no seats: whole numbers from 0 to ${seats.length - 1}`);
+  }
+  if (typeof betweenTricks !== "boolean") throw new Error(`betweenTricks is ${betweenTricks}, and may be true or false`);
   if ((toAct.length > 0) === Boolean(end)) throw new Error("somebody is to act exactly as long as there is no outcome");
   if (end && !isOutcome(end, seats.length)) {
-    throw new Error(`${JSON.stringify(end)} is no outcome: points for each seat, in all 0, and one of ${REASONS}`);
+    throw new Error(`${JSON.stringify(end)} is no outcome: whole points for each seat, in all 0, and one of ${REASONS}`);
   }
   const views = seats.map((seat) => sight(toAct.includes(seat) ? hand.actions(seat) : [], hand.show(seat)));
   return {
     words: cut(words ?? "", WORDS_BYTES_MAX),
     to_act: toAct,
     views: [...views, sight([], hand.show(null))],
-    between_tricks: hand.betweenTricks(),
-    end: end && { scores: end.scores, reason: end.reason },
+    between_tricks: betweenTricks,
+    end: end && { scores: [...end.scores], reason: end.reason },
   };
 }
 
 function isOutcome({ scores, reason }, seats) {
-  const sum = scores.reduce((one, other) => one + other, 0);
-  return scores.length === seats && sum === 0 && REASONS.includes(reason);
+  const arePoints = scores.length === seats && [...scores].every((score) => isWhole(score, -POINTS_MAX, POINTS_MAX));
+  return arePoints && scores.reduce((one, other) => one + other, 0) === 0 && REASONS.includes(reason);
+}
+
+function isWhole(number, least, most) {
+  return Number.isInteger(number) && least <= number && number <= most;
 }
 
 /** What one viewer may do and see. */
 export function sight(actions, shown) {
+  if (![...actions, shown].every((text) => typeof text === "string")) {
+    throw new Error("actions, and the table in words, are texts");
+  }
   const lengths = actions.map((action) => Buffer.byteLength(action));
   if (actions.length > ACTIONS_MAX || lengths.some((length) => length < 1 || length > ACTION_BYTES_MAX)) {
     throw new Error(`at most ${ACTIONS_MAX} actions, each of 1 to ${ACTION_BYTES_MAX} bytes`);
@@ -291,8 +304,11 @@ export function cut(text, bytesMax) {
   return bytes.toString("utf8", 0, end);
 }
 
-/** Bytes as JSON has them: a text if they are one, else a list of numbers. */
+/** Text or bytes as JSON has them: a text if they are one, else a list of numbers. Throws at others. */
 export function payload(body) {
+  if (typeof body !== "string" && !(body instanceof Uint8Array)) throw new Error("an answer is text or bytes");
+  const bytes = Buffer.byteLength(body);
+  if (bytes > BODY_BYTES_MAX) throw new Error(`an answer has ${bytes} bytes, and may have ${BODY_BYTES_MAX}`);
   if (typeof body === "string") return body;
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body);

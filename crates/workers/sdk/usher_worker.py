@@ -50,11 +50,13 @@ ANSWER_BYTES_MAX = {
 }
 
 NAME_BYTES_MAX = 32
+BODY_BYTES_MAX = 131_072  # what comes of work
 WHY_BYTES_MAX = 128  # why a move was refused, or work not done
 WORDS_BYTES_MAX = 255  # what happened in a move
 ACTION_BYTES_MAX = 64
 ACTIONS_MAX = 255
 VIEW_BYTES_MAX = 1024  # a byte, the actions with a byte before each, the table in words
+POINTS_MAX = 2**31 - 1  # of a seat, won or lost
 REASONS = ("won", "draw", "resigned", "timed out", "abandoned")
 
 HANDS_MAX = 1000  # hands that are kept
@@ -260,22 +262,32 @@ def do(hand: Game, deed) -> str:
 
 def look(hand: Game, words: str) -> dict:
     """A hand as the host wants to know it. Raises `ValueError` where it is not as hands are."""
-    to_act, outcome, end = sorted(hand.to_act()), hand.outcome(), None
+    to_act, outcome, end, between_tricks = list(hand.to_act()), hand.outcome(), None, hand.between_tricks()
+    if not all(is_whole(seat, 0, hand.seats - 1) for seat in to_act):
+        raise ValueError(f"{to_act} are no seats: whole numbers from 0 to {hand.seats - 1}")
+    if not isinstance(between_tricks, bool):
+        raise ValueError(f"between_tricks is {between_tricks!r}, and may be True or False")
     if bool(to_act) == bool(outcome):
         raise ValueError("somebody is to act exactly as long as there is no outcome")
     if outcome:
         scores, reason = outcome
-        if len(scores) != hand.seats or sum(scores) != 0 or reason not in REASONS:
-            raise ValueError(f"{outcome} is no outcome: points for each seat, in all 0, and one of {REASONS}")
+        are_points = len(scores) == hand.seats and all(is_whole(score, -POINTS_MAX, POINTS_MAX) for score in scores)
+        if not are_points or sum(scores) != 0 or reason not in REASONS:
+            raise ValueError(f"{outcome} is no outcome: whole points for each seat, in all 0, and one of {REASONS}")
         end = {"scores": list(scores), "reason": reason}
     seats = [sight(hand.actions(seat) if seat in to_act else [], hand.show(seat)) for seat in range(hand.seats)]
     return {
         "words": cut(words or "", WORDS_BYTES_MAX),
-        "to_act": to_act,
+        "to_act": sorted(to_act),
         "views": seats + [sight([], hand.show(None))],
-        "between_tricks": hand.between_tricks(),
+        "between_tricks": between_tricks,
         "end": end,
     }
+
+
+def is_whole(number, least: int, most: int) -> bool:
+    """Whether it is a whole number between these; `True` is none."""
+    return isinstance(number, int) and not isinstance(number, bool) and least <= number <= most
 
 
 def sight(actions: list, shown: str) -> dict:
@@ -296,11 +308,14 @@ def cut(text: str, bytes_max: int) -> str:
 
 
 def payload(body) -> Any:
-    """Bytes as JSON has them: a text if they are one, else a list of numbers."""
-    if isinstance(body, str):
-        return body
+    """Text or bytes as JSON has them: a text if they are one, else a list of numbers. Raises `ValueError` for others."""
+    if not isinstance(body, (str, bytes, bytearray)):
+        raise ValueError(f"an answer is text or bytes, and no {type(body).__name__}")
+    body = body.encode() if isinstance(body, str) else body
+    if len(body) > BODY_BYTES_MAX:
+        raise ValueError(f"an answer has {len(body)} bytes, and may have {BODY_BYTES_MAX}")
     try:
-        return bytes(body).decode()
+        return body.decode()
     except UnicodeDecodeError:
         return list(body)
 

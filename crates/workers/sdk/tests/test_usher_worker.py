@@ -145,6 +145,12 @@ class Frames(unittest.TestCase):
             self.assertEqual(sdk.payload(body), said)
             self.assertEqual(sdk.body_of(said), body if isinstance(body, bytes) else body.encode())
 
+    def test_what_is_no_answer_to_work_is_said_before_it_is_sent(self):
+        self.assertEqual(len(sdk.payload("ü" * 65_536)), 65_536)
+        for wrong in [None, 5, [300], {"a": 1}, "ü" * 65_537, b"x" * 131_073]:
+            with self.assertRaises(ValueError):
+                sdk.payload(wrong)
+
     def test_a_text_is_cut_between_two_characters(self):
         self.assertEqual(sdk.cut("grüß", 3), "gr")
         self.assertEqual(sdk.cut("grüß", 4), "grü")
@@ -161,6 +167,17 @@ class Looks(unittest.TestCase):
             {"to_act": lambda: [], "outcome": lambda: ([1, 1], "won")},
             {"to_act": lambda: [], "outcome": lambda: ([0], "won")},
             {"to_act": lambda: [], "outcome": lambda: ([1, -1], "by luck")},
+            {"to_act": lambda: ["0"]},
+            {"to_act": lambda: [None]},
+            {"to_act": lambda: [0.0]},
+            {"to_act": lambda: [False]},
+            {"to_act": lambda: [-1]},
+            {"to_act": lambda: [2]},
+            {"to_act": lambda: [], "outcome": lambda: ([0.5, -0.5], "won")},
+            {"to_act": lambda: [], "outcome": lambda: ([True, -1], "won")},
+            {"to_act": lambda: [], "outcome": lambda: ([2**31, -(2**31)], "won")},
+            {"between_tricks": lambda: None},
+            {"between_tricks": lambda: []},
             {"actions": lambda seat: [""]},
             {"actions": lambda seat: ["x" * 65]},
             {"actions": lambda seat: ["x"] * 256},

@@ -151,6 +151,13 @@ test("bytes are text where they can be", () => {
   assert.deepEqual(payload(Buffer.from([255, 0])), [255, 0]);
 });
 
+test("what is no answer to work is said before it is sent", () => {
+  assert.equal(payload("ü".repeat(65_536)).length, 65_536);
+  for (const wrong of [undefined, null, 5, [300], {}, "ü".repeat(65_537), Buffer.alloc(131_073)]) {
+    assert.throws(() => payload(wrong), /an answer/);
+  }
+});
+
 test("a text is cut between two characters", () => {
   assert.deepEqual([cut("grüß", 3), cut("grüß", 4), cut("a\x1b\nb\x9b", 9)], ["gr", "grü", "a \nb "]);
   const failed = cut('"'.repeat(200), 128);
@@ -164,6 +171,19 @@ test("what is no hand is said before it is sent", () => {
     { toAct: () => [], outcome: () => ({ scores: [1, 1], reason: "won" }) },
     { toAct: () => [], outcome: () => ({ scores: [0], reason: "won" }) },
     { toAct: () => [], outcome: () => ({ scores: [1, -1], reason: "by luck" }) },
+    { toAct: () => ["0"] },
+    { toAct: () => [null] },
+    { toAct: () => [false] },
+    { toAct: () => [0.5] },
+    { toAct: () => [-1] },
+    { toAct: () => [2] },
+    { toAct: () => [], outcome: () => ({ scores: [0.5, -0.5], reason: "won" }) },
+    { toAct: () => [], outcome: () => ({ scores: ["0", 0], reason: "won" }) },
+    { toAct: () => [], outcome: () => ({ scores: [2 ** 31, -(2 ** 31)], reason: "won" }) },
+    { betweenTricks: () => null },
+    { betweenTricks: () => [] },
+    { actions: () => [Buffer.from("1")] },
+    { show: () => Buffer.from("sum 0") },
     { actions: () => [""] },
     { actions: () => ["x".repeat(65)] },
     { actions: () => Array(256).fill("x") },
