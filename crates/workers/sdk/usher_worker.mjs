@@ -152,9 +152,9 @@ export class Worker {
   }
 
   /**
-   * This function does that kind of work. It is given a job: `kind`, `key` (what it is about; the same key comes to the same
-   * worker as long as that lives; or `null`), `body` (a Buffer) and `leftMs` (until nobody waits any more). It returns its
-   * answer as text or bytes, or a promise of it: other requests are answered meanwhile.
+   * This function does that kind of work. It is given a job: `kind`, `key` (what it is about, or `null`: you may have kept
+   * something of it, and so may others, see docs/workers.md), `body` (a Buffer) and `leftMs` (until nobody waits any more).
+   * It returns its answer as text or bytes, or a promise of it: other requests are answered meanwhile.
    */
   work(kind, doWork) {
     this.#works.set(kind, doWork);

@@ -144,7 +144,7 @@ class Job(NamedTuple):
     """Work to be done. The function returns its answer, as text or bytes."""
 
     kind: str
-    key: Optional[str]  # what it is about; the same key comes to the same worker as long as that lives
+    key: Optional[str]  # what it is about: you may have kept something of it, and so may others, see docs/workers.md
     body: bytes
     left_ms: int  # until nobody waits for the answer any more
 

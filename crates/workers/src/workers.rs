@@ -56,7 +56,8 @@ pub struct Ask {
     pub group: String,
     /// What kind of work.
     pub kind: String,
-    /// What it is about: requests of one key go to one worker as long as that is up.
+    /// What it is about: requests of one key go to one worker where that can be, so it is the first to look for what it
+    /// may have kept of it. Two workers may have requests of one key at once.
     pub key: Option<String>,
     /// The rest, in a layout of the kind's own.
     pub body: Payload,

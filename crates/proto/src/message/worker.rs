@@ -178,7 +178,8 @@ pub struct Work {
     pub left_ms: u32,
     /// What kind of work.
     pub kind: String,
-    /// What it is about: requests of one key go to one worker as long as that lives.
+    /// What it is about: requests of one key go to one worker where that can be, so it is the first to look for what it
+    /// may have kept of it. Two workers may have requests of one key at once.
     #[serde(default)]
     pub key: Option<String>,
     /// The rest, in a layout of the kind's own.
