@@ -78,7 +78,8 @@ impl Form {
         }
     }
 
-    const fn bytes_max(self, spec: &Spec) -> usize {
+    /// How long a message may be in it.
+    pub const fn bytes_max(self, spec: &Spec) -> usize {
         match self {
             Self::MessagePack => spec.bytes_max,
             Self::Json => spec.bytes_max * JSON_FACTOR,

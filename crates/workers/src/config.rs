@@ -6,6 +6,7 @@
 //! Limits: [`GROUPS_MAX`] groups of [`INSTANCES_MAX`] workers.
 //! Read next: docs/workers.md.
 
+use crate::high_water::{self, HIGH_WATER_BYTES_MAX};
 use crate::pool::PoolConfig;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -22,8 +23,6 @@ use usher_runtime::keys::workers_key_file;
 pub const GROUPS_MAX: usize = 64;
 /// Workers, or hosts, of one group.
 pub const INSTANCES_MAX: usize = 256;
-/// Requests that one worker may have.
-const IN_FLIGHT_MAX: u64 = 4_096;
 /// Requests that may wait.
 const QUEUE_MAX: u64 = 1_000_000;
 /// The name of a group.
@@ -282,7 +281,7 @@ impl GroupSection {
         file.check_ranges(&[
             ("workers.groups.instances", self.instances as u64, 1..=INSTANCES_MAX as u64),
             ("workers.groups.hosts", self.hosts.len() as u64, 0..=INSTANCES_MAX as u64),
-            ("workers.groups.in_flight_max", self.in_flight_max as u64, 1..=IN_FLIGHT_MAX),
+            ("workers.groups.in_flight_max", self.in_flight_max as u64, 1..=u64::MAX),
             ("workers.groups.queue_max", self.queue_max as u64, 1..=QUEUE_MAX),
             ("workers.groups.deadline_ms", self.deadline_ms, 1..=SPAN_MS_MAX),
         ])?;
@@ -300,9 +299,18 @@ impl GroupSection {
                 return Err(file.wrong(&format!("workers.groups.{field}"), message));
             }
         }
+        let members = self.members(file, name)?;
+        let in_flight_max = high_water::in_flight_max(members.form());
+        if self.in_flight_max > in_flight_max {
+            let message = format!(
+                "must be at most {in_flight_max}: so many of the longest requests are the {} MiB that may wait for a worker",
+                HIGH_WATER_BYTES_MAX >> 20
+            );
+            return Err(file.wrong("workers.groups.in_flight_max", message));
+        }
         Ok(GroupConfig {
             name: self.name.clone(),
-            members: self.members(file, name)?,
+            members,
             games: self.games.clone(),
             kinds: self.kinds.clone(),
             repeatable: self.repeatable.clone(),
@@ -370,6 +378,30 @@ mod tests {
         let Members::Hosts { key_file, .. } = &config.groups[1].members else { panic!("{config:?}") };
         assert_eq!(key_file, Path::new("deploy/workers-room-1.key"));
         assert_eq!(config.groups[0].members.form(), Form::Json);
+    }
+
+    #[test]
+    fn no_worker_may_have_more_than_may_wait_for_it() {
+        let with = |in_flight_max, form| {
+            let group = format!("name = \"far\"\nin_flight_max = {in_flight_max}\n{form}");
+            check(&GOOD.replace("name = \"far\"\nhosts = [\"127.0.0.1:7100\"]\n", &group))
+        };
+        for (form, most) in [
+            ("command = [\"x\"]\n", 1_020),
+            ("command = [\"x\"]\nformat = \"msgpack\"\n", 2_036),
+            ("hosts = [\"127.0.0.1:7100\"]\n", 2_036),
+        ] {
+            let config = with(most, form).unwrap();
+            let high_water = high_water::high_water_bytes(&config.groups);
+            assert!(high_water > HIGH_WATER_BYTES_MAX - (1 << 20), "{high_water}");
+            let error = with(most + 1, form).unwrap_err();
+            assert_eq!(
+                (error.line, error.field.as_str()),
+                (Some(12), "workers.groups.in_flight_max"),
+                "{error}"
+            );
+            assert!(error.to_string().contains(&format!("at most {most}: so many")), "{error}");
+        }
     }
 
     #[test]

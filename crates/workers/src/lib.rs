@@ -17,6 +17,7 @@ mod counts;
 mod dead_letters;
 mod group;
 mod hello;
+mod high_water;
 pub mod host;
 mod inbox;
 mod job;

@@ -4,7 +4,7 @@
 //! Owns: the groups, and which connection is whose. Does not own the processes; the [`crate::supervisor`] does.
 //! Invariants: of a life that is over nothing is heard; a child's is over when its connection broke or its process ended,
 //! whichever is first, and the other is seen to. After each call the effects are carried out, in order.
-//! Limits: [`HIGH_WATER_BYTES`] for a worker that does not read.
+//! Limits: those of the pools and of the messages; `high_water.rs` for a worker that does not read.
 //! Read next: `service/effects.rs`; [`crate::pool`].
 
 mod effects;
@@ -27,8 +27,6 @@ use usher_proto::{Figures, Message, Time};
 use usher_runtime::clock::{self, Clock};
 use usher_runtime::door::Greeting;
 
-/// What may wait for a worker that does not read: all it may have, several times.
-pub(crate) const HIGH_WATER_BYTES: usize = 16 << 20;
 /// How long the last words of a process that has ended may take to be read. Its socket's end comes behind them; but
 /// whoever left its group may hold that.
 const LAST_WORDS_MAX: Duration = Duration::from_secs(1);

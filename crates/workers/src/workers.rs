@@ -11,10 +11,11 @@ use crate::config::{Config, Members};
 use crate::dead_letters::DeadLetters;
 use crate::group::Group;
 use crate::hello::Hellos;
+use crate::high_water::{HIGH_WATER_BYTES_MAX, high_water_bytes};
 use crate::inbox::{Asked, Inbox, Note};
 use crate::job::{Asker, HearPlayed, HearWorked, Job, Outcome};
 use crate::pool::{END_MAX, START_MAX};
-use crate::service::{self, HIGH_WATER_BYTES, Shown, WorkersService};
+use crate::service::{self, Shown, WorkersService};
 use crate::supervisor::{self, Launcher, Orders, Recipe};
 use anyhow::Context;
 use std::net::SocketAddr;
@@ -314,7 +315,7 @@ fn layer_2(config: &Config) -> Layer2 {
             workers: 1,
             connections_max: 2 * workers + ROOMS_MAX,
             outgoing_reserved: 2 * workers, // each, and the one before it that is still closing
-            send_queue_bytes_max: HIGH_WATER_BYTES,
+            send_queue_bytes_max: HIGH_WATER_BYTES_MAX, // each listener's own is lower
             linger_timeout: END_MAX,
             connect_timeout: DIAL_MAX,
             ..completion::Config::default()
@@ -332,7 +333,7 @@ fn listeners(config: &Config, rooms: Option<RoomsDoor>) -> Vec<ListenerConfig<Wo
         connections_max: ROOMS_MAX,
         ping_interval: config.heartbeat,
         pings_missed_max: HEARTBEATS_MISSED_MAX,
-        high_water_bytes: HIGH_WATER_BYTES,
+        high_water_bytes: high_water_bytes(&config.groups),
         ..Limits::default()
     };
     // A start may take longer than a heartbeat: those begin with the hello.
@@ -355,7 +356,9 @@ fn listeners(config: &Config, rooms: Option<RoomsDoor>) -> Vec<ListenerConfig<Wo
         listener("workers-hosts", native, &limits),
     ];
     if let Some(RoomsDoor { listen, door }) = rooms {
-        let rooms = listener("rooms", Native::new(Side::Worker), &limits);
+        // How many requests a room server has here is said in its config.
+        let answers = Limits { high_water_bytes: HIGH_WATER_BYTES_MAX, ..limits };
+        let rooms = listener("rooms", Native::new(Side::Worker), &answers);
         all.push(ListenerConfig { address: Some(listen), channel: Arc::new(door), ..rooms });
     }
     all

@@ -1,7 +1,8 @@
-//! Long answers: each request is answered all the same, here and behind a host.
+//! Long answers, and many long requests: each is answered, here and behind a host.
 
 use crate::hosts::{Host, at};
-use crate::rig::Rig;
+use crate::rig::{Rig, group, text, wait_until};
+use std::fs;
 use usher_proto::limits::WORK_BYTES_MAX;
 use usher_proto::machine::Played;
 use usher_proto::message::{Deed, NotDone, Play};
@@ -41,4 +42,23 @@ fn an_answer_that_is_too_long_has_failed_behind_a_host() {
     let rig = Rig::of(vec![at(&[&host], &host.key("room-1"))]);
     rig.wait_up(1);
     long_answers_are_answered(&rig);
+}
+
+#[test]
+fn who_is_busy_has_as_many_long_requests_as_it_may() {
+    const REQUESTS: usize = 200;
+    let mut config = group("good", 1);
+    config.in_flight_max = REQUESTS;
+    let rig = Rig::of(vec![config]);
+    rig.wait_up(1);
+    let busy = rig.ask("hold", "go on");
+    let long = "x".repeat(WORK_BYTES_MAX);
+    let asked: Vec<_> = (1..REQUESTS).map(|_| rig.ask("echo", &long)).collect();
+    wait_until("it has them all, or has been lost", || {
+        rig.figure("in_flight") == REQUESTS as u64 || rig.figure("deaths_total") > 0
+    });
+    fs::write(rig.folder.0.join("go on"), "").unwrap();
+    assert_eq!(text(&busy), Ok("go on".into()));
+    assert!(asked.iter().all(|answer| text(answer).is_ok_and(|body| body == long)));
+    assert_eq!(rig.figure("deaths_total"), 0);
 }
