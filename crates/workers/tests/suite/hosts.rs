@@ -53,6 +53,7 @@ impl Host {
             .arg(&file)
             .stdout(Stdio::piped())
             .stderr(log)
+            .env_remove("PYTHONUNBUFFERED") // a user's worker has none, and what it prints is to be heard
             .spawn()
             .unwrap();
         let said = lines(process.stdout.take().unwrap());
