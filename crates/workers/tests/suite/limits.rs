@@ -20,8 +20,8 @@ fn act(action: &str) -> Play {
 
 fn long_answers_are_answered(rig: &Rig) {
     let too_long = NotDone::Failed("its answer is too long".into());
-    let large = |bytes: usize| rig.get("large", &bytes.to_string());
-    assert_eq!(large(WORK_BYTES_MAX).map(|body| body.len()), Ok(WORK_BYTES_MAX));
+    let large = |bytes: usize| rig.get("large", &bytes.to_string()).map(|body| body.len());
+    assert_eq!(large(WORK_BYTES_MAX), Ok(WORK_BYTES_MAX));
     for bytes in [WORK_BYTES_MAX + 1, 200_000, 2 * WORK_BYTES_MAX] {
         assert_eq!(large(bytes), Err(too_long.clone()), "{bytes}");
     }
