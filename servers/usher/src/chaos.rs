@@ -10,7 +10,7 @@
 //! Read next: `cluster`, which starts a server where it was.
 
 use crate::cluster::Cluster;
-use crate::process::{ServerProcess, children, is_running, kill};
+use crate::process::{ServerProcess, kill};
 use anyhow::bail;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -20,6 +20,7 @@ use std::fmt;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 use usher_runtime::config::Kind;
+use usher_runtime::process::{children_of, is_running};
 use usher_runtime::{clock, say};
 
 /// How long everybody plays on after the last kill: leases end, and who was cut off is back.
@@ -67,7 +68,7 @@ impl Sort {
         match self {
             Self::Servers(kind) => of_kind(kind).map(|(at, _)| Victim::Server(at)).collect(),
             Self::Workers => {
-                let workers = of_kind(Kind::Room).map(|(room, server)| (room, children(server.pid())));
+                let workers = of_kind(Kind::Room).map(|(room, server)| (room, children_of(server.pid())));
                 let victims = |(room, pids): (usize, Vec<u32>)| {
                     pids.into_iter().map(move |pid| Victim::Worker { room, pid })
                 };
@@ -125,7 +126,7 @@ impl Chaos {
             began,
             lasts,
             due: Due::Nothing,
-            children: cluster.servers.iter().map(|server| children(server.pid()).len()).collect(),
+            children: cluster.servers.iter().map(|server| children_of(server.pid()).len()).collect(),
             orphans: Vec::new(),
             kills: Vec::new(),
         };
@@ -178,7 +179,7 @@ impl Chaos {
             Victim::Server(at) => {
                 let server = &mut cluster.servers[at];
                 let pid = server.pid();
-                self.orphans = children(pid);
+                self.orphans = children_of(pid);
                 server.kill();
                 self.due = Due::Start { at: now + away, server: at };
                 Kill::of(server.ready.name.clone(), pid, now - self.began, away)
@@ -198,7 +199,7 @@ impl Chaos {
     fn is_whole(&self, cluster: &Cluster) -> bool {
         let pids = cluster.servers.iter().map(ServerProcess::pid);
         !self.orphans.iter().any(|&pid| is_running(pid))
-            && pids.zip(&self.children).all(|(pid, &count)| count == 0 || children(pid).len() == count)
+            && pids.zip(&self.children).all(|(pid, &count)| count == 0 || children_of(pid).len() == count)
             && cluster.is_whole()
     }
 }

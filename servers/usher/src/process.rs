@@ -11,7 +11,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
@@ -147,43 +146,5 @@ fn pass_on(stdout: ChildStdout, lines: &Sender<String>) {
 pub(crate) fn kill(pid: u32) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
         let _ = kill_process(pid, Signal::KILL); // it may have ended by itself
-    }
-}
-
-/// The children of a process, in the order of their numbers.
-pub(crate) fn children(parent: u32) -> Vec<u32> {
-    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let mut children: Vec<u32> = pids.filter(|pid| parent_of(*pid) == Some(parent)).collect();
-    children.sort_unstable();
-    children
-}
-
-/// Whether there is such a process, and it has not ended.
-pub(crate) fn is_running(pid: u32) -> bool {
-    parent_of(pid).is_some()
-}
-
-/// Whose child a process is that has not ended: `proc_pid_stat(5)`, after the name, which may hold blanks.
-fn parent_of(pid: u32) -> Option<u32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit(')').next()?.split_whitespace();
-    let has_ended = matches!(fields.next()?, "Z" | "X");
-    fields.next()?.parse().ok().filter(|_| !has_ended)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_child_is_its_parents_until_it_is_killed() {
-        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
-        let (own, pid) = (std::process::id(), child.id());
-        assert!(children(own).contains(&pid) && is_running(pid));
-        assert!(children(pid).is_empty());
-        kill(pid);
-        child.wait().unwrap();
-        assert!(!children(own).contains(&pid) && !is_running(pid));
     }
 }

@@ -21,6 +21,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use usher_proto::Payload;
 use usher_proto::codec::Form;
 use usher_proto::message::NotDone;
+use usher_runtime::process::children_of;
 use usher_workers::Workers;
 
 use super::setting;
@@ -76,8 +77,9 @@ impl Hardship {
                 return Ok(());
             }
         };
-        let victims = children(std::process::id())?;
-        if let Some(pid) = victims.get(blow % victims.len().max(1)).copied().and_then(Pid::from_raw) {
+        let victims = children_of(std::process::id());
+        let victim = victims.get(blow % victims.len().max(1)).copied().map(u32::cast_signed);
+        if let Some(pid) = victim.and_then(Pid::from_raw) {
             kill_process(pid, signal).context("striking a worker")?;
         }
         Ok(())
@@ -143,7 +145,7 @@ fn suffer(what: Hardship, lasts: Duration, paid: &Path) -> Result<Vec<Finding>> 
     let mut group = setting::group(command, WORKERS, Form::Json);
     group.repeatable = vec![DOUBLE.into()];
     let workers = setting::start(group)?;
-    until(UP_MAX, "four workers are up", || children(std::process::id()).map(|it| it.len() == WORKERS))?;
+    until(UP_MAX, "four workers are up", || Ok(children_of(std::process::id()).len() == WORKERS))?;
     let book = Arc::new(Mutex::new(Book::new()?));
     let asked = drive(&workers, &book, what, lasts)?;
     until(SETTLED_MAX, "every request is settled", || Ok(lock(&book).settled == asked))?;
@@ -195,24 +197,6 @@ fn ask(workers: &Workers, book: &Arc<Mutex<Book>>, number: u64) {
     let book = Arc::clone(book);
     let hear = move |answer| lock(&book).hear(number, sent, answer);
     workers.work(setting::ask(kind, number.to_string().into()), Box::new(hear));
-}
-
-/// The processes that have this parent.
-fn children(parent: u32) -> Result<Vec<i32>> {
-    let mut children = Vec::new();
-    for entry in fs::read_dir("/proc")? {
-        let path = entry?.path();
-        let Some(pid) = path.file_name().and_then(|name| name.to_str()?.parse().ok()) else { continue };
-        // It may have ended since.
-        let Ok(stat) = fs::read_to_string(path.join("stat")) else { continue };
-        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-        let (state, its_parent) = (fields.next(), fields.next());
-        if its_parent == Some(&parent.to_string()) && state != Some("Z") {
-            children.push(pid);
-        }
-    }
-    children.sort_unstable();
-    Ok(children)
 }
 
 fn until(most: Duration, what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {

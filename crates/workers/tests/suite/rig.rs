@@ -10,6 +10,7 @@ use usher_proto::Payload;
 use usher_proto::codec::Form;
 use usher_proto::machine::Played;
 use usher_proto::message::{Deed, NotDone, Play};
+use usher_runtime::process::is_running;
 use usher_workers::config::{GroupConfig, Members};
 use usher_workers::{Ask, Config, Launcher, Workers};
 
@@ -181,19 +182,10 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// Whether there is such a process, and it is no zombie.
 pub(crate) fn is_alive(pid: i32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.trim_start().starts_with(['Z', 'X']))
+    is_running(pid.cast_unsigned())
 }
 
 /// The children of a process that live.
 pub(crate) fn children_of(parent: u32) -> Vec<i32> {
-    let all = fs::read_dir("/proc").unwrap().flatten();
-    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let is_child = |pid: &i32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let fields: Vec<_> =
-            stat.rsplit(')').next().unwrap_or("").split_whitespace().map(String::from).collect();
-        fields.get(1) == Some(&parent.to_string()) && is_alive(*pid)
-    };
-    pids.filter(is_child).collect()
+    usher_runtime::process::children_of(parent).into_iter().map(u32::cast_signed).collect()
 }

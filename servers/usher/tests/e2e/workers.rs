@@ -16,6 +16,7 @@ use usher_proto::first_frame::Role;
 use usher_proto::hand::FAULT;
 use usher_proto::message::{Act, Credentials, Enter, Sit};
 use usher_proto::{GameId, Message, ServerKind, TableNo};
+use usher_runtime::process::{children_of, is_running};
 
 const PLAYERS: u64 = 20;
 
@@ -28,19 +29,6 @@ fn tournament() -> String {
          [workers]\nheartbeat_ms = 500\n\
          [[workers.groups]]\nname = \"games\"\ncommand = [\"python3\", \"{script}\"]\ninstances = 2\ngames = [\"rps\"]\n"
     )
-}
-
-/// The living processes that such a process has started.
-fn children_of(parent: u32) -> Vec<u32> {
-    let pids = fs::read_dir("/proc").unwrap().flatten();
-    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let is_child = |pid: &u32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-        let (state, of) = (fields.next(), fields.next());
-        state.is_some_and(|state| state != "Z") && of == Some(parent.to_string().as_str())
-    };
-    pids.filter(is_child).collect()
 }
 
 #[test]
@@ -85,9 +73,7 @@ fn a_game_in_workers_is_played_while_they_are_renewed_and_killed() {
     }
     let workers = children_of(room);
     cluster.server("room").kill();
-    let is_alive =
-        |pid: &u32| fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|it| !it.contains(") Z "));
-    until("no worker is left", || (!workers.iter().any(is_alive)).then_some(()));
+    until("no worker is left", || (!workers.iter().any(|&pid| is_running(pid))).then_some(()));
 }
 
 /// Games that fail: one at the first move, one before any hand begins.
@@ -185,5 +171,5 @@ fn a_room_server_that_is_stopped_ends_its_workers() {
     room.terminate();
     let (status, _) = room.ended();
     assert!(status.success(), "{status}");
-    assert!(workers.iter().all(|pid| !fs::exists(format!("/proc/{pid}")).unwrap()), "{workers:?}");
+    assert!(!workers.iter().any(|&pid| is_running(pid)), "{workers:?}");
 }
