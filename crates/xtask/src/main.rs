@@ -15,6 +15,7 @@ mod bench;
 mod cargo;
 mod chaos;
 mod ci;
+mod delivered;
 mod fuzz;
 mod sim;
 mod tidy;

@@ -17,6 +17,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 use crate::cargo::{Workspace, succeed_within};
+use crate::delivered::Delivered;
 
 const PLAYERS: u64 = 1_000;
 const PLAYERS_BEHIND_GATEWAYS: u64 = 300;
@@ -67,14 +68,6 @@ struct Redirects {
     hall: u64,
 }
 
-#[derive(Deserialize)]
-struct Delivered {
-    expected: u64,
-    received: u64,
-    duplicated: u64,
-    out_of_order: u64,
-}
-
 fn judge(text: &str, asked: u64) -> Result<()> {
     let report: Report = serde_json::from_str(text).context("the report is not as its contract says")?;
     let Report { players, seated, failed, redirects, delivered } = &report;
@@ -83,12 +76,7 @@ fn judge(text: &str, asked: u64) -> Result<()> {
     ensure!(*failed == 0, "failed is {failed}");
     ensure!(redirects.login > 0, "redirects.login is 0: nobody was shown to another login server");
     ensure!(redirects.hall > 0, "redirects.hall is 0: nobody was shown to another hall");
-    ensure!(delivered.expected > 0, "delivered.expected is 0: nobody spoke");
-    let Delivered { expected, received, duplicated, out_of_order } = delivered;
-    ensure!(received == expected, "delivered.received is {received}, expected {expected}");
-    ensure!(*duplicated == 0, "delivered.duplicated is {duplicated}");
-    ensure!(*out_of_order == 0, "delivered.out_of_order is {out_of_order}");
-    Ok(())
+    delivered.judge()
 }
 
 #[cfg(test)]
