@@ -8,7 +8,8 @@
 
 use crate::chaos::{Chaos, Kill};
 use crate::cluster::Cluster;
-use crate::journals::{self, Written};
+use crate::journals::Written;
+use crate::worker_games::Game;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -209,16 +210,23 @@ impl Checks {
         self.add("whoever was killed came back", holds, found);
     }
 
-    /// Everything that was played is written down, once. The servers have ended.
-    pub(crate) fn journals(&mut self, cluster: &Cluster, report: &Report) {
-        let told = report.evening.hands;
-        let (holds, found) = match journals::read(cluster.folder()) {
-            Ok(Written { hands, seats }) => {
-                (hands > 0 && told <= seats, format!("{hands} hands of {seats} seats, {told} told"))
-            }
-            Err(error) => (false, format!("{error:#}")),
+    /// Everything that was played is written down, once, and no game failed; each of the workers' games was played. So many
+    /// ends of hands were told to players. The servers have ended.
+    pub(crate) fn journals(&mut self, read: anyhow::Result<Written>, told: u64, of_workers: &[Game]) {
+        let written = match read {
+            Ok(written) => written,
+            Err(error) => return self.add(WRITTEN, false, format!("{error:#}")),
         };
-        self.add("every hand that was told is written down, once, and adds up", holds, found);
+        let Written { hands, seats, faults, ended } = written;
+        self.add(WRITTEN, hands > 0 && told <= seats, format!("{hands} hands of {seats} seats, {told} told"));
+        self.add("no game failed", faults == 0, format!("{faults} of {hands} hands ended by a fault"));
+        if !of_workers.is_empty() {
+            let hands = |game: &Game| ended.get(&game.id()).copied().unwrap_or(0);
+            let found: Vec<_> =
+                of_workers.iter().map(|game| format!("{} {}", hands(game), game.name)).collect();
+            let holds = of_workers.iter().all(|game| hands(game) > 0);
+            self.add("every game of workers was played to an end", holds, found.join(", "));
+        }
     }
 
     /// Where gateways stand before halls and room servers, nobody comes there without one; but where something is killed,
@@ -259,6 +267,8 @@ impl Checks {
 }
 
 const POOLS: &str = "every pool of every server got everything back";
+/// By their number: which hands a player was told of is not in his report.
+const WRITTEN: &str = "hands are written down once, add up, are no fewer than told";
 
 impl fmt::Display for Checks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -266,5 +276,43 @@ impl fmt::Display for Checks {
             writeln!(f, "  {} {what:<62}{found}", if *holds { "ok  " } else { "FAIL" })?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker_games::GAMES;
+    use usher_proto::GameId;
+
+    /// Whether all checks of journals hold, with those of workers' games or without.
+    fn hold(written: &Written, told: u64, of_workers: &[Game]) -> bool {
+        let mut checks = Checks(Vec::new());
+        checks.journals(Ok(written.clone()), told, of_workers);
+        checks.all_hold()
+    }
+
+    #[test]
+    fn each_game_of_workers_must_have_been_played_and_none_have_failed() {
+        let ended = GAMES.iter().map(|game| (game.id(), 1)).chain([(GameId(1), 4)]).collect();
+        let good = Written { hands: 6, seats: 14, faults: 0, ended };
+        assert!(hold(&good, 14, GAMES));
+        assert!(!hold(&good, 15, GAMES), "more were told than are written down");
+        assert!(!hold(&Written { faults: 1, ..good.clone() }, 14, GAMES));
+        for game in GAMES {
+            let mut ended = good.ended.clone();
+            ended.remove(&game.id());
+            let without = Written { ended, ..good.clone() };
+            assert!(!hold(&without, 14, GAMES), "{game:?}");
+            assert!(hold(&without, 14, &[]), "nobody was to play it");
+        }
+        assert!(!hold(&Written::default(), 0, &[]));
+    }
+
+    #[test]
+    fn journals_that_cannot_be_read_are_no_good() {
+        let mut checks = Checks(Vec::new());
+        checks.journals(Err(anyhow::anyhow!("hand room/1/0/0/1 is there twice")), 0, &[]);
+        assert!(!checks.all_hold() && checks.to_string().contains("is there twice"));
     }
 }

@@ -9,7 +9,7 @@
 
 use crate::account::test_players;
 use crate::process::ServerProcess;
-use crate::worker_games;
+use crate::worker_games::{self, GAMES, Game};
 use anyhow::Context;
 use serde_json::Value;
 use std::fmt::Display;
@@ -18,6 +18,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use usher_client_sim::admin;
 use usher_runtime::config::Kind;
+use usher_runtime::process::children_of;
 use usher_secure::scram::ITERATIONS_MIN;
 use usher_store::Database;
 
@@ -54,6 +55,8 @@ pub(crate) struct Cluster {
     /// The manager first, then in the order they were started.
     pub(crate) servers: Vec<ServerProcess>,
     pub(crate) has_gateways: bool,
+    /// What is played there by workers of each room server.
+    pub(crate) worker_games: &'static [Game],
 }
 
 impl Cluster {
@@ -63,7 +66,8 @@ impl Cluster {
         let Wanted { host, players, rate, gateways: has_gateways, workers } = wanted;
         let folder = std::env::temp_dir().join(format!("usher-demo-{}", std::process::id()));
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let mut cluster = Self { folder, host, servers: Vec::new(), has_gateways };
+        let worker_games = if workers { GAMES } else { &[] };
+        let mut cluster = Self { folder, host, servers: Vec::new(), has_gateways, worker_games };
         let inner = if has_gateways { format!("[inner]\nlisten = \"{host}:0\"\n") } else { String::new() };
         let mut accounts = Database::open_or_create(&cluster.folder.join(ACCOUNTS), ITERATIONS_MIN)?;
         test_players::make(&mut accounts, players, &cluster.keys(), &mut |_| Ok(()))?;
@@ -118,11 +122,18 @@ impl Cluster {
         Ok(())
     }
 
-    /// Whether every server is ready and the manager sees it up; and whether clients are sent to halls and room
-    /// servers by gateways, where there are any.
+    /// Whether every server is ready and the manager sees it up; and whether room servers have their workers, and clients
+    /// are sent to halls and room servers by gateways, where there are any.
     pub(crate) fn is_whole(&self) -> bool {
         let is_ready = |server: &ServerProcess| admin::get(server.ready.admin, "/readyz").is_ok();
-        self.servers.iter().all(is_ready) && self.view().is_some_and(|view| self.is_up_in(&view))
+        self.servers.iter().all(is_ready)
+            && self.of_kind(Kind::Room).all(|room| self.has_its_workers(room))
+            && self.view().is_some_and(|view| self.is_up_in(&view))
+    }
+
+    /// As many as its config says, whether or not they ever were there.
+    fn has_its_workers(&self, room: &ServerProcess) -> bool {
+        children_of(room.pid()).len() == worker_games::workers(self.worker_games)
     }
 
     fn view(&self) -> Option<Value> {
@@ -187,7 +198,7 @@ impl Rooms {
     fn for_players(players: u32, has_workers: bool) -> Self {
         let seats = players + players.div_ceil(5);
         let of_workers = if has_workers { worker_games::seats(players) } else { 0 };
-        let all = seats + of_workers * worker_games::GAMES;
+        let all = seats + of_workers * GAMES.len() as u32;
         let servers = all.div_ceil(ROOM_SERVER_PLAYERS).max(2);
         let rooms = |seats: u32| seats.div_ceil(servers * ROOM_CAPACITY);
         Self { servers, gomoku: rooms(seats).max(1), of_workers: rooms(of_workers) }
@@ -195,7 +206,7 @@ impl Rooms {
 
     /// People that each server takes: as many as there are seats, so that whoever finds a room with space is let in.
     fn players(&self) -> u32 {
-        (self.gomoku + self.of_workers * worker_games::GAMES) * ROOM_CAPACITY
+        (self.gomoku + self.of_workers * GAMES.len() as u32) * ROOM_CAPACITY
     }
 
     fn sections(&self, rate: f64) -> String {
@@ -222,7 +233,7 @@ mod tests {
         {
             let rooms = Rooms::for_players(players, workers);
             assert!(rooms.servers * rooms.gomoku * ROOM_CAPACITY >= players + players / 5, "{players}");
-            let rooms_of_all = 1 + worker_games::GAMES;
+            let rooms_of_all = 1 + GAMES.len() as u32;
             assert!(rooms.players() <= ROOM_SERVER_PLAYERS + rooms_of_all * ROOM_CAPACITY, "{players}");
             assert_eq!(rooms.of_workers > 0, workers);
         }

@@ -9,6 +9,7 @@
 use crate::chaos::{CALM, Chaos, Kill};
 use crate::checks::{Checks, Watch};
 use crate::cluster::{Cluster, Wanted};
+use crate::journals;
 use crate::process::{own_command, signal};
 use crate::worker_games;
 use anyhow::{Context, bail};
@@ -81,6 +82,9 @@ pub(crate) struct DemoArgs {
 pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<bool> {
     logs::init(&LogSection { level: "warn".into(), json: false });
     process::raise_file_limit();
+    if args.workers {
+        worker_games::check_programs()?;
+    }
     let stops = signals::listen().context("cannot listen for signals")?;
     let mut cluster = Cluster::start(args.wanted())?;
     introduce(args, &cluster);
@@ -96,7 +100,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<bool> {
         checks.through_gateways(&cluster, args.chaos.is_some());
     }
     stop(&mut cluster, &mut checks)?;
-    checks.journals(&cluster, &report);
+    checks.journals(journals::read(cluster.folder()), report.evening.hands, cluster.worker_games);
     if let Some(path) = &args.json {
         let kills = chaos.as_ref().map(Chaos::kills);
         let json = serde_json::to_string_pretty(&Told { report: &report, checks: &checks, kills })? + "\n";
@@ -159,7 +163,7 @@ fn wait_until_linked(cluster: &Cluster, stops: &Receiver<StopRequested>) -> anyh
     let deadline = clock::instant() + LINKED_MAX;
     while !cluster.is_whole() {
         if clock::instant() > deadline {
-            bail!("not every server found its manager, or its gateway, within {LINKED_MAX:?}");
+            bail!("not every server found its manager, its gateway and its workers within {LINKED_MAX:?}");
         }
         if stops.recv_timeout(Duration::from_millis(20)).is_ok() {
             bail!("stopped");
@@ -217,7 +221,7 @@ fn disturb(
             }
         }
         None if watch.has_seen(u64::from(args.players)) => {
-            *chaos = Some(Chaos::begin(seed, Duration::from_secs(args.seconds), cluster));
+            *chaos = Some(Chaos::begin(seed, Duration::from_secs(args.seconds)));
         }
         None => {}
     }

@@ -12,15 +12,21 @@ use std::fs::{self, File};
 use std::io::BufReader;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use usher_proto::GameId;
+use usher_proto::hand::FAULT;
 use usher_store::Scores;
 use usher_store::hands::Records;
 
 /// What is in them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Written {
     pub(crate) hands: u64,
     /// The seats of those hands.
     pub(crate) seats: u64,
+    /// How many of them ended because their game failed.
+    pub(crate) faults: u64,
+    /// How many came to their end, by game.
+    pub(crate) ended: BTreeMap<GameId, u64>,
 }
 
 /// Reads every `hands-NAME.jsonl` of a folder. An error names what is wrong with one.
@@ -47,6 +53,11 @@ fn read_one(path: &Path, written: &mut Written) -> anyhow::Result<()> {
         }
         written.hands += 1;
         written.seats += record.seats.len() as u64;
+        if record.reason == FAULT {
+            written.faults += 1;
+        } else {
+            *written.ended.entry(record.game).or_default() += 1;
+        }
         let name = record.id.to_string();
         ensure!(names.insert(record.id), "hand {name} is there twice");
     }
@@ -67,7 +78,7 @@ mod tests {
     use std::io::Write;
     use std::sync::mpsc::channel;
     use std::time::Duration;
-    use usher_proto::{AccountId, GameId, HandId, HandRecord, RoomNo, TableNo};
+    use usher_proto::{AccountId, HandId, HandRecord, RoomNo, TableNo};
     use usher_store::Journal;
     use usher_store::hands::line;
 
@@ -113,8 +124,12 @@ mod tests {
 
     #[test]
     fn what_was_recorded_is_there_once_and_adds_up() {
-        let recorded = [hand(1, [1, -1]), hand(2, [-2, 2])];
-        assert_eq!(read_of("good", &recorded, None), Ok(Written { hands: 2, seats: 4 }));
+        let fault = HandRecord { reason: FAULT.into(), ..hand(3, [0, 0]) };
+        let of_another_game = HandRecord { game: GameId(2), ..hand(4, [0, 0]) };
+        let recorded = [hand(1, [1, -1]), hand(2, [-2, 2]), fault, of_another_game];
+        let ended = BTreeMap::from([(GameId(1), 2), (GameId(2), 1)]);
+        let written = Written { hands: 4, seats: 8, faults: 1, ended };
+        assert_eq!(read_of("good", &recorded, None), Ok(written));
         assert_eq!(read_of("none", &[], None), Ok(Written::default()));
     }
 

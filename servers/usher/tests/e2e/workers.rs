@@ -173,3 +173,13 @@ fn a_room_server_that_is_stopped_ends_its_workers() {
     assert!(status.success(), "{status}");
     assert!(!workers.iter().any(|&pid| is_running(pid)), "{workers:?}");
 }
+
+#[test]
+fn a_demo_that_has_nothing_to_run_its_workers_with_says_what_is_missing_and_starts_nothing() {
+    let folder = Folder::new();
+    let ended = usher().args(["demo", "--workers"]).env("PATH", &folder.0).output().unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(said.contains("--workers needs node and python3, which cannot be run here"), "{said}");
+    assert!(ended.stdout.is_empty(), "something was started");
+}
