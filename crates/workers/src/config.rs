@@ -2,17 +2,21 @@
 //!
 //! Why: which game is played by whom, and every limit with its default, stand in one place.
 //! Owns: the sections as parsed ([`Section`], [`GroupSection`]) and their checks ([`Section::check`]).
-//! Invariants: a group has a command or hosts, not both; a game is played by one group.
+//! Invariants: a group has a command or hosts, not both, and no key that is for the other; a game is played by one group.
 //! Limits: [`GROUPS_MAX`] groups of [`INSTANCES_MAX`] workers.
 //! Read next: docs/workers.md.
 
+mod sections;
+
+pub use sections::{Format, GroupSection, Section};
+
 use crate::high_water::{self, HIGH_WATER_BYTES_MAX};
 use crate::pool::PoolConfig;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use toml::Spanned;
 use usher_games::WorkerGame;
 use usher_proto::codec::Form;
 use usher_proto::limits::WORK_KIND_BYTES_MAX;
@@ -27,101 +31,6 @@ pub const INSTANCES_MAX: usize = 256;
 const QUEUE_MAX: u64 = 1_000_000;
 /// The name of a group.
 const GROUP_NAME_BYTES_MAX: usize = 32;
-
-/// `[workers]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Section {
-    /// A worker that says nothing for so long is asked whether it lives; unanswered three times, it is ended.
-    pub heartbeat_ms: u64,
-    /// Where requests are written down that ended too many workers, relative to the config file.
-    pub dead_letters: PathBuf,
-    /// `[[workers.groups]]`.
-    pub groups: Vec<GroupSection>,
-}
-
-impl Default for Section {
-    fn default() -> Self {
-        Self { heartbeat_ms: 1_000, dead_letters: "dead-letters.jsonl".into(), groups: Vec::new() }
-    }
-}
-
-/// `[[workers.groups]]`: workers that are alike.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GroupSection {
-    /// What it is called in logs and figures.
-    pub name: String,
-    /// The program and its arguments; relative paths are from the config file's folder, where it runs.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub command: Vec<String>,
-    /// How many of them.
-    #[serde(default = "one")]
-    pub instances: usize,
-    /// Instead of a command: where hosts are that keep such workers.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub hosts: Vec<String>,
-    /// What proves this process to the hosts, relative to the config file; `workers-NAME.key` if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key_file: Option<PathBuf>,
-    /// How the workers are spoken to.
-    #[serde(default)]
-    pub format: Format,
-    /// The games whose rules they have.
-    #[serde(default)]
-    pub games: Vec<String>,
-    /// The kinds of work that come to them from elsewhere; all that nobody else does if there are none.
-    #[serde(default)]
-    pub kinds: Vec<String>,
-    /// The kinds of work that may be given to another worker if one ends while it has it.
-    #[serde(default)]
-    pub repeatable: Vec<String>,
-    /// Requests that one worker may have.
-    #[serde(default = "in_flight_max")]
-    pub in_flight_max: usize,
-    /// Requests that may wait for a worker.
-    #[serde(default = "queue_max")]
-    pub queue_max: usize,
-    /// How long a request may take.
-    #[serde(default = "deadline_ms")]
-    pub deadline_ms: u64,
-}
-
-fn one() -> usize {
-    1
-}
-
-fn in_flight_max() -> usize {
-    16
-}
-
-fn queue_max() -> usize {
-    4_096
-}
-
-fn deadline_ms() -> u64 {
-    10_000
-}
-
-/// How workers are spoken to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// In JSON.
-    #[default]
-    Json,
-    /// In MessagePack.
-    Msgpack,
-}
-
-impl From<Format> for Form {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::Json => Self::Json,
-            Format::Msgpack => Self::MessagePack,
-        }
-    }
-}
 
 /// The workers of a process, checked.
 #[derive(Clone, Debug)]
@@ -279,7 +188,7 @@ impl GroupSection {
             return Err(file.wrong("workers.groups.name", message));
         }
         file.check_ranges(&[
-            ("workers.groups.instances", self.instances as u64, 1..=INSTANCES_MAX as u64),
+            ("workers.groups.instances", self.children().0 as u64, 1..=INSTANCES_MAX as u64),
             ("workers.groups.hosts", self.hosts.len() as u64, 0..=INSTANCES_MAX as u64),
             ("workers.groups.in_flight_max", self.in_flight_max as u64, 1..=u64::MAX),
             ("workers.groups.queue_max", self.queue_max as u64, 1..=QUEUE_MAX),
@@ -321,39 +230,53 @@ impl GroupSection {
     }
 
     fn members(&self, file: &ConfigFile, name: &str) -> Result<Members, ConfigError> {
-        match (self.command.first(), self.hosts.is_empty()) {
-            (Some(program), true) if program.is_empty() => {
-                Err(file.wrong("workers.groups.command", "must name a program"))
-            }
-            (Some(_), true) => Ok(Members::Children {
-                command: self.command.clone(),
-                instances: self.instances,
-                form: self.format.into(),
-            }),
-            (None, false) => {
-                let found = self.hosts.iter().map(|host| file.address("workers.groups.hosts", host));
-                let addresses = found.collect::<Result<Vec<_>, _>>()?;
-                let own = || workers_key_file(name).into();
-                let key_file = file.relative(&self.key_file.clone().unwrap_or_else(own));
-                Ok(Members::Hosts { addresses, key_file })
-            }
-            (Some(_), false) => {
+        match (self.command.is_empty(), self.hosts.is_empty()) {
+            (false, true) => self.members_here(file),
+            (true, false) => self.members_elsewhere(file, name),
+            (false, false) => {
                 Err(file
                     .wrong("workers.groups.hosts", format!("`{}` has a command too: remove one", self.name)))
             }
-            (None, true) => {
+            (true, true) => {
                 Err(file
                     .wrong("workers.groups.name", format!("`{}` has neither a command nor hosts", self.name)))
             }
         }
+    }
+
+    fn members_here(&self, file: &ConfigFile) -> Result<Members, ConfigError> {
+        if self.command.first().is_some_and(String::is_empty) {
+            return Err(file.wrong("workers.groups.command", "must name a program"));
+        }
+        if let Some(key_file) = &self.key_file {
+            let message = format!("is for hosts, and `{}` has a command: remove it", self.name);
+            return Err(file.wrong_at(key_file.span(), message));
+        }
+        let (instances, format) = self.children();
+        Ok(Members::Children { command: self.command.clone(), instances, form: format.into() })
+    }
+
+    fn members_elsewhere(&self, file: &ConfigFile, name: &str) -> Result<Members, ConfigError> {
+        let of_a_command =
+            [self.instances.as_ref().map(Spanned::span), self.format.as_ref().map(Spanned::span)];
+        if let Some(span) = of_a_command.into_iter().flatten().next() {
+            let message = format!("is for a command, and `{}` has hosts: remove it", self.name);
+            return Err(file.wrong_at(span, message));
+        }
+        let found = self.hosts.iter().map(|host| file.address("workers.groups.hosts", host));
+        let addresses = found.collect::<Result<Vec<_>, _>>()?;
+        let own = || workers_key_file(name).into();
+        let key_file = self.key_file.as_ref().map_or_else(own, |it| it.get_ref().clone());
+        Ok(Members::Hosts { addresses, key_file: file.relative(&key_file) })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde::{Deserialize, Serialize};
 
-    #[derive(Deserialize)]
+    #[derive(Serialize, Deserialize)]
     struct Whole {
         workers: Section,
     }
@@ -418,11 +341,43 @@ mod tests {
             ("127.0.0.1:7100", "nowhere", 12, "workers.groups.hosts"),
             ("hosts = [\"127.0.0.1:7100\"]", "deadline_ms = 5", 5, "workers.groups.name"),
             ("kinds", "command = [\"x\"]\nkinds", 12, "workers.groups.hosts"),
+            ("games =", "key_file = \"x.key\"\ngames =", 8, "workers.groups.key_file"),
+            ("kinds", "instances = 1\nkinds", 13, "workers.groups.instances"),
+            ("kinds", "format = \"json\"\nkinds", 13, "workers.groups.format"),
         ];
         for (from, to, line, field) in cases {
             assert!(GOOD.contains(from), "{from}");
             let error = check(&GOOD.replacen(from, to, 1)).unwrap_err();
             assert_eq!((error.line, error.field.as_str()), (Some(line), field), "{error}");
         }
+    }
+
+    #[test]
+    fn what_is_ignored_is_refused_with_what_to_do() {
+        let error = check(&GOOD.replace("kinds", "instances = 4\nkinds")).unwrap_err().to_string();
+        let said =
+            "deploy/room.toml:13: workers.groups.instances: is for a command, and `far` has hosts: remove it";
+        assert_eq!(error, said);
+        let error = check(&GOOD.replace("games =", "key_file = \"x\"\ngames =")).unwrap_err().to_string();
+        let said =
+            "deploy/room.toml:8: workers.groups.key_file: is for hosts, and `games` has a command: remove it";
+        assert_eq!(error, said);
+    }
+
+    #[test]
+    fn what_is_printed_has_the_defaults_and_is_as_good() {
+        let text = GOOD.replace("instances = 4\n", "");
+        let whole: Whole = toml::from_str(&text).unwrap();
+        let printed = toml::to_string_pretty(&whole).unwrap();
+        let [_, children, hosts] = printed.split("[[workers.groups]]").collect::<Vec<_>>()[..] else {
+            panic!("{printed}")
+        };
+        assert!(
+            children.contains("instances = 1\n") && children.contains("format = \"json\"\n"),
+            "{printed}"
+        );
+        assert!(!hosts.contains("instances") && !hosts.contains("format"), "{printed}");
+        let members = |text| check(text).unwrap().groups.into_iter().map(|group| group.members);
+        assert!(members(&printed).map(|it| format!("{it:?}")).eq(members(&text).map(|it| format!("{it:?}"))));
     }
 }
