@@ -149,6 +149,10 @@ fn compose_starts_every_server_of_the_local_cluster_by_its_config() {
     );
     let grace = format!("stop_grace_period: {}s", drain_timeout_s() + 10);
     assert!(compose.contains(&grace), "compose must wait longer than a drain: {grace}");
+    assert!(
+        compose.contains("\n  init: true "),
+        "a server as process 1 would keep zombies of what workers started"
+    );
 }
 
 fn squeezed(line: &str) -> String {
