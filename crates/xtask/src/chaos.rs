@@ -56,7 +56,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let mut failed = Vec::new();
     for seed in &seeds {
         println!("\nchaos: seed {seed}, {} players, {} s", options.players, options.seconds);
-        match trial(workspace, options, *seed) {
+        match trial(workspace, options, *seed, &[]) {
             Ok(story) => println!("chaos: seed {seed} passed: {story}"),
             Err(error) => {
                 println!("chaos: seed {seed} FAILED: {error:#}");
@@ -69,8 +69,10 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Of a short one: it kills a room server, a gateway and the manager.
-const SMOKE_SEED: u64 = 50;
+/// Of a short one: within its time it draws each of [`SMOKE_SORTS`].
+const SMOKE_SEED: u64 = 1466;
+/// What a short one must have killed, so that it shows something of each.
+const SMOKE_SORTS: [&str; 4] = ["gateway", "manager", "room", "worker"];
 
 /// A short one, with gateways, of what was built.
 pub(crate) fn smoke(workspace: &Workspace) -> Result<()> {
@@ -83,11 +85,12 @@ pub(crate) fn smoke(workspace: &Workspace) -> Result<()> {
         without_workers: false,
         more: Vec::new(),
     };
-    println!("{}", trial(workspace, &options, SMOKE_SEED)?);
+    println!("{}", trial(workspace, &options, SMOKE_SEED, &SMOKE_SORTS)?);
     Ok(())
 }
 
-fn trial(workspace: &Workspace, options: &Options, seed: u64) -> Result<String> {
+/// One run; each of these sorts must have been killed in it.
+fn trial(workspace: &Workspace, options: &Options, seed: u64, sorts: &[&str]) -> Result<String> {
     let folder = workspace.target.join("chaos");
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let report = folder.join(format!("seed-{seed}.json"));
@@ -104,7 +107,7 @@ fn trial(workspace: &Workspace, options: &Options, seed: u64) -> Result<String> 
         .arg("--json")
         .arg(&report);
     let ended = succeed_within(&mut command, Duration::from_secs(options.seconds) + BESIDE);
-    let judged = read(&report).and_then(|report| report.judge());
+    let judged = read(&report).and_then(|report| report.judge(sorts));
     match (ended, judged) {
         (Ok(()), judged) => judged,
         (Err(ended), Ok(story)) => bail!("{ended:#}, but the report is good: {story}"),
@@ -134,6 +137,16 @@ struct Kill {
     whole_s: Option<f64>,
 }
 
+impl Kill {
+    /// A server is called by its sort and a number, a worker `SERVER/worker`.
+    fn sort(&self) -> &str {
+        match self.name.rsplit_once('/') {
+            Some((_, sort)) => sort,
+            None => self.name.split('-').next().unwrap_or_default(),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Check {
     what: String,
@@ -142,7 +155,7 @@ struct Check {
 }
 
 impl Report {
-    fn judge(&self) -> Result<String> {
+    fn judge(&self, sorts: &[&str]) -> Result<String> {
         let Self { players, seated, failed, reconnects, delivered, kills, checks } = self;
         if let Some(Check { what, found, .. }) = checks.iter().find(|check| !check.holds) {
             bail!("not so: {what} ({found})");
@@ -153,6 +166,9 @@ impl Report {
         ensure!(!kills.is_empty(), "nobody was killed");
         if let Some(kill) = kills.iter().find(|kill| kill.whole_s.is_none()) {
             bail!("the cluster was never whole again after {} was killed", kill.name);
+        }
+        if let Some(sort) = sorts.iter().find(|sort| !kills.iter().any(|kill| kill.sort() == **sort)) {
+            bail!("no {sort} was killed: the time was too short for this seed, or there was none");
         }
         Ok(format!(
             "{} killed, {seated} of {players} seated, 0 failed, {reconnects} times somebody came back, {delivered}, {} \
@@ -178,7 +194,7 @@ mod tests {
     }
 
     fn judged(report: Value) -> Result<String> {
-        serde_json::from_value::<Report>(report)?.judge()
+        serde_json::from_value::<Report>(report)?.judge(&[])
     }
 
     #[test]
@@ -202,6 +218,24 @@ mod tests {
             *report.pointer_mut(field).unwrap() = value;
             let error = judged(report).unwrap_err().to_string();
             assert!(error.contains(said), "{field}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_short_one_must_have_killed_one_of_each_sort() {
+        let names = ["room-2", "manager", "room-1/worker", "gateway-1", "hall-2"];
+        let judged = |names: &[&str]| {
+            let mut report = good();
+            let kill = |name: &&str| json!({ "name": name, "whole_s": 0.4 });
+            report["kills"] = names.iter().map(kill).collect();
+            serde_json::from_value::<Report>(report).unwrap().judge(&SMOKE_SORTS)
+        };
+        judged(&names).unwrap();
+        for (left_out, sort) in [(0, "room"), (1, "manager"), (2, "worker"), (3, "gateway")] {
+            let mut names = names.to_vec();
+            names.remove(left_out);
+            let error = judged(&names).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("no {sort} was killed")), "{error}");
         }
     }
 }
