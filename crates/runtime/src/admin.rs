@@ -7,7 +7,8 @@
 //! Invariants: loopback unless the config says otherwise; a request whose `Host` is not this listener's own
 //! name or whose `Origin` is another page's is refused, so that no web page can read it from a browser. Off loopback
 //! nothing is changed without the token of `server.admin_token_file`.
-//! Limits: the answers are small and made when asked for; the stream of events has its own.
+//! Limits: the answers are small and made when asked for; the stream of events has its own. Who takes nothing of what is
+//! sent for [`UNREAD_MAX`] is cut off.
 //! Read next: [`crate::metrics`]; `admin/events.rs`, `admin/dashboard.rs`.
 
 mod dashboard;
@@ -25,15 +26,22 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use rustix::net::sockopt::{set_socket_send_buffer_size, set_tcp_user_timeout};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use subtle::ConstantTimeEq;
 use usher_hpserver::{Metrics, Remote, Service, completion};
 use usher_proto::machine::{ClusterView, ServerView};
 use usher_proto::{AccountId, NodeConfig, ServerKind, ServerName};
 use zeroize::Zeroizing;
+
+/// What the kernel keeps of what a page was sent and has not taken.
+const SEND_BUFFER_BYTES: usize = 64 << 10;
+/// How long a page may take nothing of what waits for it.
+const UNREAD_MAX: Duration = Duration::from_secs(30);
 
 /// What the pages are made from.
 pub struct AdminState {
@@ -123,8 +131,20 @@ impl AdminState {
 
 /// Starts the admin port. Gives the address it is bound to.
 pub fn start(address: SocketAddr, state: Arc<AdminState>) -> io::Result<SocketAddr> {
+    serve(listen(address, UNREAD_MAX)?, state)
+}
+
+/// Whoever is accepted here inherits both bounds. They are the kernel's to keep: what has stopped reading is not looked at
+/// by the server until the socket takes bytes again.
+fn listen(address: SocketAddr, unread_max: Duration) -> io::Result<TcpListener> {
     let listener = completion::bind(address)?;
+    set_socket_send_buffer_size(&listener, SEND_BUFFER_BYTES)?;
+    set_tcp_user_timeout(&listener, unread_max.as_millis() as u32)?;
     listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn serve(listener: TcpListener, state: Arc<AdminState>) -> io::Result<SocketAddr> {
     let bound = listener.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("admin".into()).spawn(move || {
@@ -286,24 +306,4 @@ fn is_own_name(name: &str, bound: SocketAddr) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_is_ours_by_its_number_and_not_by_another_name() {
-        let cases = [
-            ("127.0.0.1:9000", "127.0.0.1:9000", true),
-            ("127.0.0.1:9000", "localhost:9000", true),
-            ("127.0.0.1:9000", "localhost:9001", false),
-            ("127.0.0.1:9000", "10.0.0.7:9000", false),
-            ("127.0.0.1:9000", "evil.example:9000", false),
-            ("0.0.0.0:9000", "10.0.0.7:9000", true),
-            ("0.0.0.0:9000", "10.0.0.7:9001", false),
-            ("0.0.0.0:9000", "evil.example:9000", false),
-            ("[::]:9000", "[fd00::7]:9000", true),
-        ];
-        for (bound, name, ours) in cases {
-            assert_eq!(is_own_name(name, bound.parse().unwrap()), ours, "{name} at {bound}");
-        }
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@
 //! A listener is sent `history` and the cluster as it is at once, then `cluster` each [`INTERVAL`]; what they hold is JSON.
 //! Owns: the history, and the newest event. Invariants: no event is made while nobody listens; the history is kept all the same.
 //! Limits: [`LISTENERS_MAX`], one more is answered 503. Whoever reads too slowly misses events and gets the newest: nothing
-//! is queued for anybody.
+//! is queued for anybody. Whoever reads no more is cut off as by any page of this port, and makes room.
 //! Read next: [`super::history`]; `dashboard/main.js`, which listens.
 
 use super::AdminState;
@@ -26,7 +26,7 @@ use tokio::time::{self, MissedTickBehavior};
 /// How often an event is sent.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Who may listen at once.
-const LISTENERS_MAX: usize = 16;
+pub(super) const LISTENERS_MAX: usize = 16;
 
 /// What is sent to whoever listens.
 struct Events {
