@@ -33,6 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
+use tokio::time;
 use usher_hpserver::{Metrics, Remote, Service, completion};
 use usher_proto::machine::{ClusterView, ServerView};
 use usher_proto::{AccountId, NodeConfig, ServerKind, ServerName};
@@ -42,6 +43,11 @@ use zeroize::Zeroizing;
 const SEND_BUFFER_BYTES: usize = 64 << 10;
 /// How long a page may take nothing of what waits for it.
 const UNREAD_MAX: Duration = Duration::from_secs(30);
+
+/// How often, and how many times in all, the view is looked at for a server that is not in it. The manager's machine replaces
+/// it once in its `SHOW_INTERVAL`, a second, when it next ticks: whoever has registered is in it by the last look.
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+const LOOKS: usize = 7;
 
 /// What the pages are made from.
 pub struct AdminState {
@@ -213,7 +219,7 @@ async fn cluster(State(state): State<Arc<AdminState>>) -> Response {
 /// By its name, as `/api/cluster` shows it.
 async fn drain(State(state): State<Arc<AdminState>>, Path(server): Path<String>) -> Response {
     let server = ServerName::from(server);
-    if !state.shown.view().servers.iter().any(|known| known.name == server) {
+    if !is_known(&state.shown, &server).await {
         return (StatusCode::NOT_FOUND, "no such server\n").into_response();
     }
     match state.drain.as_ref().map(|drain| drain(server.clone())) {
@@ -223,6 +229,18 @@ async fn drain(State(state): State<Arc<AdminState>>, Path(server): Path<String>)
         }
         _ => too_much_to_do(),
     }
+}
+
+/// Whether the view has this server, or has it before long.
+async fn is_known(shown: &Shown, server: &ServerName) -> bool {
+    let is_there = || shown.view().servers.iter().any(|known| known.name == *server);
+    for _ in 1..LOOKS {
+        if is_there() {
+            return true;
+        }
+        time::sleep(LOOK_INTERVAL).await;
+    }
+    is_there()
 }
 
 fn too_much_to_do() -> Response {

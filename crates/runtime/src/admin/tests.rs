@@ -1,7 +1,8 @@
-//! Whose a page is, and what becomes of who does not read it.
+//! Whose a page is, what becomes of who does not read it, and which servers are drained.
 
 use super::*;
 use crate::clock;
+use futures_util::future::join;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::thread::park_timeout;
@@ -86,4 +87,20 @@ fn who_has_stopped_reading_loses_the_place_at_the_stream() {
         assert!(clock::instant() < deadline, "nobody who stalled was cut off within {PATIENCE:?}");
         park_timeout(Duration::from_millis(20));
     }
+}
+
+#[test]
+fn a_server_that_is_not_shown_yet_is_drained_all_the_same() {
+    let state = Arc::new(manager("manager"));
+    let shown = state.own_view(&node("room-1"));
+    let order = |name: &str| drain(State(Arc::clone(&state)), Path(name.into()));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let statuses = runtime.block_on(async {
+        // Asked for first; shown while that waits.
+        let show = async { state.shown.show(ClusterView { servers: vec![shown], ..ClusterView::default() }) };
+        let orders = async { (join(order("room-1"), show).await.0, order("nobody").await) };
+        let (known, unknown) = time::timeout(PATIENCE, orders).await.expect("each order is answered");
+        (known.status(), unknown.status())
+    });
+    assert_eq!(statuses, (StatusCode::OK, StatusCode::NOT_FOUND));
 }
