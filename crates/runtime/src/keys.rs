@@ -24,6 +24,9 @@ pub const INNER_SECRET_FILE: &str = "inner.secret";
 /// What hosts of workers hold, and where the keys of room servers are made.
 pub const WORKERS_SECRET_FILE: &str = "workers.secret";
 
+/// What the config calls the file of a link's key, or of the secret of all links.
+const LINK_FILE: &str = "cluster.link_file";
+
 /// What its links and its listener prove themselves by.
 pub(crate) struct ServerKeys {
     pub(crate) lock: Lock,
@@ -41,7 +44,10 @@ pub(crate) fn load(common: &Common, role: Role, login_key_file: Option<&Path>) -
     }
     let link = if role == Role::Link { None } else { link(common)? };
     let lock = match role {
-        Role::Link | Role::Trunk | Role::Workers => Lock::Links(link_secret(common, &common.link_file)?),
+        Role::Link | Role::Trunk | Role::Workers => {
+            let may_make = common.sections.cluster.create_key;
+            Lock::Links(link_secret(may_make, &common.link_file, LINK_FILE)?)
+        }
         Role::Hall | Role::Room => Lock::Session,
         Role::Login => {
             let path = login_key_file.context("invariant: a login server has a key file")?;
@@ -75,8 +81,8 @@ pub(crate) fn inner(common: &Common) -> anyhow::Result<Lock> {
         Some(path) if common.sections.cluster.channel == ChannelKind::Noise => path,
         _ => return Ok(Lock::Plain),
     };
-    made(common, path, || LinkSecret::generate().write_file(path))?;
-    Ok(Lock::Links(LinkSecret::load(path).context("inner.secret_file")?))
+    let may_make = common.sections.cluster.create_key;
+    Ok(Lock::Links(link_secret(may_make, path, "inner.secret_file")?))
 }
 
 /// What a gateway's trunks prove themselves by; nothing on a plain channel. `field`: what the config calls the file.
@@ -84,30 +90,18 @@ pub fn trunk_key(common: &Common, path: &Path, field: &'static str) -> anyhow::R
     if common.sections.cluster.channel == ChannelKind::Plain {
         return Ok(None);
     }
-    if common.sections.cluster.create_key && !path.exists() {
-        let secret = &path.with_file_name(INNER_SECRET_FILE);
-        made(common, secret, || LinkSecret::generate().write_file(secret))?;
-        let secret = LinkSecret::load(secret).context(field)?;
-        made(common, path, || secret.key_of(&common.name.0).write_file(path))?;
-    }
+    make_from(common, path, INNER_SECRET_FILE, field)?;
     Ok(Some(LinkKey::load(path).context(field)?))
 }
 
 /// What lets room servers in where workers are.
 pub fn workers(path: &Path, may_make: bool, field: &'static str) -> anyhow::Result<Lock> {
-    made_if(may_make, path, || LinkSecret::generate().write_file(path))?;
-    Ok(Lock::Links(LinkSecret::load(path).context(field)?))
+    Ok(Lock::Links(link_secret(may_make, path, field)?))
 }
 
 /// Makes what proves a room server where workers are, where the config allows it: from the secret beside it.
 pub fn make_workers_key(common: &Common, path: &Path) -> anyhow::Result<()> {
-    if !common.sections.cluster.create_key || path.exists() {
-        return Ok(());
-    }
-    let secret = &path.with_file_name(WORKERS_SECRET_FILE);
-    made(common, secret, || LinkSecret::generate().write_file(secret))?;
-    let secret = LinkSecret::load(secret).context(WORKERS_SECRET_FILE)?;
-    made(common, path, || secret.key_of(&common.name.0).write_file(path))
+    make_from(common, path, WORKERS_SECRET_FILE, WORKERS_SECRET_FILE)
 }
 
 /// Where the key is by which that server proves itself where workers are, if its config does not say.
@@ -137,19 +131,23 @@ fn login_key(common: &Common, path: &Path) -> anyhow::Result<LoginKey> {
     Ok(key)
 }
 
-/// Made from the secret beside it, where both may be made.
 fn link_key(common: &Common) -> anyhow::Result<LinkKey> {
-    let path = &common.link_file;
-    if common.sections.cluster.create_key && !path.exists() {
-        let secret = link_secret(common, &path.with_file_name(LINK_SECRET_FILE))?;
-        made(common, path, || secret.key_of(&common.name.0).write_file(path))?;
-    }
-    LinkKey::load(path).context("cluster.link_file")
+    make_from(common, &common.link_file, LINK_SECRET_FILE, LINK_FILE)?;
+    LinkKey::load(&common.link_file).context(LINK_FILE)
 }
 
-fn link_secret(common: &Common, path: &Path) -> anyhow::Result<LinkSecret> {
-    made(common, path, || LinkSecret::generate().write_file(path))?;
-    LinkSecret::load(path).context("cluster.link_file")
+/// Makes this server's key at `path` from the secret of that name beside it, where both may be made.
+fn make_from(common: &Common, path: &Path, secret: &str, field: &'static str) -> anyhow::Result<()> {
+    if !common.sections.cluster.create_key || path.exists() {
+        return Ok(());
+    }
+    let secret = link_secret(true, &path.with_file_name(secret), field)?;
+    made(common, path, || secret.key_of(&common.name.0).write_file(path))
+}
+
+fn link_secret(may_make: bool, path: &Path, field: &'static str) -> anyhow::Result<LinkSecret> {
+    made_if(may_make, path, || LinkSecret::generate().write_file(path))?;
+    LinkSecret::load(path).context(field)
 }
 
 /// Makes a file where the config allows it and nobody has yet.
