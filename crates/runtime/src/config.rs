@@ -1,17 +1,19 @@
 //! Config files: what every server has in common, and errors that name file, line and field.
 //!
 //! Why: a wrong config must be found by its reader in seconds, before anything is started.
-//! Owns: loading, the checks of what all servers have in common, and finding the line of a field.
-//! Does not own: what a kind of server adds; that is its own section in its own crate.
+//! Owns: loading, and the checks of what all servers have in common. Does not own: what a kind of server adds, which is
+//! its own section in its own crate; nor finding the line of a field (`file`).
 //! Invariants: unknown fields are refused; raw sections are as parsed, a server's `Config` is checked once.
 //! Read next: `deploy/local/*.toml`, where every default is written out.
 
 mod error;
+mod file;
 mod kind;
 mod nearest;
 mod sections;
 
 pub use error::ConfigError;
+pub use file::ConfigFile;
 pub use kind::Kind;
 pub use sections::{
     AddressesSection, ChannelKind, ClusterSection, Engine, InnerSection, LimitsSection, LogSection, Sections,
@@ -21,10 +23,9 @@ pub use sections::{
 use crate::keys::{LINK_SECRET_FILE, link_key_file};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::ops::{Range, RangeInclusive};
-use std::path::{Path, PathBuf};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 use usher_hpserver::{Network, Rate, Rates};
 use usher_proto::limits::NAME_BYTES_MAX;
@@ -79,32 +80,7 @@ pub struct Common {
     pub exempt: Vec<Network>,
 }
 
-/// A config file as text: parses it, and finds the line of a field for whoever checks it.
-#[derive(Clone, Debug)]
-pub struct ConfigFile {
-    path: PathBuf,
-    text: String,
-}
-
 impl ConfigFile {
-    /// Reads the file.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        match fs::read_to_string(path) {
-            Ok(text) => Ok(Self { path: path.into(), text }),
-            Err(error) => Err(ConfigError {
-                file: path.into(),
-                line: None,
-                field: String::new(),
-                message: format!("cannot be read: {error}"),
-            }),
-        }
-    }
-
-    /// A file that is already here, for tests and embedded configs.
-    pub fn from_text(path: &Path, text: &str) -> Self {
-        Self { path: path.into(), text: text.into() }
-    }
-
     /// What kind of server the file is for.
     pub fn kind(&self) -> Result<Kind, ConfigError> {
         let table: toml::Table = self.parse()?;
@@ -126,38 +102,6 @@ impl ConfigFile {
             return Err(self.wrong("kind", message));
         }
         Ok(())
-    }
-
-    /// Parses the whole file as `T`.
-    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
-        toml::from_str(&self.text).map_err(|error| {
-            let line = error.span().map(|span| self.line_at(span.start));
-            let field = line.map(|line| self.field_in(line)).unwrap_or_default();
-            let message = nearest::with_suggestion(error.message());
-            ConfigError { file: self.path.clone(), line, field, message }
-        })
-    }
-
-    /// The error that `field` (as `section.key`) is wrong.
-    pub fn wrong(&self, field: &str, message: impl Into<String>) -> ConfigError {
-        ConfigError {
-            file: self.path.clone(),
-            line: self.line_of(field),
-            field: field.into(),
-            message: message.into(),
-        }
-    }
-
-    /// The error that what stands at `span`, in bytes of the text, is wrong; for fields that a file has several of.
-    pub fn wrong_at(&self, span: Range<usize>, message: impl Into<String>) -> ConfigError {
-        let line = self.line_at(span.start);
-        let field = self.field_in(line);
-        ConfigError { file: self.path.clone(), line: Some(line), field, message: message.into() }
-    }
-
-    /// A path in the config, relative to the file's own folder.
-    pub fn relative(&self, path: &Path) -> PathBuf {
-        self.path.parent().unwrap_or(Path::new(".")).join(path)
     }
 
     /// Parses and checks what all servers have in common, and parses the section of this kind.
@@ -221,20 +165,6 @@ impl ConfigFile {
         let found =
             address.to_socket_addrs().map_err(|error| self.wrong(field, format!("`{address}`: {error}")))?;
         found.into_iter().next().ok_or_else(|| self.wrong(field, format!("`{address}` leads nowhere")))
-    }
-
-    /// Refuses the first field whose value is out of its range.
-    pub fn check_ranges(&self, fields: &[(&str, u64, RangeInclusive<u64>)]) -> Result<(), ConfigError> {
-        let Some((field, value, range)) = fields.iter().find(|(_, value, range)| !range.contains(value))
-        else {
-            return Ok(());
-        };
-        let bound = if value < range.start() {
-            format!("must be at least {}", range.start())
-        } else {
-            format!("must be at most {}", range.end())
-        };
-        Err(self.wrong(field, bound))
     }
 
     /// Checks `[stages]`.
@@ -348,37 +278,6 @@ impl ConfigFile {
         }
         Ok(())
     }
-
-    fn line_at(&self, offset: usize) -> usize {
-        1 + self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
-    }
-
-    /// Which `section.key` stands in a line.
-    fn field_in(&self, line: usize) -> String {
-        let mut section = String::new();
-        for text in self.text.lines().take(line) {
-            if let Some(name) = section_of(text) {
-                section = name;
-            }
-        }
-        let key =
-            self.text.lines().nth(line - 1).and_then(|text| text.split_once('=')).map(|(key, _)| key.trim());
-        match (section.as_str(), key) {
-            (_, None) => section,
-            ("", Some(key)) => key.into(),
-            (section, Some(key)) => format!("{section}.{key}"),
-        }
-    }
-
-    fn line_of(&self, field: &str) -> Option<usize> {
-        let lines = 1..=self.text.lines().count();
-        lines.clone().find(|line| self.field_in(*line) == field).or_else(|| {
-            let section = format!("[{field}]");
-            lines
-                .clone()
-                .find(|line| self.text.lines().nth(line - 1).is_some_and(|text| text.trim() == section))
-        })
-    }
 }
 
 /// The keys of a kind beside those that all may have.
@@ -392,11 +291,6 @@ fn link_file(sections: &Sections) -> PathBuf {
         _ => link_key_file(&sections.server.name).into(),
     };
     sections.cluster.link_file.clone().unwrap_or_else(default)
-}
-
-fn section_of(line: &str) -> Option<String> {
-    let name = line.trim().strip_prefix('[')?.split(']').next()?;
-    Some(name.trim_start_matches('[').trim().into())
 }
 
 /// A config with every default filled in, as its file would be written.
@@ -414,6 +308,7 @@ pub fn millis(millis: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     #[derive(Debug, Default, Serialize, Deserialize)]
     #[serde(deny_unknown_fields, default)]
