@@ -19,10 +19,10 @@ use bytes::Bytes;
 use crate::{
     Answer, BadFrame, CloseReason, Decoded, DialError, Keys, Partial, Service,
     channel::Seal,
+    desk::Desk,
     fabric::Fabric,
     lane::Class,
     logic::LogicItem,
-    receive::Desk,
     send::SendItem,
     stream::{Phase, Stream},
 };

@@ -28,6 +28,7 @@ mod channel;
 mod codec;
 mod config;
 mod delays;
+mod desk;
 mod fabric;
 mod groups;
 mod handshake;

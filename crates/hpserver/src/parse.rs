@@ -12,12 +12,12 @@
 
 use crate::{
     BadFrame, CloseReason, Decoded, Frame, Service,
+    desk::Desk,
     fabric::Fabric,
     handshake,
     lane::Waiter,
     listener::Listener,
     logic::LogicItem,
-    receive::Desk,
     stream::{Phase, Stream},
 };
 
