@@ -15,7 +15,8 @@
 mod party;
 
 use super::pool::{Pool, Slot};
-use super::registry::{Registry, Server, ServerId};
+use super::registry::{Registry, ServerId};
+use super::server::Server;
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 use party::InRooms;

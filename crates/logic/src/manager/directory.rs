@@ -10,7 +10,8 @@
 //! Limits: [`HALLS_MAX`] addresses, [`WORLDS_MAX`] worlds; a message to all halls is shared.
 //! Read next: [`super::registry`].
 
-use super::registry::{Registry, Server, ServerId};
+use super::registry::{Registry, ServerId};
+use super::server::Server;
 use super::{HallsOrder, Out, placement};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;

@@ -2,7 +2,7 @@
 //!
 //! Why: of what no server can know alone there is one truth, and it can be lost: everything here is rebuilt
 //! from what servers present, so a manager that starts anew knows nothing and needs nothing.
-//! Owns: links and registrations (here), servers (`registry`), reservations (`arbitration`), accounts
+//! Owns: links and registrations (here), servers (`registry`, `server`), reservations (`arbitration`), accounts
 //! (`presence`), what others are told (`directory`, `view`), who is reached through which gateway (`placement`), who sent
 //! how many where (`flows`).
 //! Invariants: a server is asked for by name and answered by link; any message prolongs its lease, and without
@@ -12,7 +12,7 @@
 //! Peers: servers of this cluster. What they should not say closes their link, and they present themselves
 //! anew.
 //! Limits: see [`Config`]; each says what happens beyond it.
-//! Read next: `presence` for the rules of entering, `registry` for the states of a server.
+//! Read next: `presence` for the rules of entering, `server` for the states of a server.
 
 mod arbitration;
 mod config;
@@ -22,6 +22,7 @@ mod placement;
 mod pool;
 mod presence;
 mod registry;
+mod server;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -41,7 +42,8 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use placement::Placement;
 use presence::{Eviction, Presence};
-use registry::{Arrival, Registry, Server, ServerId};
+use registry::{Arrival, Registry, ServerId};
+use server::Server;
 use usher_proto::limits::{ADDRESS_BYTES_MAX, NAME_BYTES_MAX, PRESENT_PLAYERS_MAX, ROOMS_MAX, SEATS_MAX};
 use usher_proto::machine::{Answer, Peer, Question};
 use usher_proto::message::{

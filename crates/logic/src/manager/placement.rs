@@ -12,7 +12,8 @@
 //! Read next: [`super::registry`].
 
 use super::directory::{TELL_INTERVAL, offer_elsewhere, publish};
-use super::registry::{Registry, Server, ServerId};
+use super::registry::{Registry, ServerId};
+use super::server::Server;
 use super::{Manager, Out};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;

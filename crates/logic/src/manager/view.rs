@@ -4,7 +4,7 @@
 //! Limits: [`VIEW_ROOMS_MAX`] rooms, the first by server name; the servers are bounded already.
 //! Read next: [`super::registry`].
 
-use super::registry::Server;
+use super::server::Server;
 use super::{Counts, Manager};
 use usher_proto::machine::{ClusterView, FlowView, RoomView, ServerView};
 use usher_proto::{Figures, ServerName};

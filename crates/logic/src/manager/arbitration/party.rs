@@ -10,7 +10,8 @@
 
 use super::{Arbiter, Seal};
 use crate::manager::pool::Pool;
-use crate::manager::registry::{Registry, Server, ServerId};
+use crate::manager::registry::{Registry, ServerId};
+use crate::manager::server::Server;
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
 use alloc::vec::Vec;
