@@ -17,16 +17,78 @@ mod party;
 use super::pool::{Pool, Slot};
 use super::registry::{Registry, ServerId};
 use super::server::Server;
+use super::{Manager, Out};
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::time::Duration;
 use party::InRooms;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
-use usher_proto::message::Arbitrate;
-use usher_proto::{ConnId, Reservation, ReservationId, RoomNo, Time};
+use usher_proto::machine::Question;
+use usher_proto::message::{Arbitrate, ArbitrateParty, Arbitrated};
+use usher_proto::{ConnId, Output, Reservation, ReservationId, RoomNo, ServerKind, Time};
 
 /// All servers are looked through for what has expired no more often.
 const EXPIRE_INTERVAL: Duration = Duration::from_millis(1);
+
+impl Manager {
+    pub(super) fn arbitrate(&mut self, id: ServerId, conn: ConnId, arbitrate: &Arbitrate, out: &mut Out) {
+        let unix_ms = self.unix_ms();
+        let asker = (id, conn);
+        let decided = self.arbiter.arbitrate(self.now, unix_ms, &mut self.registry, asker, arbitrate);
+        let Some(reservation) = decided else {
+            self.counts.redirects_nobody += 1;
+            return out.send(conn, Arbitrated { request: arbitrate.request, to: None, room: None });
+        };
+        self.seal(reservation, out);
+    }
+
+    /// Table-mates of a room server that is being emptied.
+    pub(super) fn arbitrate_party(
+        &mut self,
+        id: ServerId,
+        conn: ConnId,
+        party: &ArbitrateParty,
+        out: &mut Out,
+    ) {
+        let (unix_ms, asker) = (self.unix_ms(), (id, conn));
+        let reservations = self.arbiter.arbitrate_party(self.now, unix_ms, &mut self.registry, asker, party);
+        if reservations.is_empty() {
+            for (_, request) in party.sessions.iter().zip(party.request..) {
+                self.counts.redirects_nobody += 1;
+                out.send(conn, Arbitrated { request, to: None, room: None });
+            }
+        }
+        for reservation in reservations {
+            self.seal(reservation, out);
+        }
+    }
+
+    fn seal(&self, reservation: Reservation, out: &mut Out) {
+        let ttl = self.config.reservation_ttl;
+        let id = reservation.id.0;
+        out.push(Output::Ask { id, question: Question::SealReservation { reservation, ttl } });
+    }
+
+    /// Passes a sealed reservation on, unless its target takes nobody any more.
+    pub(super) fn sealed(&mut self, id: u64, sealed: Vec<u8>, out: &mut Out) {
+        let Some(seal) = self.arbiter.sealed(id) else { return };
+        let Some(asker) = self.server_of(seal.asker).and_then(|id| self.registry.get(id)) else { return };
+        let target = self.registry.get(seal.target).filter(|target| target.takes_clients());
+        match (&target, asker.facts.kind) {
+            (None, _) => self.counts.redirects_nobody += 1,
+            (Some(_), ServerKind::Login) => self.counts.redirects_login += 1,
+            (Some(_), ServerKind::Room) => self.counts.redirects_room += 1,
+            (Some(_), _) => self.counts.redirects_hall += 1,
+        }
+        if let Some(target) = target {
+            self.flows.count(&asker.facts.name, &target.facts.name);
+        }
+        let to = target.map(|target| (target.facts.address.clone(), sealed.into()));
+        let room = seal.room.filter(|_| to.is_some());
+        out.send(seal.asker, Arbitrated { request: seal.request, to, room });
+    }
+}
 
 /// Places kept at one server, each with its expiry.
 #[derive(Debug, Default)]

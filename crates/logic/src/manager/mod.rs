@@ -2,7 +2,7 @@
 //!
 //! Why: of what no server can know alone there is one truth, and it can be lost: everything here is rebuilt
 //! from what servers present, so a manager that starts anew knows nothing and needs nothing.
-//! Owns: links and registrations (here), servers (`registry`, `server`), reservations (`arbitration`), accounts
+//! Owns: links (here), who is let in (`registration`), servers (`registry`, `server`), reservations (`arbitration`), accounts
 //! (`presence`), what others are told (`directory`, `view`), who is reached through which gateway (`placement`), who sent
 //! how many where (`flows`).
 //! Invariants: a server is asked for by name and answered by link; any message prolongs its lease, and without
@@ -21,6 +21,7 @@ mod flows;
 mod placement;
 mod pool;
 mod presence;
+mod registration;
 mod registry;
 mod server;
 #[cfg(test)]
@@ -42,18 +43,17 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use placement::Placement;
 use presence::{Eviction, Presence};
-use registry::{Arrival, Registry, ServerId};
+use registry::{Registry, ServerId};
 use server::Server;
-use usher_proto::limits::{ADDRESS_BYTES_MAX, NAME_BYTES_MAX, PRESENT_PLAYERS_MAX, ROOMS_MAX, SEATS_MAX};
-use usher_proto::machine::{Answer, Peer, Question};
+use usher_proto::limits::{PRESENT_PLAYERS_MAX, SEATS_MAX};
+use usher_proto::machine::{Answer, Peer};
 use usher_proto::message::{
-    Announce, Arbitrate, ArbitrateParty, Arbitrated, Claim, Claimed, CloseReason, Closing, Delay, DrainOrder,
-    Evict, Load, Locate, Located, Message, Present, Redeemed, Register, RegisterDenial, RegisterDenied,
-    Registered, Release, Released, Revoked, Verdict,
+    Announce, Claim, Claimed, CloseReason, Closing, Delay, DrainOrder, Load, Locate, Located, Message,
+    Present, Redeemed, Release, Released, Revoked, Verdict,
 };
 use usher_proto::{
-    AccountId, ConnId, Figures, Generation, Identity, Input, Machine, Outbox, Output, Reservation,
-    ServerKind, ServerName, SessionId, Time, WorldId,
+    AccountId, ConnId, Figures, Generation, Identity, Input, Machine, Outbox, Output, ServerKind, ServerName,
+    SessionId, Time, WorldId,
 };
 
 /// One shard, so nothing is ever told or handed over.
@@ -278,51 +278,7 @@ impl Manager {
         }
     }
 
-    // Registration.
-
-    fn register(&mut self, conn: ConnId, register: Register, out: &mut Out) {
-        let lease_ends = self.now + self.config.lease;
-        let (name, players) = (register.name.clone(), register.players);
-        if let Err(denial) = self.check(conn, &register) {
-            return self.deny(conn, denial, out);
-        }
-        let former = self.registry.named(&name).and_then(|id| self.registry.get(id)?.world_behind());
-        match self.registry.arrive(self.now, conn, register, lease_ends) {
-            Arrival::NameTaken => self.deny(conn, RegisterDenial::NameTaken, out),
-            Arrival::Full => self.show_out(conn, CloseReason::ConnectionsFull, out),
-            Arrival::Known { displaced, replaced } => {
-                if let Some(old) = displaced {
-                    self.show_out(old, CloseReason::Replaced, out);
-                }
-                if replaced {
-                    self.presence.sweep();
-                    self.place_behind(former, out);
-                }
-                self.registered(conn, &name, players, out);
-            }
-        }
-    }
-
-    fn registered(&mut self, conn: ConnId, name: &ServerName, players: u32, out: &mut Out) {
-        self.counts.registrations += 1;
-        let lease_ms = u32::try_from(self.config.lease.as_millis()).unwrap_or(u32::MAX);
-        out.send(conn, Registered { lease_ms });
-        for revoked in self.revocations.messages() {
-            out.send(conn, revoked);
-        }
-        let Some(id) = self.registry.named(name) else { return };
-        let Some(server) = self.registry.get(id) else { return };
-        let (kind, world) = (server.facts.kind, server.facts.world);
-        if server.ordered_to_drain {
-            out.send(conn, DrainOrder {});
-        }
-        if kind != ServerKind::Gateway {
-            self.place(world, out);
-        }
-        if players == 0 {
-            self.presented(id, 0, out);
-        }
-    }
+    // What operators and servers say and ask.
 
     /// An operator's word. A server without a link is told when it comes back; another process of its name is not.
     fn drain_server(&mut self, name: &ServerName, out: &mut Out) {
@@ -338,47 +294,6 @@ impl Manager {
         self.unshown = true;
     }
 
-    fn check(&self, conn: ConnId, register: &Register) -> Result<(), RegisterDenial> {
-        let skew_ms = register.clock_unix_ms.abs_diff(self.unix_ms());
-        if self.links.get(&conn) != Some(&register.name) || !is_well_formed(register) {
-            Err(RegisterDenial::Malformed)
-        } else if u128::from(skew_ms) > self.config.clock_skew_max.as_millis() {
-            Err(RegisterDenial::ClockSkew)
-        } else {
-            Ok(())
-        }
-    }
-
-    fn deny(&mut self, conn: ConnId, reason: RegisterDenial, out: &mut Out) {
-        self.counts.registrations_denied += 1;
-        out.send(conn, RegisterDenied { reason });
-        self.show_out(conn, CloseReason::NotRegistered, out);
-    }
-
-    fn present(&mut self, id: ServerId, present: &Present, out: &mut Out) {
-        for player in &present.players {
-            let Identity { world, account, .. } = player.identity;
-            if let Some(below) = self.revocations.ended_below(&player.identity) {
-                self.evict(&[(id, Evict { world, account, below })], out);
-                continue;
-            }
-            let evictions = self.presence.present(self.now, &self.registry, id, player);
-            self.evict(&evictions, out);
-        }
-        self.presented(id, present.players.len(), out);
-    }
-
-    /// What a former presentation said and this one did not say again dies when it is complete.
-    fn presented(&mut self, id: ServerId, players: usize, out: &mut Out) {
-        if self.registry.presented(id, players) {
-            self.presence.sweep();
-            self.directory.welcome(self.now, &mut self.registry, id, out);
-            self.welcome_gateway(id, out);
-        }
-    }
-
-    // What servers say and ask.
-
     fn load(&mut self, id: ServerId, load: &Load, out: &mut Out) {
         let Some(server) = self.registry.get_mut(id) else { return };
         let drained_before = server.draining;
@@ -390,57 +305,6 @@ impl Manager {
         } else if let Some(world) = behind {
             self.placement.has_news_of(world);
         }
-    }
-
-    fn arbitrate(&mut self, id: ServerId, conn: ConnId, arbitrate: &Arbitrate, out: &mut Out) {
-        let unix_ms = self.unix_ms();
-        let asker = (id, conn);
-        let decided = self.arbiter.arbitrate(self.now, unix_ms, &mut self.registry, asker, arbitrate);
-        let Some(reservation) = decided else {
-            self.counts.redirects_nobody += 1;
-            return out.send(conn, Arbitrated { request: arbitrate.request, to: None, room: None });
-        };
-        self.seal(reservation, out);
-    }
-
-    /// Table-mates of a room server that is being emptied.
-    fn arbitrate_party(&mut self, id: ServerId, conn: ConnId, party: &ArbitrateParty, out: &mut Out) {
-        let (unix_ms, asker) = (self.unix_ms(), (id, conn));
-        let reservations = self.arbiter.arbitrate_party(self.now, unix_ms, &mut self.registry, asker, party);
-        if reservations.is_empty() {
-            for (_, request) in party.sessions.iter().zip(party.request..) {
-                self.counts.redirects_nobody += 1;
-                out.send(conn, Arbitrated { request, to: None, room: None });
-            }
-        }
-        for reservation in reservations {
-            self.seal(reservation, out);
-        }
-    }
-
-    fn seal(&self, reservation: Reservation, out: &mut Out) {
-        let ttl = self.config.reservation_ttl;
-        let id = reservation.id.0;
-        out.push(Output::Ask { id, question: Question::SealReservation { reservation, ttl } });
-    }
-
-    /// Passes a sealed reservation on, unless its target takes nobody any more.
-    fn sealed(&mut self, id: u64, sealed: Vec<u8>, out: &mut Out) {
-        let Some(seal) = self.arbiter.sealed(id) else { return };
-        let Some(asker) = self.server_of(seal.asker).and_then(|id| self.registry.get(id)) else { return };
-        let target = self.registry.get(seal.target).filter(|target| target.takes_clients());
-        match (&target, asker.facts.kind) {
-            (None, _) => self.counts.redirects_nobody += 1,
-            (Some(_), ServerKind::Login) => self.counts.redirects_login += 1,
-            (Some(_), ServerKind::Room) => self.counts.redirects_room += 1,
-            (Some(_), _) => self.counts.redirects_hall += 1,
-        }
-        if let Some(target) = target {
-            self.flows.count(&asker.facts.name, &target.facts.name);
-        }
-        let to = target.map(|target| (target.facts.address.clone(), sealed.into()));
-        let room = seal.room.filter(|_| to.is_some());
-        out.send(seal.asker, Arbitrated { request: seal.request, to, room });
     }
 
     fn claim(&mut self, id: ServerId, conn: ConnId, claim: &Claim, out: &mut Out) {
@@ -543,20 +407,6 @@ fn is_expected(server: &Server, message: &Message) -> bool {
 
 fn micros(span: Duration) -> u32 {
     u32::try_from(span.as_micros()).unwrap_or(u32::MAX)
-}
-
-fn is_well_formed(register: &Register) -> bool {
-    let Register { kind, name, address, inner, rooms, .. } = register;
-    let is_sized = |text: &str, bytes_max: usize| !text.is_empty() && text.len() <= bytes_max;
-    let numbers: BTreeSet<_> = rooms.iter().map(|report| report.room).collect();
-    *kind != ServerKind::Manager
-        && is_sized(&name.0, NAME_BYTES_MAX)
-        && is_sized(&address.0, ADDRESS_BYTES_MAX)
-        && inner.0.len() <= ADDRESS_BYTES_MAX
-        && (rooms.is_empty() || *kind == ServerKind::Room)
-        && rooms.len() <= ROOMS_MAX
-        && numbers.len() == rooms.len()
-        && rooms.iter().all(|report| report.name.len() <= NAME_BYTES_MAX)
 }
 
 impl Machine for Manager {
