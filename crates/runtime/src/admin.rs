@@ -8,7 +8,7 @@
 //! name or whose `Origin` is another page's is refused, so that no web page can read it from a browser. Off loopback
 //! nothing is changed without the token of `server.admin_token_file`.
 //! Limits: the answers are small and made when asked for; the stream of events has its own. Who takes nothing of what is
-//! sent for [`UNREAD_MAX`] is cut off.
+//! sent for `UNREAD_MAX` is cut off.
 //! Read next: [`crate::metrics`]; `admin/events.rs`, `admin/dashboard.rs`.
 
 mod dashboard;
