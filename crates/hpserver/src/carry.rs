@@ -96,7 +96,7 @@ impl<S: Service> Receiver<S> {
             let listener = stream.listener.index();
             let rest = &chunk[taken..];
             let Ok(Some(frame)) = fabric.listeners[listener].codec.frame(rest) else { return taken };
-            stream.heard = true;
+            (stream.heard, stream.spoken) = (true, true);
             self.desk.tallies[listener].packets += 1;
             self.desk.tallies[listener].bytes += frame.end as u64;
             self.carry_all(trunk, &rest[frame.body], fabric);

@@ -2,7 +2,7 @@
 //!
 //! The suite plays the gateway with a plain client that speaks in records.
 
-use std::{collections::VecDeque, net::SocketAddr, sync::Arc};
+use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
 
 use usher_hpserver::{
     Bytes, CloseReason, ConnId, Limits, ListenerConfig, ListenerId, Rate, Rates,
@@ -526,6 +526,23 @@ fn a_ping_is_answered() {
     trunk.client.write(&records.take());
     trunk.enter(&rig, 0);
     rig.finish();
+}
+
+/// Others, who came later and said nothing, have met their deadline on every lane before the trunk speaks again.
+#[test]
+fn a_quiet_trunk_has_met_its_first_deadline_with_one_whole_record() {
+    for shape in shapes() {
+        let mut listeners = carried(listener(Talk::default()));
+        listeners[1].limits.first_message_deadline = Duration::from_millis(200);
+        let rig = Rig::new(shape.config(1), listeners);
+        let mut trunk = Trunk::new(&rig);
+        trunk.enter(&rig, 0);
+        let mut silent: Vec<_> = (0..8).map(|_| rig.client(TRUNKS)).collect();
+        silent.iter_mut().for_each(Client::expect_end);
+        trunk.echo(0, b"estill here");
+        let report = rig.finish();
+        assert_eq!(report.metrics.listeners[1].closed["first_message_deadline"], 8);
+    }
 }
 
 #[test]
