@@ -88,6 +88,11 @@ impl Trunks {
     pub(crate) fn forget(&mut self, trunk: ConnId) {
         self.trunks.retain(|load| load.trunk != trunk);
     }
+
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.trunks.len()
+    }
 }
 
 /// A publish on its way to those of its members who ride.

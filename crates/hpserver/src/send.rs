@@ -206,11 +206,13 @@ impl<S: Service> Sender<S> {
         self.outbox.post(fabric, io).map_or(Outcome::Done, Outcome::WaitWorker)
     }
 
-    /// What was gathered for those who ride goes to their trunks.
+    /// What was gathered for those who ride goes to their trunks. A trunk goes before its riders: what they cause
+    /// afterwards is nobody's.
     fn load_trunks(&mut self, fabric: &Fabric<S>) {
         while let Some((trunk, records)) = self.outbox.trunks.take() {
-            if let Some(outlet) = self.outlets.get(trunk) {
-                self.outbox.send(outlet, records, None, fabric);
+            match self.outlets.get(trunk) {
+                Some(outlet) => self.outbox.send(outlet, records, None, fabric),
+                None => self.outbox.trunks.forget(trunk),
             }
         }
         while let Some((trunk, last_words)) = self.outbox.trunks.take_ended() {
@@ -385,5 +387,39 @@ impl<S: Service> Sender<S> {
         for group in outlet.groups {
             self.groups.leave(group, conn);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Actions, Config, Event, server::fabric, table::Spread};
+
+    struct Nothing;
+
+    impl Service for Nothing {
+        type Packet = ();
+        type Greeting = ();
+        type Note = ();
+
+        fn handle(&mut self, _: Event<Self>, _: &mut Actions<Self>) {}
+    }
+
+    #[test]
+    fn a_trunk_that_went_before_its_riders_is_forgotten_with_the_last_of_them() {
+        let fabric = fabric(&Config::default(), Vec::new(), |_| Nothing);
+        let mut sender = Sender::new(0, Table::new(Spread::new(1, 0)), Outbox::new(1, 0));
+        let [trunk, riders @ ..] = [1, 2, 3].map(|slot: u64| ConnId::from_bits(slot << 32));
+        let connected =
+            |conn, rides| SendItem::Connected { conn, listener: ListenerId(0), open: true, rides };
+        sender.handle(connected(trunk, None), &fabric);
+        for (conn, id) in riders.into_iter().zip(0..) {
+            sender.handle(connected(conn, Some((trunk, id))), &fabric);
+        }
+        for conn in [trunk, riders[0], riders[1]] {
+            sender.handle(SendItem::Disconnected { conn }, &fabric);
+            sender.load_trunks(&fabric);
+        }
+        assert_eq!(sender.outbox.trunks.count(), 0);
     }
 }

@@ -352,7 +352,7 @@ fn wrong_rate(config: &Config, limits: &Limits) -> Option<&'static str> {
     is_short.then_some("the burst of rates.bytes must be at least receive_buffer_bytes")
 }
 
-fn fabric<S: Service>(
+pub(crate) fn fabric<S: Service>(
     config: &Config,
     listeners: Vec<ListenerConfig<S>>,
     mut shard: impl FnMut(ShardId) -> S,
