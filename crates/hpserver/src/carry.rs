@@ -6,10 +6,9 @@
 //!
 //! Invariants: a virtual connection has the receive lane and the send lane of its trunk. Its `Disconnected` is the
 //! gateway's `Close` or `Reset`, or the end of the trunk; each happens once. A trunk has no packets and no place in a
-//! shard; what does not fit a virtual connection's shard waits with that one (`WINDOW_BYTES` bound it), and the trunk is
-//! read on.
-//! Limits: `VIRTUAL_MAX` ids a trunk; the limits of the listener that `ListenerConfig::carries` names, by the player's
-//! own address.
+//! shard; what does not fit a virtual connection's shard waits with that one, and the trunk is read on.
+//! Limits: `VIRTUAL_MAX` ids a trunk; `OWED_BYTES_MAX` that wait with one player; the limits of the listener that
+//! `ListenerConfig::carries` names, by the player's own address.
 //! Read next: `trunk`, the frames; `carriage`, the sending half.
 
 use std::net::SocketAddr;
@@ -28,7 +27,8 @@ use crate::{
     trunk::{Ended, NOBODY, Records, TrunkFrame, VIRTUAL_MAX, VirtualId, WINDOW_BYTES, frames, record},
 };
 
-/// Over two windows a gateway has not heeded its credit. Twice, for the last frame may be as long again.
+/// What may come of one player without credit: his window, the frame that went over it, and what was on its way to the
+/// gateway when it was used up. Over that he is closed.
 const OWED_BYTES_MAX: usize = 3 * WINDOW_BYTES as usize;
 
 /// What a trunk's stream has beside its own: who travels on it.
@@ -127,7 +127,7 @@ impl<S: Service> Receiver<S> {
             TrunkFrame::Ping => self.desk.pong(trunk, fabric),
             TrunkFrame::Pong => {}
             TrunkFrame::Open { peer, first_frame } => self.board(trunk, id, (peer, first_frame), fabric)?,
-            TrunkFrame::Part(bytes) | TrunkFrame::Data(bytes) => self.ride(trunk, id, bytes, fabric)?,
+            TrunkFrame::Part(bytes) | TrunkFrame::Data(bytes) => self.ride(trunk, id, bytes, fabric),
             TrunkFrame::Credit(bytes) => {
                 if let Some(conn) = self.rider(trunk, id) {
                     self.desk.tell_lane(conn, SendItem::Credit { conn, bytes }, fabric);
@@ -185,26 +185,18 @@ impl<S: Service> Receiver<S> {
         Ok(())
     }
 
-    /// Bytes of a virtual connection.
-    fn ride(
-        &mut self,
-        trunk: ConnId,
-        id: VirtualId,
-        bytes: &[u8],
-        fabric: &Fabric<S>,
-    ) -> Result<(), BadFrame> {
-        // Who was turned away, or has left, may have been sent to before the gateway knew.
-        let Some(conn) = self.rider(trunk, id) else { return Ok(()) };
-        let Some(stream) = self.streams.get(conn) else { return Ok(()) };
+    /// Bytes of a virtual connection. Of who was turned away, or has left, some may come before the gateway knows.
+    fn ride(&mut self, trunk: ConnId, id: VirtualId, bytes: &[u8], fabric: &Fabric<S>) {
+        let Some(conn) = self.rider(trunk, id) else { return };
+        let Some(stream) = self.streams.get(conn) else { return };
         if let Some(rider) = &mut stream.rider {
             rider.owed += bytes.len();
             if rider.owed > OWED_BYTES_MAX {
-                return Err(BadFrame("window"));
+                return self.desk.end(stream, CloseReason::BadFrame("window"), fabric);
             }
         }
         self.desk.feed(stream, bytes, fabric);
         self.desk.credit(stream, fabric);
-        Ok(())
     }
 
     /// The gateway has done with a virtual connection.

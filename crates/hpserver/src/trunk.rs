@@ -27,7 +27,7 @@ pub const NOBODY: VirtualId = u32::MAX;
 /// Virtual connections of one trunk, those included whose end one side has not said yet.
 pub const VIRTUAL_MAX: u32 = 1 << 17;
 /// Bytes of a virtual connection's `Part`, `Data` and `Cast` that its other end has not given credit for. The last
-/// frame may go over it.
+/// frame may go over it; to a server also what the gateway had read of the player by then, three windows in all.
 pub const WINDOW_BYTES: u32 = 64 * 1024;
 /// Bytes that may follow a frame's head: a record with this and a tag of 16 bytes fits a length of 16 bits.
 pub const PAYLOAD_BYTES_MAX: usize = 65_535 - 16 - HEAD_BYTES;

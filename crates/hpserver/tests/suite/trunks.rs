@@ -414,22 +414,30 @@ fn a_gateway_that_does_not_keep_to_the_rules_loses_its_trunk() {
 }
 
 #[test]
-fn a_gateway_that_sends_past_a_window_loses_its_trunk() {
+fn who_is_sent_far_past_his_window_is_closed_and_nobody_else_on_the_trunk() {
     // With a thread of its own a shard that stands still holds up nobody but its players.
     for shape in shapes().filter(|shape| shape.threads.1 > 0 && shape.queue == 1) {
         let rig = start(shape, 1);
         rig.ledger.close_gate();
         let mut trunk = Trunk::new(&rig);
-        trunk.enter(&rig, 0);
+        let hasty = trunk.enter(&rig, 0);
+        trunk.enter(&rig, 1);
         trunk.packet(0, b"g");
         rig.wait_for(&Seen::AtGate(0));
         let packet = frame(b'.', &[b"s", &[7; 900][..]].concat());
         let many = 4 * WINDOW_BYTES as usize / packet.len();
         (0..many).for_each(|_| trunk.say(0, &TrunkFrame::Data(&packet)));
         rig.wait_metrics(|metrics| metrics.listeners[1].bytes_in >= (many * packet.len()) as u64);
-        rig.ledger.open_gate(); // its door's shard hears of a trunk's end, too
-        rig.wait_metrics(|metrics| metrics.listeners[1].closed["bad_frame"] == 1);
-        rig.finish();
+        rig.ledger.open_gate();
+        rig.wait_for(&Seen::Closed(hasty, CloseReason::BadFrame("window")));
+        assert_eq!(trunk.next_of(0), Said::Data(frame(b'.', b"g")));
+        assert_eq!(trunk.next_of(0), Said::Data(frame(b'~', b"bad_frame")));
+        assert_eq!(trunk.next_of(0), Said::Close(Ended::Finished));
+        trunk.say(0, &TrunkFrame::Close(Ended::Finished));
+        trunk.echo(1, b"estill here");
+        let report = rig.finish();
+        let bad = report.metrics.listeners.iter().map(|listener| listener.closed["bad_frame"]);
+        assert_eq!(bad.collect::<Vec<_>>(), [1, 0]);
     }
 }
 
