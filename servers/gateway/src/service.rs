@@ -159,7 +159,7 @@ impl Gateway {
     ) {
         let is_in = first_frame.is_none();
         if self.drain.is_some() {
-            return self.show_out(Stranded { conn, is_in }, CloseReason::Draining, actions);
+            return self.show_out((conn, is_in), CloseReason::Draining, actions);
         }
         let front = self.fronts.get_mut(&listener);
         let up = front.into_iter().flat_map(|front| front.trunks.iter_mut().enumerate());
@@ -173,16 +173,17 @@ impl Gateway {
                 self.seats.insert(conn, seat);
                 self.players.fetch_add(1, Relaxed);
             }
-            None => self.show_out(Stranded { conn, is_in }, CloseReason::Unreachable, actions),
+            None => self.show_out((conn, is_in), CloseReason::Unreachable, actions),
         }
     }
 
-    fn show_out(&self, who: Stranded, reason: CloseReason, actions: &mut Actions<Self>) {
+    /// With the reason why; sealed or in clear, as his connection takes packets or not.
+    fn show_out(&self, (conn, is_in): (ConnId, bool), reason: CloseReason, actions: &mut Actions<Self>) {
         let words = Packet::Frames(self.words.say(&Closing { reason }.into()));
-        if who.is_in {
-            actions.close(who.conn, Some(words));
+        if is_in {
+            actions.close(conn, Some(words));
         } else {
-            actions.refuse(who.conn, words);
+            actions.refuse(conn, words);
         }
     }
 
@@ -229,16 +230,24 @@ impl Gateway {
     fn trunk_down(&mut self, listener: ListenerId, at: usize, why: &str, actions: &mut Actions<Self>) {
         let Some(front) = self.fronts.get_mut(&listener) else { return };
         let stranded = front.trunks[at].down(clock::instant());
-        if stranded.is_empty() {
+        let players = stranded.iter().filter(|who| !who.has_left).count();
+        if players == 0 {
             tracing::info!(server = front.config.server, why, "a trunk is down");
         } else {
-            tracing::warn!(server = front.config.server, why, players = stranded.len(), "a trunk is down");
+            tracing::warn!(server = front.config.server, why, players, "a trunk is down");
         }
-        for who in stranded {
-            self.unseat(who.conn);
-            self.show_out(who, CloseReason::Unreachable, actions);
-        }
+        self.strand(stranded, actions);
         self.tell_reach(listener, actions);
+    }
+
+    /// Nobody has a seat on a trunk that is down: its next riders are given the same ids.
+    fn strand(&mut self, stranded: Vec<Stranded>, actions: &mut Actions<Self>) {
+        for Stranded { conn, is_in, has_left } in stranded {
+            self.unseat(conn);
+            if !has_left {
+                self.show_out((conn, is_in), CloseReason::Unreachable, actions);
+            }
+        }
     }
 
     fn dialed(&mut self, token: u64, conn: ConnId, actions: &mut Actions<Self>) {
@@ -339,10 +348,7 @@ impl Gateway {
             *of != listener
         });
         for mut trunk in front.trunks {
-            for who in trunk.down(clock::instant()) {
-                self.unseat(who.conn);
-                self.show_out(who, CloseReason::Unreachable, actions);
-            }
+            self.strand(trunk.down(clock::instant()), actions);
         }
         if front.reaches {
             actions.tell(0, Note::Reaches(listener, false));
@@ -367,7 +373,7 @@ impl Gateway {
         for conn in next {
             let Some((trunk, id)) = self.seat(conn) else { continue };
             let is_in = trunk.is_in(id);
-            self.show_out(Stranded { conn, is_in }, CloseReason::Draining, actions);
+            self.show_out((conn, is_in), CloseReason::Draining, actions);
         }
     }
 

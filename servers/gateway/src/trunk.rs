@@ -72,13 +72,15 @@ struct Group {
     left_out: Vec<(VirtualId, usize)>,
 }
 
-/// Who is to be told something because a trunk broke.
+/// Somebody who rode on a trunk that broke.
 #[derive(Clone, Copy)]
 pub struct Stranded {
     /// His connection.
     pub conn: ConnId,
     /// Whether it takes packets.
     pub is_in: bool,
+    /// Whether one end has said its last: then he is told nothing more.
+    pub has_left: bool,
 }
 
 impl Trunk {
@@ -107,9 +109,12 @@ impl Trunk {
         self.out = Records::default();
         self.groups.clear();
         self.link.down(now);
-        let riders = std::mem::take(&mut self.riders);
-        let there = riders.into_iter().map(|(_, rider)| rider).filter(|rider| rider.left.is_none());
-        there.map(|Rider { conn, is_in, .. }| Stranded { conn, is_in }).collect()
+        let riders = std::mem::take(&mut self.riders).into_iter();
+        let stranded = riders.map(|(_, rider)| {
+            let has_left = rider.left.is_some();
+            Stranded { conn: rider.conn, is_in: rider.is_in, has_left }
+        });
+        stranded.collect()
     }
 
     /// Whether players can travel on it.
