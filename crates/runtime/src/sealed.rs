@@ -30,9 +30,12 @@ pub fn framed(body: &[u8]) -> BytesMut {
 impl Seal for Sealer {
     fn seal(&mut self, mut frames: &[u8], out: &mut BytesMut) -> Result<(), KeySpent> {
         while let Some((length, rest)) = frames.split_first_chunk::<2>() {
-            let (body, others) = rest.split_at(usize::from(u16::from_be_bytes(*length)));
-            out.reserve(2 + body.len() + TAG_BYTES);
-            out.put_u16((body.len() + TAG_BYTES) as u16);
+            let length = usize::from(u16::from_be_bytes(*length));
+            // Half a frame, or one without room for its tag: nothing of this connection could be opened any more.
+            let (body, others) = rest.split_at_checked(length).ok_or(KeySpent)?;
+            let sealed_bytes = u16::try_from(length + TAG_BYTES).map_err(|_| KeySpent)?;
+            out.reserve(2 + usize::from(sealed_bytes));
+            out.put_u16(sealed_bytes);
             let start = out.len();
             out.put_slice(body);
             let tag = self.0.seal(&mut out[start..]).map_err(|_| KeySpent)?;
@@ -74,6 +77,9 @@ mod tests {
             rest = after;
         }
         assert_eq!(rest, b"");
+        for wrong in [&framed(b"half")[..5], &framed(&vec![0; 65_520])] {
+            assert_eq!(here.seal.seal(wrong, &mut BytesMut::new()), Err(KeySpent), "{} bytes", wrong.len());
+        }
         assert_eq!(there.open.open(&wire[2..5], &mut Vec::new()), Err(BadFrame("forged")));
     }
 }

@@ -3,14 +3,16 @@
 //! Why: a gateway reads none of what its players say. Their frames pass as they are: cut from one stream, put into
 //! another.
 //! Owns: the three kinds of packet, a codec each.
-//! Invariants: what is sent to a player are whole frames in clear, as the server made them; the channel seals them one by
-//! one.
+//! Invariants: what is sent to a player are whole frames in clear, as the server made them ([`whole_frames`] sees to
+//! that); the channel seals them one by one.
 //! Read next: [`crate::trunk`], which moves them.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use usher_hpserver::trunk::{NOBODY, TrunkFrame, record};
 use usher_hpserver::{BadFrame, CloseReason, Codec, Decoded, DialError, Frame, Framed, Partial, TooLarge};
 use usher_proto::Message;
+use usher_proto::codec::SEAL_BYTES_MAX;
+use usher_proto::limits::FRAME_BYTES_MAX;
 use usher_proto::message::Closing;
 use usher_runtime::codec::{Native, Side};
 
@@ -26,9 +28,21 @@ pub enum Packet {
 }
 
 const HEADER_BYTES: usize = 2;
+/// What a body in clear may have, so that it can be sealed.
+const BODY_BYTES_MAX: usize = FRAME_BYTES_MAX - SEAL_BYTES_MAX;
 /// Frames of so much are sent as the part of a record that they are; smaller ones are copied, for what waits for a
 /// slow player is not to hold the whole record.
 const SHARED_BYTES_MIN: usize = 4096;
+
+/// How many bytes of what a server says to a player are whole frames.
+pub fn whole_frames(bytes: &[u8]) -> Result<usize, BadFrame> {
+    let framed = Framed { frame_bytes_max: BODY_BYTES_MAX };
+    let mut whole = 0;
+    while let Some(frame) = framed.frame(&bytes[whole..])? {
+        whole += frame.end;
+    }
+    Ok(whole)
+}
 
 /// The players' side. Their pings are the server's to answer.
 #[derive(Clone, Copy, Debug, Default)]

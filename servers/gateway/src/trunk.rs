@@ -6,10 +6,11 @@
 //! Invariants: an id is free again when both ends have closed it. A player is read no further while his window to the
 //! server is used up, and no credit is given for him while his socket refuses bytes: nobody else on the trunk notices
 //! either. What is published comes once and is multiplied here.
-//! Limits: `VIRTUAL_MAX` players; [`WINDOW_BYTES`] each way for each.
+//! Limits: `VIRTUAL_MAX` players; [`WINDOW_BYTES`] each way for each; of what a server says to one, a frame that is not
+//! whole is kept here, the rest is layer 2's.
 //! Read next: `usher_hpserver::trunk`, the frames; [`crate::service`].
 
-use crate::codec::Packet;
+use crate::codec::{Packet, whole_frames};
 use crate::service::Gateway;
 use bytes::{Bytes, BytesMut};
 use foldhash::fast::FixedState;
@@ -27,6 +28,9 @@ use usher_runtime::link::Link;
 const CREDIT_BYTES: usize = WINDOW_BYTES as usize / 2;
 /// What is cast to a group is counted for its members when it is so much: with `CREDIT_BYTES` less than a window.
 const CAST_BYTES: usize = WINDOW_BYTES as usize / 4;
+
+/// A frame of a player's ends before it is whole.
+const HALF: BadFrame = BadFrame("half_a_frame");
 
 /// One trunk, up or not.
 pub struct Trunk {
@@ -196,7 +200,9 @@ impl Trunk {
             match frame {
                 TrunkFrame::Ping => self.out.put(NOBODY, &TrunkFrame::Pong),
                 TrunkFrame::Pong => {}
-                TrunkFrame::Cast { group, bytes } => self.cast(group, id, records.slice_ref(bytes), actions),
+                TrunkFrame::Cast { group, bytes } => {
+                    self.cast(group, id, all_whole(records, bytes)?, actions);
+                }
                 TrunkFrame::Join(group) => self.join(id, group, next_group, actions),
                 TrunkFrame::Leave(group) => self.leave(id, group, actions),
                 TrunkFrame::Open { .. } => return Err(BadFrame("trunk_side")),
@@ -206,7 +212,7 @@ impl Trunk {
                 | TrunkFrame::Data(_)
                 | TrunkFrame::Credit(_)
                 | TrunkFrame::Close(_)
-                | TrunkFrame::Reset(_) => self.about(id, &frame, records, actions),
+                | TrunkFrame::Reset(_) => self.about(id, &frame, records, actions)?,
             }
         }
         Ok(())
@@ -219,8 +225,8 @@ impl Trunk {
         frame: &TrunkFrame<'_>,
         records: &Bytes,
         actions: &mut Actions<Gateway>,
-    ) {
-        let Some(rider) = self.riders.get_mut(id as usize) else { return };
+    ) -> Result<(), BadFrame> {
+        let Some(rider) = self.riders.get_mut(id as usize) else { return Ok(()) };
         let conn = rider.conn;
         match *frame {
             TrunkFrame::Close(_) | TrunkFrame::Reset(_) => {
@@ -230,7 +236,8 @@ impl Trunk {
                     TrunkFrame::Close(_) => actions.refuse(conn, Packet::Frames(rider.part.split().freeze())),
                     _ => actions.abort(conn),
                 }
-                return self.ended(id, End::Server);
+                self.ended(id, End::Server);
+                return Ok(());
             }
             _ if rider.left.is_some() => {}
             TrunkFrame::Admit => {
@@ -238,23 +245,18 @@ impl Trunk {
                 actions.admit(conn);
             }
             TrunkFrame::Refuse(words) if rider.is_in => {
-                actions.send(conn, Packet::Frames(records.slice_ref(words)));
+                actions.send(conn, Packet::Frames(all_whole(records, words)?));
             }
             // Said when `Close` comes, which ends it.
             TrunkFrame::Refuse(words) => rider.part = BytesMut::from(words),
-            TrunkFrame::Part(part) => {
-                rider.part.extend_from_slice(part);
-                rider.owed += part.len();
-            }
-            TrunkFrame::Data(bytes) => {
-                rider.owed += bytes.len();
-                let whole = if rider.part.is_empty() {
-                    records.slice_ref(bytes)
-                } else {
-                    rider.part.extend_from_slice(bytes);
-                    rider.part.split().freeze()
-                };
-                actions.send(conn, Packet::Frames(whole));
+            TrunkFrame::Part(bytes) | TrunkFrame::Data(bytes) => {
+                let whole = rider.whole(records.slice_ref(bytes))?;
+                if !rider.part.is_empty() && matches!(frame, TrunkFrame::Data(_)) {
+                    return Err(HALF);
+                }
+                if !whole.is_empty() {
+                    actions.send(conn, Packet::Frames(whole));
+                }
             }
             TrunkFrame::Credit(bytes) => {
                 let was_spent = rider.window.is_spent();
@@ -266,6 +268,7 @@ impl Trunk {
             _ => {}
         }
         credit(id, rider, &mut self.out);
+        Ok(())
     }
 
     fn join(
@@ -366,6 +369,29 @@ impl Trunk {
             actions.send(conn, Packet::Records(self.out.take()));
         }
     }
+}
+
+impl Rider {
+    /// The next bytes of his stream: what is whole of it now. The beginning of another frame is kept.
+    fn whole(&mut self, bytes: Bytes) -> Result<Bytes, BadFrame> {
+        self.owed += bytes.len();
+        let mut stream = bytes;
+        if !self.part.is_empty() {
+            self.part.extend_from_slice(&stream);
+            stream = std::mem::take(&mut self.part).freeze();
+        }
+        let rest = stream.split_off(whole_frames(&stream)?);
+        self.part.extend_from_slice(&rest);
+        Ok(stream)
+    }
+}
+
+/// `bytes`, which lie in `records`, if they are whole frames and nothing else.
+fn all_whole(records: &Bytes, bytes: &[u8]) -> Result<Bytes, BadFrame> {
+    if whole_frames(bytes)? < bytes.len() {
+        return Err(HALF);
+    }
+    Ok(records.slice_ref(bytes))
 }
 
 /// Says how much a player has taken, once it is worth a frame.

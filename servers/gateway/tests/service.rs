@@ -152,3 +152,54 @@ fn whom_the_server_closed_before_it_was_given_up_is_counted_no_more() {
     }
     assert_eq!(rig.players(), 0);
 }
+
+/// What a player is sent.
+fn to_player(actions: &[Action<Gateway>]) -> Vec<u8> {
+    let frames = actions.iter().filter_map(|action| match action {
+        Action::Send(_, Packet::Frames(frames), _) => Some(&frames[..]),
+        _ => None,
+    });
+    frames.collect::<Vec<_>>().concat()
+}
+
+#[test]
+fn a_server_that_says_what_are_no_frames_loses_its_trunk() {
+    let long = [vec![0xff, 0xf0], vec![0; 0xfff0]].concat(); // a tag has no room
+    let wrong: [&[TrunkFrame<'_>]; 7] = [
+        &[TrunkFrame::Data(b"\0\x04abc")],
+        &[TrunkFrame::Data(b"\0")],
+        &[TrunkFrame::Part(b"\0\x04a"), TrunkFrame::Data(b"bc")],
+        &[TrunkFrame::Part(&long[..60_000])],
+        &[TrunkFrame::Refuse(b"\0\x01")],
+        &[TrunkFrame::Cast { group: 7, bytes: b"\0\x01ab" }],
+        &[TrunkFrame::Cast { group: 7, bytes: b"\0\x01a\0" }],
+    ];
+    for frames in wrong {
+        let mut rig = Rig::new();
+        let trunk = rig.trunk();
+        rig.player(0);
+        rig.said(trunk, 0, &TrunkFrame::Join(7));
+        let actions: Vec<_> = frames.iter().flat_map(|frame| rig.said(trunk, 0, frame)).collect();
+        assert_eq!(to_player(&actions), b"");
+        assert!(actions.iter().any(|action| matches!(action, Action::Abort(conn) if *conn == trunk)));
+    }
+}
+
+#[test]
+fn what_comes_in_parts_goes_on_by_frames_and_only_half_a_frame_is_kept() {
+    let mut rig = Rig::new();
+    let trunk = rig.trunk();
+    rig.player(0);
+    let frame = [vec![0x75, 0x30], vec![7; 30_000]].concat();
+    let stream = frame.repeat(10);
+    let chunks: Vec<_> = stream.chunks(50_000).collect();
+    let (last, parts) = chunks.split_last().unwrap();
+    let (mut said, mut heard) = (0, Vec::new());
+    for part in parts {
+        heard.extend(to_player(&rig.said(trunk, 0, &TrunkFrame::Part(part))));
+        said += part.len();
+        assert_eq!(heard.len(), said - said % frame.len());
+    }
+    heard.extend(to_player(&rig.said(trunk, 0, &TrunkFrame::Data(last))));
+    assert!(heard == stream, "{} of {} bytes, or others", heard.len(), stream.len());
+}
