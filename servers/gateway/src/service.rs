@@ -256,7 +256,9 @@ impl Gateway {
         }
         let (listener, at) = of_token(token);
         let Some(front) = self.fronts.get_mut(&listener) else { return actions.abort(conn) };
-        let Some(trunk) = front.trunks.get_mut(at) else { return actions.abort(conn) };
+        let Some(trunk) = front.trunks.get_mut(at).filter(|trunk| !trunk.is_up()) else {
+            return actions.abort(conn); // of two dials, for it was given up and wanted again meanwhile
+        };
         trunk.up(conn);
         front.failed = None;
         self.trunks_up.insert(conn, (listener, at));
@@ -270,12 +272,13 @@ impl Gateway {
         }
         let (listener, at) = of_token(token);
         let Some(front) = self.fronts.get_mut(&listener) else { return };
+        let Some(trunk) = front.trunks.get_mut(at).filter(|trunk| !trunk.is_up()) else { return };
+        trunk.link.down(clock::instant());
         let why = words_of(why);
         if front.failed.as_ref() != Some(&why) {
             tracing::warn!(server = front.config.server, why, "no trunk; dialling again");
             front.failed = Some(why);
         }
-        front.trunks[at].link.down(clock::instant());
     }
 
     /// Says whether players can reach the server, if that has changed.

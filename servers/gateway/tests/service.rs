@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use usher_gateway::codec::{Packet, Players};
 use usher_gateway::service::{FrontConfig, Gateway, Note, Parts};
 use usher_hpserver::trunk::{Ended, TrunkFrame, VirtualId, record};
-use usher_hpserver::{Action, Actions, Bytes, CloseReason, ConnId, Event, ListenerId, Service};
+use usher_hpserver::{Action, Actions, Bytes, CloseReason, ConnId, DialError, Event, ListenerId, Service};
 
 const FRONT: ListenerId = ListenerId(0);
 const TRUNKS: ListenerId = ListenerId(1);
@@ -202,4 +202,22 @@ fn what_comes_in_parts_goes_on_by_frames_and_only_half_a_frame_is_kept() {
     }
     heard.extend(to_player(&rig.said(trunk, 0, &TrunkFrame::Data(last))));
     assert!(heard == stream, "{} of {} bytes, or others", heard.len(), stream.len());
+}
+
+#[test]
+fn of_two_dials_to_a_server_that_was_given_up_and_wanted_again_one_is_the_trunk() {
+    let mut rig = Rig::new();
+    rig.tell(Note::Give(FRONT));
+    rig.tell(Note::Stand(front()));
+    assert!(matches!(rig.event(Event::Deadline)[..], [Action::Dial(_)]));
+    let trunk = rig.trunk();
+    let second = rig.conn();
+    let actions = rig.event(Event::Dialed { token: rig.token, conn: second });
+    assert!(matches!(actions[..], [Action::Abort(conn)] if conn == second));
+    rig.closed(second);
+    rig.event(Event::DialFailed { token: rig.token, why: DialError::Closed });
+    assert!(rig.gateway.next_deadline().is_none(), "it is up and is not dialled again");
+    let ann = rig.player(0);
+    let actions = rig.event(Event::Packet { conn: ann, packet: Packet::Frames(Bytes::from_static(b"\0\0")) });
+    assert!(matches!(actions[..], [Action::Send(conn, ..)] if conn == trunk));
 }
