@@ -16,6 +16,7 @@ use usher_gateway::service::{FrontConfig, Gateway, Note, Parts};
 use usher_hpserver::completion::Engine;
 use usher_hpserver::trunk::RECORD_BYTES_MAX;
 use usher_hpserver::{Config, Limits, ListenerConfig, ListenerId, NoChannel, Server};
+use usher_proto::message::Front;
 
 const USAGE: &str = "usage: framed_gateway --listen ADDR --inner ADDR [--trunks N] [--engine auto|uring|mio]
     [--workers N] [--receive-threads N] [--logic-threads N] [--send-threads N] [--direct N] [--for SECONDS]";
@@ -62,8 +63,9 @@ fn run(arguments: Arguments) -> std::io::Result<()> {
             players: Arc::new(AtomicU32::new(0)),
         })
     })?;
-    let front = FrontConfig { server: "inner".into(), listener: PLAYERS, inner, trunks };
-    let _ = server.remote().tell(0, Note::Stand(front)); // the first note finds a place
+    let front = Front { server: "inner".into(), address: listen.to_string().into() };
+    let stand = Note::Stand(FrontConfig { front, listener: PLAYERS, inner, trunks });
+    let _ = server.remote().tell(0, stand); // the first note finds a place
     while server.remote().metrics().listeners[TRUNKS.0 as usize].connections < trunks as u64 {
         std::thread::sleep(Duration::from_millis(1)); // players without a trunk would be shown out
     }

@@ -10,7 +10,7 @@
 
 use crate::codec::Packet;
 use crate::service::{Gateway, LINK_TOKEN};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,8 +50,7 @@ pub struct Control {
     clock: Clock,
     link: Option<Link>,
     parts: ControlParts,
-    outer: BTreeMap<ListenerId, Front>,
-    reached: BTreeSet<ListenerId>,
+    reached: BTreeMap<ListenerId, Front>,
     look_at: Instant,
 }
 
@@ -80,25 +79,18 @@ impl Control {
             clock,
             link,
             parts,
-            outer: BTreeMap::new(),
-            reached: BTreeSet::new(),
+            reached: BTreeMap::new(),
             look_at: now,
         }
     }
 
-    /// Players find the server of that listener there.
-    pub fn place(&mut self, listener: ListenerId, front: Front) {
-        self.outer.insert(listener, front);
-    }
-
-    /// A front has a trunk, or none any more.
-    pub fn reach(&mut self, listener: ListenerId, reaches: bool, actions: &mut Actions<Gateway>) {
-        if reaches {
-            self.reached.insert(listener);
-        } else {
-            self.reached.remove(&listener);
-        }
-        let fronts = self.reached.iter().filter_map(|listener| self.outer.get(listener)).cloned().collect();
+    /// Players reach the server of a listener there, or nowhere any more.
+    pub fn reach(&mut self, listener: ListenerId, front: Option<Front>, actions: &mut Actions<Gateway>) {
+        match front {
+            Some(front) => self.reached.insert(listener, front),
+            None => self.reached.remove(&listener),
+        };
+        let fronts = self.reached.values().cloned().collect();
         self.with_machine(actions, |machine, now, out| machine.stands_before(now, fronts, out));
     }
 

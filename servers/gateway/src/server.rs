@@ -73,8 +73,10 @@ struct Running {
     admin_address: SocketAddr,
     notify: Notify,
     /// The servers that have a listener, in the listeners' order.
-    fronts: Vec<ServerName>,
-    /// Those that a shard stands before now, and where.
+    fronts: Vec<Front>,
+    /// Whom the machine wants.
+    wanted: Vec<InnerServer>,
+    /// Those that a shard was told to stand before, and where.
     standing: BTreeMap<ServerName, SocketAddr>,
     /// Those that it could not stand before yet, and when that is tried again.
     late: Option<(Instant, Vec<InnerServer>)>,
@@ -130,6 +132,7 @@ impl Running {
             admin_address,
             notify: Notify::from_env(),
             fronts: Vec::new(),
+            wanted: Vec::new(),
             standing: BTreeMap::new(),
             late: None,
         };
@@ -143,7 +146,7 @@ impl Running {
         let addresses = self.server.addresses();
         let listeners: Vec<_> = addresses
             .iter()
-            .map(|(at, address)| (self.fronts[usize::from(at.0)].0.as_ref(), *address))
+            .map(|(at, address)| (self.fronts[usize::from(at.0)].server.0.as_ref(), *address))
             .collect();
         let ready = Ready {
             name: &self.node.name.0,
@@ -203,20 +206,22 @@ impl Running {
 
     /// Stands before those that the machine wants, and before nobody else.
     fn obey(&mut self) {
-        let Some(wanted) = self.orders.take() else { return self.try_late() };
-        self.stand_before_all(wanted.clone());
-        let gone: Vec<_> = self
-            .standing
-            .keys()
-            .filter(|name| wanted.iter().all(|it| it.server != **name))
-            .cloned()
-            .collect();
-        for name in gone {
-            self.standing.remove(&name);
-            if let Some(listener) = self.listener_of(&name) {
-                let _ = self.remote.tell(self.shard_of(listener), Note::Give(listener));
+        match self.orders.take() {
+            Some(wanted) => {
+                self.wanted.clone_from(&wanted);
+                self.stand_before_all(wanted);
             }
+            None => self.try_late(),
         }
+        let mut standing = std::mem::take(&mut self.standing);
+        give_up_others(&mut standing, &self.wanted, |name| self.give_up(name));
+        self.standing = standing;
+    }
+
+    /// Whether its shard could be told.
+    fn give_up(&self, server: &ServerName) -> bool {
+        let Some(listener) = self.listener_of(server) else { return true };
+        self.remote.tell(self.shard_of(listener), Note::Give(listener)).is_ok()
     }
 
     fn stand_before_all(&mut self, wanted: Vec<InnerServer>) {
@@ -249,7 +254,7 @@ impl Running {
             None => self.open(name, None)?,
         };
         let stand = Note::Stand(FrontConfig {
-            server: name.to_string(),
+            front: self.fronts[usize::from(listener.0)].clone(),
             listener,
             inner,
             trunks: self.config.section.trunks,
@@ -260,7 +265,7 @@ impl Running {
     }
 
     fn listener_of(&self, server: &ServerName) -> Option<ListenerId> {
-        self.fronts.iter().position(|it| it == server).map(|at| ListenerId(at as u16))
+        self.fronts.iter().position(|it| it.server == *server).map(|at| ListenerId(at as u16))
     }
 
     fn shard_of(&self, listener: ListenerId) -> usize {
@@ -283,12 +288,19 @@ impl Running {
         let address = Address::from(advertise.unwrap_or_else(|| bound.to_string()));
         let listener = ListenerId(at as u16);
         self.server.listen_on(listener, socket)?;
-        self.fronts.push(name.clone());
         tracing::info!(server = %name, %address, "players find it here");
-        let front = Front { server: name.clone(), address };
-        anyhow::ensure!(self.remote.tell(0, Note::Place(listener, front)).is_ok(), "too much to do now");
+        self.fronts.push(Front { server: name.clone(), address });
         Ok(listener)
     }
+}
+
+/// Whoever is wanted no more stands until `give_up` could say so.
+fn give_up_others(
+    standing: &mut BTreeMap<ServerName, SocketAddr>,
+    wanted: &[InnerServer],
+    give_up: impl Fn(&ServerName) -> bool,
+) {
+    standing.retain(|name, _| wanted.iter().any(|it| it.server == *name) || !give_up(name));
 }
 
 fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -399,5 +411,27 @@ fn lock(channel: ChannelKind) -> Lock {
     match channel {
         ChannelKind::Noise => Lock::Session,
         ChannelKind::Plain => Lock::Plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use usher_proto::ServerKind;
+
+    #[test]
+    fn who_is_wanted_no_more_is_given_up_when_his_shard_can_be_told() {
+        let names = ["hall-1", "room-1"].map(ServerName::from);
+        let at: SocketAddr = "127.0.0.1:7350".parse().unwrap();
+        let mut standing: BTreeMap<_, _> = names.iter().map(|name| (name.clone(), at)).collect();
+        let room = InnerServer { server: names[1].clone(), kind: ServerKind::Room, address: "".into() };
+        for is_told in [false, true] {
+            give_up_others(&mut standing, std::slice::from_ref(&room), |name| {
+                assert_eq!(*name, names[0], "the other is wanted");
+                is_told
+            });
+            assert_eq!(standing.contains_key(&names[0]), !is_told);
+        }
+        assert!(standing.contains_key(&names[1]));
     }
 }

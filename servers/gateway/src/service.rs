@@ -43,10 +43,8 @@ pub enum Note {
     Stand(FrontConfig),
     /// No longer, before the server of this listener.
     Give(ListenerId),
-    /// To the first shard: players find the server of this listener there.
-    Place(ListenerId, Front),
-    /// To the first shard: a front has a trunk, or none any more.
-    Reaches(ListenerId, bool),
+    /// To the first shard: players reach the server of this listener there, or nowhere any more.
+    Reaches(ListenerId, Option<Front>),
     /// Empty this gateway.
     Drain,
     /// The process slept: it presents itself anew.
@@ -60,9 +58,9 @@ pub type MakeOffer = dyn Fn() -> Option<Box<dyn Offer>> + Send + Sync;
 
 /// A server to stand before.
 pub struct FrontConfig {
-    /// Its name, for logs.
-    pub server: String,
-    /// Where players of it come in.
+    /// Its name, and where players find it.
+    pub front: Front,
+    /// Where they come in.
     pub listener: ListenerId,
     /// Its inner listener.
     pub inner: SocketAddr,
@@ -211,7 +209,7 @@ impl Gateway {
         let Some((listener, at)) = self.trunks_up.get(&conn) else { return };
         let Some(front) = self.fronts.get_mut(listener) else { return };
         if let Err(bad) = front.trunks[*at].said(records, &mut self.next_group, actions) {
-            tracing::error!(server = front.config.server, %bad, "the server does not speak as on a trunk");
+            tracing::error!(server = %front.config.front.server, %bad, "the server does not speak as on a trunk");
             actions.abort(conn);
         }
     }
@@ -232,9 +230,9 @@ impl Gateway {
         let stranded = front.trunks[at].down(clock::instant());
         let players = stranded.iter().filter(|who| !who.has_left).count();
         if players == 0 {
-            tracing::info!(server = front.config.server, why, "a trunk is down");
+            tracing::info!(server = %front.config.front.server, why, "a trunk is down");
         } else {
-            tracing::warn!(server = front.config.server, why, players, "a trunk is down");
+            tracing::warn!(server = %front.config.front.server, why, players, "a trunk is down");
         }
         self.strand(stranded, actions);
         self.tell_reach(listener, actions);
@@ -276,7 +274,7 @@ impl Gateway {
         trunk.link.down(clock::instant());
         let why = words_of(why);
         if front.failed.as_ref() != Some(&why) {
-            tracing::warn!(server = front.config.server, why, "no trunk; dialling again");
+            tracing::warn!(server = %front.config.front.server, why, "no trunk; dialling again");
             front.failed = Some(why);
         }
     }
@@ -288,16 +286,17 @@ impl Gateway {
         if std::mem::replace(&mut front.reaches, reaches) == reaches {
             return;
         }
-        tracing::info!(server = front.config.server, reaches, "front");
+        tracing::info!(server = %front.config.front.server, reaches, "front");
+        let front = reaches.then(|| front.config.front.clone());
         if self.shard == 0 {
-            self.reach(listener, reaches, actions);
+            self.reach(listener, front, actions);
         } else {
-            actions.tell(0, Note::Reaches(listener, reaches));
+            actions.tell(0, Note::Reaches(listener, front));
         }
     }
 
-    fn reach(&mut self, listener: ListenerId, reaches: bool, actions: &mut Actions<Self>) {
-        self.control(|control, actions| control.reach(listener, reaches, actions), actions);
+    fn reach(&mut self, listener: ListenerId, front: Option<Front>, actions: &mut Actions<Self>) {
+        self.control(|control, actions| control.reach(listener, front, actions), actions);
     }
 
     fn unseat(&mut self, conn: ConnId) {
@@ -315,11 +314,8 @@ impl Gateway {
     fn note(&mut self, note: Note, actions: &mut Actions<Self>) {
         match note {
             Note::Stand(config) => self.stand(config),
-            Note::Place(listener, front) => {
-                self.control(|control, _| control.place(listener, front), actions);
-            }
             Note::Give(listener) => self.give(listener, actions),
-            Note::Reaches(listener, reaches) => self.reach(listener, reaches, actions),
+            Note::Reaches(listener, front) => self.reach(listener, front, actions),
             Note::Drain => {
                 self.control(Control::drain, actions);
                 self.begin_drain();
@@ -354,7 +350,7 @@ impl Gateway {
             self.strand(trunk.down(clock::instant()), actions);
         }
         if front.reaches {
-            actions.tell(0, Note::Reaches(listener, false));
+            actions.tell(0, Note::Reaches(listener, None));
         }
     }
 

@@ -8,6 +8,7 @@ use usher_gateway::codec::{Packet, Players};
 use usher_gateway::service::{FrontConfig, Gateway, Note, Parts};
 use usher_hpserver::trunk::{Ended, TrunkFrame, VirtualId, record};
 use usher_hpserver::{Action, Actions, Bytes, CloseReason, ConnId, DialError, Event, ListenerId, Service};
+use usher_proto::message::Front;
 
 const FRONT: ListenerId = ListenerId(0);
 const TRUNKS: ListenerId = ListenerId(1);
@@ -23,9 +24,13 @@ struct Rig {
 impl Rig {
     /// It stands before a server, to which no trunk is up.
     fn new() -> Self {
+        Self::shard(0)
+    }
+
+    fn shard(shard: usize) -> Self {
         let players = Arc::default();
         let gateway = Gateway::new(Parts {
-            shard: 0,
+            shard,
             trunks: TRUNKS,
             offer: Box::new(|| None),
             words: Players::default(),
@@ -96,7 +101,7 @@ impl Rig {
 
 fn front() -> FrontConfig {
     FrontConfig {
-        server: "room-1".into(),
+        front: Front { server: "room-1".into(), address: "192.0.2.7:7400".into() },
         listener: FRONT,
         inner: "127.0.0.1:7350".parse().unwrap(),
         trunks: 1,
@@ -220,4 +225,19 @@ fn of_two_dials_to_a_server_that_was_given_up_and_wanted_again_one_is_the_trunk(
     let ann = rig.player(0);
     let actions = rig.event(Event::Packet { conn: ann, packet: Packet::Frames(Bytes::from_static(b"\0\0")) });
     assert!(matches!(actions[..], [Action::Send(conn, ..)] if conn == trunk));
+}
+
+#[test]
+fn where_players_reach_a_server_is_told_with_its_trunk_and_taken_back_with_it() {
+    let mut rig = Rig::shard(3);
+    let conn = rig.conn();
+    let up = rig.event(Event::Dialed { token: rig.token, conn });
+    let down = rig.closed(conn);
+    for (actions, there) in [(up, Some(front().front)), (down, None)] {
+        let told = actions.into_iter().find_map(|action| match action {
+            Action::Tell(0, Note::Reaches(FRONT, front)) => Some(front),
+            _ => None,
+        });
+        assert_eq!(told, Some(there));
+    }
 }
