@@ -138,7 +138,8 @@ pub fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
     bind_once(addr)
 }
 
-fn bind_once(addr: SocketAddr) -> io::Result<TcpListener> {
+/// As [`bind`], and a port that is taken is an error at once: nobody waits.
+pub fn bind_once(addr: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     // Elsewhere than on Unix this option lets two processes share a port.
     #[cfg(unix)]

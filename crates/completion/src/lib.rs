@@ -42,7 +42,7 @@ mod worker;
 // `signal.rs` takes its atomics from the crate it is built in: `tests/signal.rs` has loom's.
 use std::sync::atomic;
 
-pub use crate::accept::bind;
+pub use crate::accept::{bind, bind_once};
 #[cfg(feature = "buffer-ways")]
 pub use crate::config::Ways;
 pub use crate::config::{Config, Engine};

@@ -17,6 +17,7 @@ pub mod codec;
 pub mod config;
 pub mod control;
 pub mod door;
+pub mod names;
 pub mod server;
 pub mod service;
 pub mod trunk;

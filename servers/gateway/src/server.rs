@@ -11,10 +11,11 @@ use crate::codec::{Packet, Players, ToManager, Trunks};
 use crate::config::{Config, ServerSection};
 use crate::control::{Control, ControlParts, Orders};
 use crate::door::PlayersDoor;
+use crate::names::{Found, Names};
 use crate::service::{FrontConfig, Gateway, Note, Parts};
 use anyhow::Context;
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Receiver;
@@ -47,8 +48,8 @@ use usher_runtime::signals::StopRequested;
 /// How often the process looks whether the machine wants other servers than it has.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// When a server that it could not stand before is tried again.
-const LATE_AFTER: Duration = Duration::from_secs(10);
+/// When a server that it could not stand before is tried again: its name may be known by then, its port free.
+const LATE_AFTER: Duration = Duration::from_secs(2);
 
 /// Runs a gateway until it is told to stop.
 pub fn run(config: Config) -> anyhow::Result<()> {
@@ -78,8 +79,9 @@ struct Running {
     wanted: Vec<InnerServer>,
     /// Those that a shard was told to stand before, and where.
     standing: BTreeMap<ServerName, SocketAddr>,
-    /// Those that it could not stand before yet, and when that is tried again.
-    late: Option<(Instant, Vec<InnerServer>)>,
+    names: Names,
+    /// Where those are that it could not stand before yet, and when that is tried again.
+    late: Option<(Instant, Vec<Address>)>,
 }
 
 impl Running {
@@ -134,6 +136,7 @@ impl Running {
             fronts: Vec::new(),
             wanted: Vec::new(),
             standing: BTreeMap::new(),
+            names: Names::of_system(),
             late: None,
         };
         for server in running.config.section.servers.clone() {
@@ -206,12 +209,19 @@ impl Running {
 
     /// Stands before those that the machine wants, and before nobody else.
     fn obey(&mut self) {
-        match self.orders.take() {
-            Some(wanted) => {
-                self.wanted.clone_from(&wanted);
-                self.stand_before_all(wanted);
+        if let Some(wanted) = self.orders.take() {
+            for it in &wanted {
+                self.names.ask(&it.address);
             }
-            None => self.try_late(),
+            (self.wanted, self.late) = (wanted, None);
+        }
+        if let Some((_, late)) = self.late.take_if(|(at, _)| *at <= clock::instant()) {
+            for address in &late {
+                self.names.ask(address);
+            }
+        }
+        for found in self.names.found() {
+            self.stand_there(&found);
         }
         let mut standing = std::mem::take(&mut self.standing);
         give_up_others(&mut standing, &self.wanted, |name| self.give_up(name));
@@ -224,28 +234,20 @@ impl Running {
         self.remote.tell(self.shard_of(listener), Note::Give(listener)).is_ok()
     }
 
-    fn stand_before_all(&mut self, wanted: Vec<InnerServer>) {
-        let mut late = Vec::new();
-        for server in wanted {
-            if let Err(error) = self.stand_before(&server) {
-                tracing::error!(server = %server.server, error = format!("{error:#}"), "cannot stand before it");
-                late.push(server);
+    /// Before those of the wanted that are there.
+    fn stand_there(&mut self, found: &Found) {
+        let there: Vec<_> = self.wanted.iter().filter(|it| it.address == found.address).cloned().collect();
+        for InnerServer { server, address, .. } in there {
+            let at = found.at.as_ref().map_err(|why| anyhow::anyhow!("cannot find `{}`: {why}", address.0));
+            if let Err(error) = at.and_then(|at| self.stand_before(&server, *at)) {
+                tracing::error!(%server, error = format!("{error:#}"), "cannot stand before it");
+                let late = self.late.get_or_insert_with(|| (clock::instant() + LATE_AFTER, Vec::new()));
+                late.1.push(address);
             }
         }
-        self.late = (!late.is_empty()).then(|| (clock::instant() + LATE_AFTER, late));
     }
 
-    /// Once more those that failed: a name may be known by now.
-    fn try_late(&mut self) {
-        if let Some((_, late)) = self.late.take_if(|(at, _)| *at <= clock::instant()) {
-            self.stand_before_all(late);
-        }
-    }
-
-    fn stand_before(&mut self, wanted: &InnerServer) -> anyhow::Result<()> {
-        let name = &wanted.server;
-        let inner = wanted.address.0.to_socket_addrs()?.next();
-        let inner = inner.with_context(|| format!("`{}` leads nowhere", wanted.address.0))?;
+    fn stand_before(&mut self, name: &ServerName, inner: SocketAddr) -> anyhow::Result<()> {
         if self.standing.get(name) == Some(&inner) {
             return Ok(());
         }
@@ -279,7 +281,9 @@ impl Running {
         let own = &self.config.common.sections.server;
         let followed = at - self.config.section.servers.len().min(at);
         let listen = section.map_or_else(|| next_port(own.listen, followed), |section| section.listen);
-        let socket = bind(listen)?;
+        // The config's are opened at the start; later the lease does not wait for a port.
+        let bind = if section.is_some() { completion::bind } else { completion::bind_once };
+        let socket = bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
         let bound = socket.local_addr()?;
         let advertise = match section {
             Some(section) => section.advertise.clone(),
@@ -301,10 +305,6 @@ fn give_up_others(
     give_up: impl Fn(&ServerName) -> bool,
 ) {
     standing.retain(|name, _| wanted.iter().any(|it| it.server == *name) || !give_up(name));
-}
-
-fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
-    completion::bind(listen).with_context(|| format!("cannot listen on {listen}"))
 }
 
 /// The `nth` port from that of `first`; any free one if that is 0.

@@ -15,7 +15,7 @@ use relay::{Relay, Way};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use usher_proto::first_frame::Role;
@@ -307,6 +307,25 @@ fn a_broadcast_to_many_behind_one_gateway_crosses_the_trunk_once() {
     assert!(packets >= (players * chats) as u64 && sent >= (players * chats * text.len()) as u64, "{said}");
     // Twice the text has room for the heads, the tag and the speaker's own answers, and none for a second copy.
     assert!(trunk < 2 * (chats * text.len()) as u64 + 2 * (players * 64) as u64, "{said}");
+}
+
+#[test]
+fn a_gateway_whose_port_is_taken_keeps_its_link_and_stands_there_once_it_is_free() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    // If it waited a second for each, it would have renewed nothing for longer than half a lease.
+    let halls = ["hall-1", "hall-2", "hall-3", "hall-4"];
+    let mut servers = vec![(ServerKind::Manager, "manager", "")];
+    servers.extend(halls.map(|hall| (ServerKind::Hall, hall, INNER)));
+    let mut cluster = Cluster::start(&servers);
+    cluster.add(ServerKind::Gateway, "gateway", &taken.local_addr().unwrap().to_string(), "");
+    let log = cluster.folder.0.join("gateway.log");
+    let logged = |words: &str| fs::read_to_string(&log).unwrap().matches(words).count();
+    until("it was tried for each", || (logged("cannot stand before it") >= halls.len()).then_some(()));
+    drop(taken);
+    let manager = cluster.admin("manager");
+    until("one is behind it", || halls.iter().find_map(|hall| through(manager, hall)));
+    assert_eq!(logged("this process slept"), 0);
+    assert_eq!(closed(cluster.admin("gateway"), "manager", "local"), Some(0));
 }
 
 #[test]
