@@ -11,7 +11,7 @@ use crate::answers::World;
 use crate::call::{Call, Knowing, LoginKeys};
 use crate::clock::{self, Clock};
 use crate::door::Greeting;
-use crate::link::{Link, LinkParts};
+use crate::link::{LINK_TOKEN, Link, LinkParts};
 use crate::metrics::Shown;
 use crate::steps::Steps;
 use hashbrown::{HashMap, HashSet};
@@ -34,8 +34,6 @@ use usher_secure::Ticket;
 
 /// Encoded messages remembered, so that a directory is encoded once and not for each visitor.
 pub const SHARED_MAX: usize = 8;
-/// The token of the link's dials; machines number theirs from 0.
-const LINK_TOKEN: u64 = u64::MAX;
 /// How often figures are copied out for metrics, at most.
 const FIGURES_EVERY: Duration = Duration::from_millis(200);
 
@@ -263,11 +261,8 @@ impl<M: Machine + Send + 'static> Host<M> {
         self.knocking.remove(&id);
         self.tickets.remove(&id);
         self.parts.steps.gone(id, reason.name());
-        if self.link.as_ref().and_then(Link::conn) == Some(id) {
-            if reason != CloseReason::Shutdown {
-                tracing::warn!(reason = reason.name(), "link to the manager is down; dialling again");
-            }
-            self.link_down();
+        if let Some(link) = self.link.as_mut().filter(|link| link.conn() == Some(id)) {
+            link.closed(reason, &self.parts.shown);
             self.step(Input::LinkDown, actions);
         } else {
             self.step(Input::Disconnected { conn: id }, actions);
@@ -288,7 +283,7 @@ impl<M: Machine + Send + 'static> Host<M> {
     fn dial_failed(&mut self, token: u64, why: DialError<Message>, actions: &mut Actions<Self>) {
         if token == LINK_TOKEN {
             tracing::debug!(?why, "the manager does not answer");
-            return self.link_down();
+            return self.link.as_mut().map_or((), |link| link.broke(&self.parts.shown));
         }
         let why = match why {
             DialError::Connect(_) => DialFailure::Unreachable,
@@ -296,13 +291,6 @@ impl<M: Machine + Send + 'static> Host<M> {
             DialError::Closed => DialFailure::Closed,
         };
         self.step(Input::DialFailed { token, why }, actions);
-    }
-
-    fn link_down(&mut self) {
-        self.parts.shown.link_is(None);
-        if let Some(link) = &mut self.link {
-            link.down(clock::instant());
-        }
     }
 
     fn note(&mut self, from: Option<usize>, note: HostNote<M::Note>, actions: &mut Actions<Self>) {
@@ -329,9 +317,8 @@ impl<M: Machine + Send + 'static> Host<M> {
     fn deadline(&mut self, actions: &mut Actions<Self>) {
         let now = clock::instant();
         if let (Some(link), Some(parts)) = (&mut self.link, &self.parts.link)
-            && link.dial_at().is_some_and(|at| at <= now)
+            && link.take_due(now)
         {
-            link.dialling();
             actions.dial(self.parts.dials, link.address, LINK_TOKEN, Some(Box::new(parts.call())));
         }
         if self.parts.machine.next_timeout().is_some_and(|at| at <= self.parts.clock.now()) {

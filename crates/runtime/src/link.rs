@@ -7,10 +7,12 @@
 //! Read next: [`crate::host`].
 
 use crate::call::{Call, Knowing};
+use crate::clock;
 use crate::metrics::Shown;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use usher_hpserver::CloseReason;
 use usher_proto::first_frame::{FirstFrame, Role};
 use usher_proto::{ConnId, Message};
 use usher_secure::LinkKey;
@@ -19,6 +21,9 @@ use usher_secure::LinkKey;
 pub const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The longest pause.
 pub const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// The token of a link's dials to the manager; other dials of the same shard are numbered from 0.
+pub const LINK_TOKEN: u64 = u64::MAX;
 
 /// What a link to the manager begins with.
 #[derive(Clone, Debug)]
@@ -74,9 +79,13 @@ impl Link {
         }
     }
 
-    /// The dial is under way.
-    pub fn dialling(&mut self) {
-        self.state = State::Dialling;
+    /// Whether it is to be dialled now; it counts as dialled then.
+    pub fn take_due(&mut self, now: Instant) -> bool {
+        let is_due = self.dial_at().is_some_and(|at| at <= now);
+        if is_due {
+            self.state = State::Dialling;
+        }
+        is_due
     }
 
     /// The other end took the link; whether it takes the server is not said yet.
@@ -118,6 +127,20 @@ impl Link {
         }
     }
 
+    /// The link to the manager was closed: as [`Link::broke`], and it is said why.
+    pub fn closed(&mut self, reason: CloseReason, shown: &Shown) {
+        if reason != CloseReason::Shutdown {
+            tracing::warn!(reason = reason.name(), "link to the manager is down; dialling again");
+        }
+        self.broke(shown);
+    }
+
+    /// As [`Link::down`], of the link to the manager: this server is registered nowhere.
+    pub fn broke(&mut self, shown: &Shown) {
+        shown.link_is(None);
+        self.down(clock::instant());
+    }
+
     /// The link broke or the dial failed: wait, then dial again.
     pub fn down(&mut self, now: Instant) {
         let jitter = self.pause.mul_f64(rand::random_range(0.0..0.5));
@@ -132,14 +155,16 @@ mod tests {
 
     #[test]
     fn a_broken_link_is_dialled_again_ever_more_slowly_until_it_is_up() {
-        let now = crate::clock::instant();
+        let now = clock::instant();
         let mut link = Link::new("127.0.0.1:1".parse().unwrap(), now);
         assert_eq!(link.dial_at(), Some(now));
         let mut pauses = Vec::new();
         for _ in 0..6 {
-            link.dialling();
-            assert_eq!(link.dial_at(), None);
+            let due = link.dial_at().unwrap();
+            assert!(link.take_due(due));
+            assert!(!link.take_due(due), "the dial is under way");
             link.down(now);
+            assert!(!link.take_due(now), "it is not time yet");
             pauses.push(link.dial_at().unwrap() - now);
         }
         assert!(pauses[0] >= PAUSE_MIN && pauses[0] <= PAUSE_MIN * 3 / 2);

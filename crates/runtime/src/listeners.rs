@@ -119,14 +119,7 @@ pub(crate) fn listeners<M: Machine + Send + 'static>(
         name: "trunks".into(),
         codec: Arc::new(Trunks(Native::new(side))),
         channel: Arc::new(door(Role::Trunk, lock)),
-        limits: Limits {
-            connections_max: trunks_max,
-            first_frame_bytes_max: RECORD_BYTES_MAX,
-            high_water_bytes: TRUNK_HIGH_WATER_BYTES,
-            rates: Rates::default(),
-            addresses: AddressLimits::default(),
-            ..limits
-        },
+        limits: Limits { connections_max: trunks_max, ..trunk_limits(&limits) },
         link: true,
         carries: Some(CARRIED),
         ..accepting.clone()
@@ -146,5 +139,16 @@ pub fn hp_limits(common: &Common) -> Limits {
         rates: limits.rates(),
         addresses: addresses.limits(&common.exempt),
         ..Limits::default()
+    }
+}
+
+/// What one trunk may do, where one player may do that: it carries many.
+pub fn trunk_limits(limits: &Limits) -> Limits {
+    Limits {
+        first_frame_bytes_max: RECORD_BYTES_MAX,
+        high_water_bytes: TRUNK_HIGH_WATER_BYTES,
+        rates: Rates::default(),
+        addresses: AddressLimits::default(),
+        ..limits.clone()
     }
 }

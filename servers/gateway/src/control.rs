@@ -9,7 +9,7 @@
 //! Read next: `usher_logic::gateway`; [`crate::server`], which carries the orders out.
 
 use crate::codec::Packet;
-use crate::service::{Gateway, LINK_TOKEN};
+use crate::service::Gateway;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -20,7 +20,7 @@ use usher_logic::gateway::Gateway as Machine;
 use usher_proto::message::{Front, InnerServer};
 use usher_proto::{Figures, Input, Machine as _, Message, Outbox, Output, Time};
 use usher_runtime::clock::{self, Clock};
-use usher_runtime::link::{Link, LinkParts};
+use usher_runtime::link::{LINK_TOKEN, Link, LinkParts};
 use usher_runtime::metrics::Shown;
 
 /// How often the machine is told how many players there are.
@@ -114,22 +114,17 @@ impl Control {
 
     /// The link was not made.
     pub fn down(&mut self) {
-        self.parts.shown.link_is(None);
         if let Some(link) = &mut self.link {
-            link.down(clock::instant());
+            link.broke(&self.parts.shown);
         }
     }
 
     /// A connection that is no player's and no trunk.
     pub fn closed(&mut self, conn: ConnId, reason: CloseReason, actions: &mut Actions<Gateway>) {
-        if self.link.as_ref().and_then(Link::conn) != Some(machine_id(conn)) {
-            return;
+        if let Some(link) = self.link.as_mut().filter(|link| link.conn() == Some(machine_id(conn))) {
+            link.closed(reason, &self.parts.shown);
+            self.step(Input::LinkDown, actions);
         }
-        if reason != CloseReason::Shutdown {
-            tracing::warn!(reason = reason.name(), "link to the manager is down; dialling again");
-        }
-        self.down();
-        self.step(Input::LinkDown, actions);
     }
 
     /// This gateway is to be emptied.
@@ -154,9 +149,8 @@ impl Control {
     /// Its time has come.
     pub fn deadline(&mut self, now: Instant, actions: &mut Actions<Gateway>) {
         if let (Some(link), Some(parts)) = (&mut self.link, &self.parts.link)
-            && link.dial_at().is_some_and(|at| at <= now)
+            && link.take_due(now)
         {
-            link.dialling();
             actions.dial(self.parts.dials, link.address, LINK_TOKEN, Some(Box::new(parts.call())));
         }
         if self.machine.next_timeout().is_some_and(|at| at <= self.clock.now()) {

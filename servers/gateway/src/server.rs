@@ -20,10 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
-use usher_hpserver::trunk::RECORD_BYTES_MAX;
-use usher_hpserver::{
-    AddressLimits, Limits, ListenerConfig, ListenerId, NoChannel, Offer, Rates, Remote, Server, completion,
-};
+use usher_hpserver::{Limits, ListenerConfig, ListenerId, NoChannel, Offer, Remote, Server, completion};
 use usher_logic::gateway::{Gateway as Machine, GatewayConfig};
 use usher_proto::first_frame::Role;
 use usher_proto::message::{Front, InnerServer};
@@ -38,7 +35,7 @@ use usher_runtime::keys;
 use usher_runtime::lease::Lease;
 use usher_runtime::life::{self, DRAIN_LOOK_EVERY, FLUSH_MAX, Needs, Ready};
 use usher_runtime::link::{LinkParts, call};
-use usher_runtime::listeners::{LINKS_MAX, TRUNK_HIGH_WATER_BYTES, hp_limits};
+use usher_runtime::listeners::{LINKS_MAX, TRUNK_HIGH_WATER_BYTES, hp_limits, trunk_limits};
 use usher_runtime::metrics::Shown;
 use usher_runtime::notify::Notify;
 use usher_runtime::pulse::Pulse;
@@ -385,13 +382,7 @@ fn listeners(config: &Config, seals: &Arc<Seals>, shards: usize) -> Vec<Listener
         address: None,
         codec: Arc::new(Trunks),
         channel: Arc::new(NoChannel), // who dials makes its own offer
-        limits: Limits {
-            first_frame_bytes_max: RECORD_BYTES_MAX,
-            high_water_bytes: TRUNK_HIGH_WATER_BYTES,
-            rates: Rates::default(),
-            addresses: AddressLimits::default(),
-            ..limits.clone()
-        },
+        limits: trunk_limits(&limits),
         link: true,
         carries: None,
         tells_blocked: false,

@@ -24,13 +24,12 @@ use usher_hpserver::{
 };
 use usher_proto::message::{CloseReason, Closing, Front};
 use usher_runtime::clock;
+use usher_runtime::link::LINK_TOKEN;
 use usher_runtime::metrics::Shown;
 
 /// While a gateway is emptied it shows so many parts of its players out each [`DRAIN_EVERY`]: all within ten seconds.
 const DRAIN_PARTS: usize = 50;
 const DRAIN_EVERY: Duration = Duration::from_millis(200);
-/// The manager's link; trunks are the tokens before it.
-pub(crate) const LINK_TOKEN: u64 = u64::MAX;
 /// Trunks of one front, for tokens.
 pub const TRUNKS_MAX: usize = 64;
 
@@ -383,8 +382,7 @@ impl Gateway {
         let Self { fronts, trunks, offer, .. } = self;
         for (listener, front) in fronts {
             for (at, trunk) in front.trunks.iter_mut().enumerate() {
-                if trunk.link.dial_at().is_some_and(|due| due <= now) {
-                    trunk.link.dialling();
+                if trunk.link.take_due(now) {
                     actions.dial(*trunks, trunk.link.address, token(*listener, at), offer());
                 }
             }
