@@ -18,9 +18,10 @@ use usher_completion::ConnId;
 use crate::{
     BadFrame, CloseReason, ListenerId, Online, Service,
     addresses::Counted,
+    desk::Desk,
     fabric::Fabric,
     handshake,
-    receive::{Desk, Receiver},
+    receive::Receiver,
     send::SendItem,
     stream::{Begin, Phase, Stream},
     timer::now,

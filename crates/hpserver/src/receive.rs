@@ -13,9 +13,9 @@ use std::{collections::VecDeque, net::SocketAddr};
 
 use usher_completion::{Chunk, ConnId, Io, Reason};
 
-pub(crate) use crate::desk::Desk;
 use crate::{
     CloseReason, ListenerId, Service, ShardId,
+    desk::Desk,
     fabric::{Dial, Fabric, Outcome},
     handshake,
     lane::{Class, Item},
