@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::codec::{Native, Side};
 use crate::host::{Host, HostNote, HostParts};
 use crate::metrics::Shown;
+use crate::tend::Order;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -111,7 +112,7 @@ impl<M: Machine + Send + 'static> RunningCrowd<M> {
     /// Says [`usher_proto::Input::Drain`] to the machine: everyone leaves. False: it has too much to hear now; say it
     /// again.
     pub fn drain(&self) -> bool {
-        self.remote.tell(0, HostNote::Drain).is_ok()
+        self.remote.tell(0, Order::Drain.into()).is_ok()
     }
 
     /// Says this to the machine, as [`usher_proto::Input::Told`]. False: it has too much to hear now.

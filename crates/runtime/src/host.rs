@@ -14,6 +14,7 @@ use crate::door::Greeting;
 use crate::link::{LINK_TOKEN, Link, LinkParts};
 use crate::metrics::Shown;
 use crate::steps::Steps;
+use crate::tend::Order;
 use hashbrown::{HashMap, HashSet};
 use std::collections::VecDeque;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -44,8 +45,8 @@ pub enum HostNote<N> {
     Machine(N),
     /// The server is up: dial the manager.
     Start,
-    /// The operator wants the server empty.
-    Drain,
+    /// The process wants something done.
+    Order(Order),
     /// The operator wants another server of the cluster empty.
     DrainServer(ServerName),
     /// The operator wants an account out.
@@ -54,10 +55,12 @@ pub enum HostNote<N> {
     Announce(String),
     /// What its machine asked is answered.
     Answered(u64, Answer),
-    /// The process slept: break the link and present anew.
-    Woke,
-    /// Somebody wants to know that this shard is alive.
-    Beat,
+}
+
+impl<N> From<Order> for HostNote<N> {
+    fn from(order: Order) -> Self {
+        Self::Order(order)
+    }
 }
 
 /// What a host is made of.
@@ -300,17 +303,23 @@ impl<M: Machine + Send + 'static> Host<M> {
                 self.step(Input::Told { from, note }, actions);
             }
             HostNote::Start => self.deadline(actions),
-            HostNote::Drain => self.step(Input::Drain, actions),
+            HostNote::Order(order) => self.order(order, actions),
             HostNote::DrainServer(name) => self.step(Input::DrainServer { name }, actions),
             HostNote::Revoke(account) => self.step(Input::Revoke { account }, actions),
             HostNote::Announce(text) => self.step(Input::Announce { text }, actions),
             HostNote::Answered(id, answer) => self.step(Input::Answer { id, answer }, actions),
-            HostNote::Woke => {
+        }
+    }
+
+    fn order(&mut self, order: Order, actions: &mut Actions<Self>) {
+        match order {
+            Order::Drain => self.step(Input::Drain, actions),
+            Order::Woke => {
                 if let Some(conn) = self.link.as_ref().and_then(Link::conn) {
                     actions.abort(socket(conn));
                 }
             }
-            HostNote::Beat => self.parts.shown.beat(),
+            Order::Beat => self.parts.shown.beat(),
         }
     }
 

@@ -5,7 +5,7 @@
 //! Owns: when to renew, and what a renewal says. Does not own the link.
 //! Invariants: [`RENEWALS_PER_LEASE`] in a lease while the process runs. One that slept for half a lease says so to its
 //! machine before anything else is renewed.
-//! Read next: [`crate::server`].
+//! Read next: [`crate::tend`].
 
 use crate::clock;
 use crate::metrics::Shown;

@@ -40,6 +40,7 @@ pub mod sealed;
 pub mod server;
 pub mod signals;
 pub mod steps;
+pub mod tend;
 
 pub use app::App;
 pub use config::ConfigError;

@@ -2,7 +2,7 @@
 //!
 //! Why: the manager sends nobody to a server whose queue is long, and a machine does not know what waits for it.
 //! Limits: one look's pace is taken for the next; stages without a thread keep no queue.
-//! Read next: [`crate::server`], which says it with each lease.
+//! Read next: [`crate::lease`], which says it with each lease.
 
 use std::time::Instant;
 use usher_hpserver::StageMetrics;

@@ -3,7 +3,7 @@
 //! Why: a server that hangs is started again, whatever kind it is.
 //! Owns: what was said. Does not own the socket ([`crate::notify`]), nor how a shard is asked.
 //! Invariants: "alive" is said when every shard that was asked has answered; then all are asked again.
-//! Read next: [`crate::server`].
+//! Read next: [`crate::tend`].
 
 use crate::admin::AdminState;
 use crate::metrics::Shown;

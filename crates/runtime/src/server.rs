@@ -1,38 +1,35 @@
 //! A server of a cluster from its config to its end: the same few steps for every kind.
 //!
 //! Why: what differs between a login and a room server is a machine and a role; the rest stands here once.
-//! Owns: the order of starting (keys, sockets, hosts, admin) and of draining; the lease.
-//! Does not own: the two lines, signals and threads; those are every server's, in [`crate::life`].
-//! Invariants: the lease is renewed from this thread, never from a machine's.
-//! Limits: a drain takes at most `drain_timeout`; a second signal skips it and the last flush.
+//! Owns: the order of starting (keys, sockets, hosts, admin). Does not own: the two lines, signals and threads, which are
+//! every server's ([`crate::life`]), nor lease and drain, which are a gateway's too ([`crate::tend`]).
+//! Limits: a second signal skips the last flush.
 //! Read next: [`crate::host`].
 
 use crate::admin::{self, AdminState};
 use crate::answers::{Accounts, Answers, AskWorker, Later, Records, Seals};
 use crate::call::LoginKeys;
-use crate::clock::{self, Clock};
+use crate::clock::Clock;
 use crate::config::{Common, Sections, millis};
 use crate::host::{Host, HostNote, HostParts};
 use crate::keys;
 use crate::late::{self, Asked};
-use crate::lease::Lease;
-use crate::life::{self, DRAIN_LOOK_EVERY, FLUSH_MAX, Ready};
+use crate::life::{self, FLUSH_MAX, Ready};
 use crate::link::LinkParts;
 use crate::listeners::{DIALS, DOOR, InnerDoor, TRUNKS, layer_2, listeners};
 use crate::metrics::Shown;
 use crate::notify::Notify;
-use crate::pulse::Pulse;
 use crate::signals::{self, StopRequested};
 use crate::steps::Steps;
+use crate::tend::Tended;
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
-use usher_hpserver::{Remote, Server, completion};
+use usher_hpserver::{Server, completion};
 use usher_proto::first_frame::Role;
 use usher_proto::{Address, Figures, Machine, NodeConfig, ServerKind, ShardId};
 use usher_secure::{LinkKey, TicketPolicy, private_file};
@@ -88,19 +85,13 @@ pub fn serve<M: Machine + Send + 'static>(plan: ServerPlan<M>) -> anyhow::Result
 }
 
 struct Running<M: Machine + Send + 'static> {
-    common: Common,
+    tended: Tended<Host<M>>,
     server: Server<Host<M>>,
-    remote: Remote<Host<M>>,
     asked: Arc<Asked<M>>,
-    seals: Arc<Seals>,
-    shown: Arc<Shown>,
-    admin: Arc<AdminState>,
     admin_address: SocketAddr,
     node: NodeConfig,
-    shards: usize,
     /// What the workers have counted, if there are any.
     workers: Option<Box<dyn Fn() -> Figures + Send + Sync>>,
-    notify: Notify,
 }
 
 impl<M: Machine + Send + 'static> Running<M> {
@@ -159,29 +150,25 @@ impl<M: Machine + Send + 'static> Running<M> {
         let admin = Arc::new(admin);
         let admin_address = admin::start(sections.server.admin, Arc::clone(&admin))
             .with_context(|| format!("cannot listen on {} (server.admin)", sections.server.admin))?;
-        let notify = Notify::from_env();
-        Ok(Self {
+        let tended = Tended {
             common,
-            server,
+            lease: node.lease,
             remote,
-            asked,
+            shards,
             seals,
             shown,
             admin,
-            admin_address,
-            node,
-            shards,
-            workers,
-            notify,
-        })
+            notify: Notify::from_env(),
+        };
+        Ok(Self { tended, server, asked, admin_address, node, workers })
     }
 
     /// Dials the manager, and tells whoever started this process where it is.
     fn announce(&self) {
-        let _ = self.remote.tell(0, HostNote::Start); // the first note finds a place
+        let _ = self.tended.remote.tell(0, HostNote::Start); // the first note finds a place
         let ready = Ready {
             name: &self.node.name.0,
-            kind: self.common.sections.kind.as_str(),
+            kind: self.node.kind.as_str(),
             address: &self.node.address.0,
             admin: self.admin_address,
             listeners: &[],
@@ -189,56 +176,15 @@ impl<M: Machine + Send + 'static> Running<M> {
         ready.announce();
     }
 
-    /// Renews the lease until somebody, or the manager, wants an end; then drains until it is empty or takes too long. Whether
-    /// nobody asked a second time.
+    /// Until it is to stop; shows what the workers have counted meanwhile, for they are no shard that could. Whether nobody
+    /// asked a second time.
     fn work(&self, stops: &Receiver<StopRequested>) -> bool {
-        let mut lease = Lease::new(self.node.lease);
-        let mut pulse = Pulse::default();
-        if self.common.manager.is_some() {
-            self.notify.waiting("waiting for the manager");
-        }
-        let was_ordered = life::wait(stops, lease.every(), None, || {
-            self.keep_lease(&mut lease);
-            reload_keys(&self.common, &self.seals);
-            pulse.say_ready(&self.admin, &self.notify);
-            self.say_alive(&mut pulse);
-            self.shown.ordered_to_drain.load(Ordering::Acquire)
-        });
-        tracing::info!("draining; a second signal stops at once");
-        self.admin.draining.store(true, Ordering::Release);
-        self.notify.stopping();
-        let mut untold: Vec<usize> = (0..self.shards).collect();
-        let end = clock::instant() + Duration::from_secs(self.common.sections.limits.drain_timeout_s);
-        let mut drain = || {
-            life::wait(stops, DRAIN_LOOK_EVERY, Some(end), || {
-                self.keep_lease(&mut lease);
-                self.say_alive(&mut pulse);
-                // A shard whose queue of notes is full is told at the next look.
-                untold.retain(|shard| self.remote.tell(*shard, HostNote::Drain).is_err());
-                self.shown.drained.load(Ordering::Acquire)
-            })
-        };
-        // Who stops a server that the manager has ordered to drain asks for the first time.
-        drain() || was_ordered && drain()
-    }
-
-    /// And shows what the workers have counted: they are no shard that could.
-    fn say_alive(&self, pulse: &mut Pulse) {
-        if let Some(figures) = &self.workers {
-            self.shown.figures(self.shards, figures());
-        }
-        let ask = |shard| self.remote.tell(shard, HostNote::Beat).is_ok();
-        pulse.say_alive((&self.shown, &self.notify), self.shards, ask);
-    }
-
-    /// Renews the lease when it is time; presents anew after a sleep.
-    fn keep_lease(&self, lease: &mut Lease) {
-        lease.keep(
-            &self.remote,
-            &self.shown,
-            |message| message,
-            || self.remote.tell(0, HostNote::Woke).is_ok(),
-        );
+        let Tended { shown, shards, .. } = &self.tended;
+        self.tended.work(stops, Duration::MAX, |_| {
+            if let Some(figures) = &self.workers {
+                shown.figures(*shards, figures());
+            }
+        })
     }
 }
 

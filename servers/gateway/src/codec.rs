@@ -27,6 +27,12 @@ pub enum Packet {
     Message(Message),
 }
 
+impl From<Message> for Packet {
+    fn from(message: Message) -> Self {
+        Self::Message(message)
+    }
+}
+
 const HEADER_BYTES: usize = 2;
 /// What a body in clear may have, so that it can be sealed.
 const BODY_BYTES_MAX: usize = FRAME_BYTES_MAX - SEAL_BYTES_MAX;

@@ -1,13 +1,13 @@
 //! A gateway from its config to its end.
 //!
-//! Why: the process opens the listeners that the machine wants, keeps the lease and drains; what all processes do is
-//! `usher_runtime::life`'s.
+//! Why: the process opens the listeners that the machine wants; lease and drain are `usher_runtime::tend`'s, what all
+//! processes do is `usher_runtime::life`'s.
 //! Owns: which listener is which server's. Does not own fronts and players: those are shards' ([`crate::service`]).
 //! Invariants: a server keeps its listener, and so its address here, as long as the process lives, also while it is gone.
-//! Limits: `gateway.follow_max` servers beside those of the config; a drain takes at most `drain_timeout`.
+//! Limits: `gateway.follow_max` servers beside those of the config.
 //! Read next: [`crate::control`].
 
-use crate::codec::{Packet, Players, ToManager, Trunks};
+use crate::codec::{Players, ToManager, Trunks};
 use crate::config::{Config, ServerSection};
 use crate::control::{Control, ControlParts, Orders};
 use crate::door::PlayersDoor;
@@ -17,10 +17,10 @@ use anyhow::Context;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
-use usher_hpserver::{Limits, ListenerConfig, ListenerId, NoChannel, Offer, Remote, Server, completion};
+use usher_hpserver::{Limits, ListenerConfig, ListenerId, NoChannel, Offer, Server, completion};
 use usher_logic::gateway::{Gateway as Machine, GatewayConfig};
 use usher_proto::first_frame::Role;
 use usher_proto::message::{Front, InnerServer};
@@ -32,15 +32,14 @@ use usher_runtime::codec::{Native, Side};
 use usher_runtime::config::{ChannelKind, Sections, millis};
 use usher_runtime::door::{Door, Lock};
 use usher_runtime::keys;
-use usher_runtime::lease::Lease;
-use usher_runtime::life::{self, DRAIN_LOOK_EVERY, FLUSH_MAX, Needs, Ready};
+use usher_runtime::life::{self, FLUSH_MAX, Needs, Ready};
 use usher_runtime::link::{LinkParts, call};
 use usher_runtime::listeners::{LINKS_MAX, TRUNK_HIGH_WATER_BYTES, hp_limits, trunk_limits};
 use usher_runtime::metrics::Shown;
 use usher_runtime::notify::Notify;
-use usher_runtime::pulse::Pulse;
-use usher_runtime::server::{admin_token, node, reload_keys, seals};
+use usher_runtime::server::{admin_token, node, seals};
 use usher_runtime::signals::StopRequested;
+use usher_runtime::tend::{Tended, Turn};
 
 /// How often the process looks whether the machine wants other servers than it has.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -63,13 +62,9 @@ struct Running {
     config: Config,
     node: NodeConfig,
     server: Server<Gateway>,
-    remote: Remote<Gateway>,
-    seals: Arc<Seals>,
-    shown: Arc<Shown>,
+    tended: Arc<Tended<Gateway>>,
     orders: Arc<Orders>,
-    admin: Arc<AdminState>,
     admin_address: SocketAddr,
-    notify: Notify,
     /// The servers that have a listener, in the listeners' order.
     fronts: Vec<Front>,
     /// Whom the machine wants.
@@ -119,17 +114,23 @@ impl Running {
         let admin = Arc::new(admin);
         let admin_address = admin::start(sections.server.admin, Arc::clone(&admin))
             .with_context(|| format!("cannot listen on {} (server.admin)", sections.server.admin))?;
+        let tended = Tended {
+            common: common.clone(),
+            lease: node.lease,
+            remote,
+            shards,
+            seals,
+            shown,
+            admin,
+            notify: Notify::from_env(),
+        };
         let mut running = Self {
             config,
             node,
             server,
-            remote,
-            seals,
-            shown,
+            tended: Arc::new(tended),
             orders,
-            admin,
             admin_address,
-            notify: Notify::from_env(),
             fronts: Vec::new(),
             wanted: Vec::new(),
             standing: BTreeMap::new(),
@@ -158,50 +159,14 @@ impl Running {
         ready.announce();
     }
 
-    /// Keeps the lease and does as ordered until somebody, or the manager, wants an end; then drains until it is empty or
-    /// takes too long. Whether nobody asked a second time.
+    /// Does as ordered until it is to stop. Whether nobody asked a second time.
     fn work(&mut self, stops: &Receiver<StopRequested>) -> bool {
-        let mut lease = Lease::new(self.node.lease);
-        let mut pulse = Pulse::default();
-        if self.config.common.manager.is_some() {
-            self.notify.waiting("waiting for the manager");
-        }
-        let was_ordered = life::wait(stops, LOOK_EVERY.min(lease.every()), None, || {
-            self.keep_lease(&mut lease);
-            self.obey();
-            reload_keys(&self.config.common, &self.seals);
-            pulse.say_ready(&self.admin, &self.notify);
-            self.say_alive(&mut pulse);
-            self.shown.ordered_to_drain.load(Ordering::Acquire)
-        });
-        tracing::info!("draining; a second signal stops at once");
-        self.admin.draining.store(true, Ordering::Release);
-        self.notify.stopping();
-        self.server.stop_accepting();
-        let mut untold: Vec<usize> = (0..self.shards()).collect();
-        let end = clock::instant() + Duration::from_secs(self.config.common.sections.limits.drain_timeout_s);
-        let mut drain = || {
-            life::wait(stops, DRAIN_LOOK_EVERY, Some(end), || {
-                self.keep_lease(&mut lease);
-                self.say_alive(&mut pulse);
-                untold.retain(|shard| self.remote.tell(*shard, Note::Drain).is_err());
-                self.shown.drained.load(Ordering::Acquire)
-            })
-        };
-        drain() || was_ordered && drain()
-    }
-
-    fn keep_lease(&self, lease: &mut Lease) {
-        lease.keep(&self.remote, &self.shown, Packet::Message, || self.remote.tell(0, Note::Woke).is_ok());
-    }
-
-    fn say_alive(&self, pulse: &mut Pulse) {
-        let ask = |shard| self.remote.tell(shard, Note::Beat).is_ok();
-        pulse.say_alive((&self.shown, &self.notify), self.shards(), ask);
-    }
-
-    fn shards(&self) -> usize {
-        self.config.common.sections.stages.logic_threads.clamp(1, self.config.fronts_max().max(1))
+        let tended = Arc::clone(&self.tended);
+        tended.work(stops, LOOK_EVERY, |turn| match turn {
+            Turn::Serving => self.obey(),
+            Turn::DrainBegins => self.server.stop_accepting(),
+            Turn::Draining => {}
+        })
     }
 
     /// Stands before those that the machine wants, and before nobody else.
@@ -228,7 +193,7 @@ impl Running {
     /// Whether its shard could be told.
     fn give_up(&self, server: &ServerName) -> bool {
         let Some(listener) = self.listener_of(server) else { return true };
-        self.remote.tell(self.shard_of(listener), Note::Give(listener)).is_ok()
+        self.tended.remote.tell(self.shard_of(listener), Note::Give(listener)).is_ok()
     }
 
     /// Before those of the wanted that are there.
@@ -258,7 +223,10 @@ impl Running {
             inner,
             trunks: self.config.section.trunks,
         });
-        anyhow::ensure!(self.remote.tell(self.shard_of(listener), stand).is_ok(), "too much to do now");
+        anyhow::ensure!(
+            self.tended.remote.tell(self.shard_of(listener), stand).is_ok(),
+            "too much to do now"
+        );
         self.standing.insert(name.clone(), inner);
         Ok(())
     }
@@ -268,7 +236,7 @@ impl Running {
     }
 
     fn shard_of(&self, listener: ListenerId) -> usize {
-        usize::from(listener.0) % self.shards()
+        usize::from(listener.0) % self.tended.shards
     }
 
     /// Opens the players' listener of a server: where its own section says, or at the next port for those followed.

@@ -26,6 +26,7 @@ use usher_proto::message::{CloseReason, Closing, Front};
 use usher_runtime::clock;
 use usher_runtime::link::LINK_TOKEN;
 use usher_runtime::metrics::Shown;
+use usher_runtime::tend::Order;
 
 /// While a gateway is emptied it shows so many parts of its players out each [`DRAIN_EVERY`]: all within ten seconds.
 const DRAIN_PARTS: usize = 50;
@@ -44,12 +45,14 @@ pub enum Note {
     Give(ListenerId),
     /// To the first shard: players reach the server of this listener there, or nowhere any more.
     Reaches(ListenerId, Option<Front>),
-    /// Empty this gateway.
-    Drain,
-    /// The process slept: it presents itself anew.
-    Woke,
-    /// Show that this shard is alive.
-    Beat,
+    /// What the process wants done.
+    Order(Order),
+}
+
+impl From<Order> for Note {
+    fn from(order: Order) -> Self {
+        Self::Order(order)
+    }
 }
 
 /// Makes this gateway's side of the beginning of a trunk; none: trunks begin with their first record.
@@ -315,12 +318,12 @@ impl Gateway {
             Note::Stand(config) => self.stand(config),
             Note::Give(listener) => self.give(listener, actions),
             Note::Reaches(listener, front) => self.reach(listener, front, actions),
-            Note::Drain => {
+            Note::Order(Order::Drain) => {
                 self.control(Control::drain, actions);
                 self.begin_drain();
             }
-            Note::Woke => self.control(Control::woke, actions),
-            Note::Beat => self.shown.beat(),
+            Note::Order(Order::Woke) => self.control(Control::woke, actions),
+            Note::Order(Order::Beat) => self.shown.beat(),
         }
     }
 
