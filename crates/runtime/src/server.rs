@@ -66,7 +66,12 @@ pub struct PlanWorkers {
     pub figures: Box<dyn Fn() -> Figures + Send + Sync>,
     /// Renews them.
     pub reload: Box<dyn Fn() -> bool + Send + Sync>,
+    /// Ends them.
+    pub end: EndWorkers,
 }
+
+/// Ends workers; whether they have time for that.
+pub type EndWorkers = Box<dyn FnOnce(bool)>;
 
 /// Runs a server until it is told to stop. Whether everything came back to its pool is the result.
 pub fn serve<M: Machine + Send + 'static>(plan: ServerPlan<M>) -> anyhow::Result<()> {
@@ -75,9 +80,13 @@ pub fn serve<M: Machine + Send + 'static>(plan: ServerPlan<M>) -> anyhow::Result
     let records = plan.records.clone();
     let running = Running::start(plan)?;
     running.announce();
-    let flush = if running.work(&stops) { FLUSH_MAX } else { Duration::ZERO };
+    let has_time = running.work(&stops);
+    let flush = if has_time { FLUSH_MAX } else { Duration::ZERO };
     let ended = life::stop(running.server, &running.node.name.0, flush);
     running.asked.store(None); // nobody is left to be answered
+    if let Some(end) = running.end_workers {
+        end(has_time);
+    }
     if let Some(records) = records {
         records.close();
     }
@@ -92,6 +101,7 @@ struct Running<M: Machine + Send + 'static> {
     node: NodeConfig,
     /// What the workers have counted, if there are any.
     workers: Option<Box<dyn Fn() -> Figures + Send + Sync>>,
+    end_workers: Option<EndWorkers>,
 }
 
 impl<M: Machine + Send + 'static> Running<M> {
@@ -135,9 +145,9 @@ impl<M: Machine + Send + 'static> Running<M> {
         asked.store(Some(Arc::new(remote.clone())));
         let mut admin = AdminState::of(&remote, &shown, Some(node.clone()));
         admin.token = common.admin_token_file.as_deref().map(admin_token).transpose()?;
-        let workers = plan.workers.take().map(|workers| {
-            admin.reload_workers = Some(workers.reload);
-            workers.figures
+        let workers = plan.workers.take().map(|PlanWorkers { reload, figures, end, .. }| {
+            admin.reload_workers = Some(reload);
+            (figures, end)
         });
         if node.kind == ServerKind::Manager {
             let drains = remote.clone();
@@ -160,7 +170,8 @@ impl<M: Machine + Send + 'static> Running<M> {
             admin,
             notify: Notify::from_env(),
         };
-        Ok(Self { tended, server, asked, admin_address, node, workers })
+        let (workers, end_workers) = workers.unzip();
+        Ok(Self { tended, server, asked, admin_address, node, workers, end_workers })
     }
 
     /// Dials the manager, and tells whoever started this process where it is.

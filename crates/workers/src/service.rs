@@ -2,8 +2,8 @@
 //!
 //! Why: this is the whole seam between the rules and real processes. One shard: a pool's thread is that of all pools.
 //! Owns: the groups, and which connection is whose. Does not own the processes; the [`crate::supervisor`] does.
-//! Invariants: of a life that is over nothing is heard; a child's is over when its connection broke or its process ended,
-//! whichever is first, and the other is seen to. After each call the effects are carried out, in order.
+//! Invariants: of a life that is over nothing is heard; a child's is over when its connection broke, or its process ended
+//! and all that it said is read; what is left of it is then ended. After each call the effects are carried out, in order.
 //! Limits: those of the pools and of the messages; `high_water.rs` for a worker that does not read.
 //! Read next: `service/effects.rs`; [`crate::pool`].
 
@@ -272,15 +272,7 @@ impl WorkersService {
                     self.carry_out(slot.group.into(), actions);
                 }
             }
-            Some(Peer::Room(asked)) => {
-                let now = self.now();
-                for (group, request) in asked {
-                    let it = &mut self.parts.groups[group];
-                    it.pending.remove(&request);
-                    it.pool.withdraw(now, request, &mut self.effects);
-                    self.carry_out(group, actions);
-                }
-            }
+            Some(Peer::Room(asked)) => self.room_went(asked, actions),
             None => {}
         }
     }
@@ -357,7 +349,7 @@ fn not_reached(why: &DialError<Message>) -> String {
     match why {
         DialError::Connect(kind) => kind.to_string(),
         DialError::Refused(_) | DialError::Closed => {
-            "it ended, or said something else, before its hello; a host does so too where `key_file` is of another".into()
+            "it ended before it said hello, as a host does for whom `key_file` is another's".into()
         }
     }
 }

@@ -203,7 +203,13 @@ impl Workers {
         self.end();
     }
 
-    /// The same at the end of a process that has nothing else; without a time to flush, all of them at once.
+    /// Ends them all at once.
+    pub fn kill(mut self) {
+        self.orders.quit();
+        self.end();
+    }
+
+    /// Ends them at the end of a process that has nothing else; without a time to flush, all of them at once.
     pub(crate) fn finish(mut self, name: &str, flush: Duration) -> anyhow::Result<()> {
         if flush.is_zero() {
             self.orders.quit();

@@ -140,16 +140,17 @@ impl App for Room {
         let results = journal.as_deref().map(open).transpose().context("room.hands")?;
         let workers = workers.map(|config| start_workers(&common, &config)).transpose()?;
         let mut machine: Option<Arc<RoomConfig>> = None;
-        let served = serve(ServerPlan {
+        serve(ServerPlan {
             common,
             role: Role::Room,
             shards: usize::from(section.floors) + 1,
             accounts: None,
             records: results.map(|results| Arc::new(results) as Arc<dyn Records>),
-            workers: workers.as_ref().map(|workers| PlanWorkers {
+            workers: workers.map(|workers| PlanWorkers {
                 ask: workers.ask_worker(),
                 figures: workers.counter(),
                 reload: workers.reloader(),
+                end: Box::new(|has_time| if has_time { workers.stop() } else { workers.kill() }),
             }),
             login_key_file: None,
             machine: Box::new(move |shard, node, seed| {
@@ -169,11 +170,7 @@ impl App for Room {
                 });
                 RoomServer::new(machine, shard, seed, Tools { guard, stopwatch: clock::stopwatch })
             }),
-        });
-        if let Some(workers) = workers {
-            workers.stop();
-        }
-        served
+        })
     }
 }
 

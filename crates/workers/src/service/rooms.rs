@@ -8,6 +8,7 @@ use super::{Peer, WorkersService, tell};
 use crate::config::group_for;
 use crate::inbox::Asked;
 use crate::job::{Asker, Job, Outcome};
+use crate::pool::RequestId;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use usher_hpserver::{Actions, ConnId};
@@ -53,6 +54,17 @@ impl WorkersService {
         }
         self.peers.insert(conn, Peer::Room(BTreeSet::new()));
         actions.send(conn, WorkerHello { version: WORKER_VERSION, name: self.parts.name.clone() }.into());
+    }
+
+    /// Nobody waits for what it asked.
+    pub(super) fn room_went(&mut self, asked: BTreeSet<(usize, RequestId)>, actions: &mut Actions<Self>) {
+        let now = self.now();
+        for (group, request) in asked {
+            let it = &mut self.parts.groups[group];
+            it.pending.remove(&request);
+            it.pool.withdraw(now, request, &mut self.effects);
+            self.carry_out(group, actions);
+        }
     }
 
     /// They are to ask others, and to go when they have what they asked for.

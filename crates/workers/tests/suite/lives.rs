@@ -6,8 +6,8 @@ use std::sync::mpsc::channel;
 use usher_proto::codec::Form;
 use usher_proto::machine::Played;
 use usher_proto::message::{NotDone, Play};
-use usher_workers::Ask;
 use usher_workers::config::Members;
+use usher_workers::{Ask, Workers};
 
 #[test]
 fn workers_answer_and_end_with_whoever_started_them() {
@@ -152,12 +152,17 @@ fn a_program_that_is_not_there_is_a_worker_that_ends() {
 
 #[test]
 fn a_worker_that_does_not_mind_an_end_is_killed() {
+    is_gone_after(Workers::stop);
+    is_gone_after(Workers::kill);
+}
+
+fn is_gone_after(end: fn(Workers)) {
     let rig = Rig::good(1);
     let pid = rig.pid();
     let deaf = rig.ask("deaf", "");
     wait_until("it has the request", || rig.figure("in_flight") == 1);
     let Rig { workers, folder } = rig;
-    workers.stop();
+    end(workers);
     assert_eq!(text(&deaf), Err(NotDone::WorkerDied), "nobody knows whether it is done");
     assert!(!is_alive(pid));
     drop(folder);
