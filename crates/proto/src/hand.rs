@@ -2,8 +2,8 @@
 //!
 //! Why: the same seed and the same moves give the same hand, so this is all that is needed to settle a quarrel over
 //! one, to play it back, and to count it once however often it is told.
-//! Owns: the record and its name, and what is said of a hand that failed. Does not own how a hand is played (`usher-games`) nor where records lie
-//! (`usher-store`).
+//! Owns: the record and its name, and what is said of a hand that failed. Does not own how a hand is played
+//! (`usher-games`) nor where records lie (`usher-store`).
 //! Invariants: a hand's name is never given to another one; the seed is in nobody's hands before the hand is over.
 //! Read next: `usher-logic`'s `room`, which makes them.
 

@@ -1,7 +1,7 @@
 //! `[workers]`: which workers a process has, and what they are for. A room server's config may have it, a host's has it.
 //!
 //! Why: which game is played by whom, and every limit with its default, stand in one place.
-//! Owns: the sections as parsed ([`Section`], [`GroupSection`]) and their checks ([`Section::check`]).
+//! Owns: the checks of the sections ([`Section::check`]) and what is made of them; as parsed they are `config/sections.rs`'s.
 //! Invariants: a group has a command or hosts, not both, and no key that is for the other; a game is played by one group.
 //! Limits: [`GROUPS_MAX`] groups of [`INSTANCES_MAX`] workers.
 //! Read next: docs/workers.md.
@@ -212,7 +212,8 @@ impl GroupSection {
         let in_flight_max = high_water::in_flight_max(members.form());
         if self.in_flight_max > in_flight_max {
             let message = format!(
-                "must be at most {in_flight_max}: so many of the longest requests are the {} MiB that may wait for a worker",
+                "of `{}` must be at most {in_flight_max}: so many of the longest requests are the {} MiB that may wait for a worker",
+                self.name,
                 HIGH_WATER_BYTES_MAX >> 20
             );
             return Err(file.wrong("workers.groups.in_flight_max", message));

@@ -29,7 +29,9 @@ pub(crate) enum Note {
     Ended(Slot),
     Reload,
     Drain,
-    Stop,
+    Stop {
+        at_once: bool,
+    },
 }
 
 #[derive(Default)]

@@ -255,9 +255,23 @@ impl Pool {
 
     /// A worker says that it takes no more requests.
     pub fn leaving(&mut self, now: Time, instance: usize, out: &mut Vec<Effect>) {
-        self.leave(instance, End::Left);
+        self.take_leave(now, instance, End::Left, out);
+    }
+
+    /// A worker has ended by itself; what it answered before that is still to be heard.
+    pub fn ending(&mut self, now: Time, instance: usize, out: &mut Vec<Effect>) {
+        self.take_leave(now, instance, End::Failed, out);
+    }
+
+    fn take_leave(&mut self, now: Time, instance: usize, why: End, out: &mut Vec<Effect>) {
+        self.leave(instance, why);
         self.settle_lives(now, out);
         self.dispatch(now, out);
+    }
+
+    /// Whether a worker has said that it leaves.
+    pub fn is_leaving(&self, instance: usize) -> bool {
+        self.instances[instance].state == State::Leaving { why: End::Left }
     }
 
     /// A worker has one request less than before.

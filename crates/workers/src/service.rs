@@ -110,7 +110,7 @@ impl WorkersService {
     fn note(&mut self, note: Note, actions: &mut Actions<Self>) {
         match note {
             Note::Ask(asked) => self.ask(*asked, actions),
-            Note::Ended(slot) => self.exited(slot, actions),
+            Note::Ended(slot) => self.process_ended(slot, actions),
             Note::Reload => {
                 tracing::info!("workers are renewed, one after the other");
                 // Hosts renew their own.
@@ -121,9 +121,12 @@ impl WorkersService {
                 self.tell_rooms_to_leave(actions);
                 self.each_pool(|_| true, Pool::drain, actions);
             }
-            Note::Stop => {
+            Note::Stop { at_once } => {
                 (self.is_draining, self.is_stopping) = (true, true);
                 self.each_pool(|_| true, Pool::stop, actions);
+                if at_once {
+                    self.parts.orders.quit();
+                }
             }
         }
     }
@@ -193,8 +196,9 @@ impl WorkersService {
         match (Outcome::read(message), life.said_hello) {
             (Ok((number, outcome)), true) => {
                 let group = &mut self.parts.groups[at];
-                if outcome.undone() == Some(&NotDone::NoWorker) {
-                    // It leaves, and the request is as it was.
+                let leaves = !group.has_children() || group.pool.is_leaving(instance);
+                if leaves && outcome.undone() == Some(&NotDone::NoWorker) {
+                    // Nobody there has seen the request.
                     group.pool.not_taken(now, instance, number, &mut self.effects);
                 } else if let Some(request) = group.pool.answered(now, instance, number, &mut self.effects) {
                     self.settle(at, request, outcome, actions);
@@ -278,12 +282,16 @@ impl WorkersService {
     }
 
     /// A process has ended, or could not be started: its life is over when the last that it said is read.
-    fn exited(&mut self, slot: Slot, actions: &mut Actions<Self>) {
-        let Some(life) = self.group_of(slot).life(slot) else { return };
+    fn process_ended(&mut self, slot: Slot, actions: &mut Actions<Self>) {
+        let now = self.now();
+        let group = &mut self.parts.groups[usize::from(slot.group)];
+        let Some(life) = group.life(slot) else { return };
         if life.conn.is_some() {
-            return self.exited.push_back((clock::instant() + LAST_WORDS_MAX, slot));
+            self.exited.push_back((clock::instant() + LAST_WORDS_MAX, slot));
+            group.pool.ending(now, slot.instance.into(), &mut self.effects);
+        } else {
+            self.lose(slot, "its process has ended", actions);
         }
-        self.lose(slot, "its process has ended", actions);
         self.carry_out(slot.group.into(), actions);
     }
 
@@ -345,12 +353,11 @@ fn tell(asker: Asker, outcome: Outcome, actions: &mut Actions<WorkersService>) {
 }
 
 /// Why a process, or a host, did not come so far as to say hello.
-fn not_reached(why: &DialError<Message>) -> String {
+fn not_reached(why: &DialError<Message>, is_process: bool) -> String {
     match why {
         DialError::Connect(kind) => kind.to_string(),
-        DialError::Refused(_) | DialError::Closed => {
-            "it ended before it said hello, as a host does for whom `key_file` is another's".into()
-        }
+        _ if is_process => "it ended, or said something else, before its hello".into(),
+        _ => "it ended before its hello, as a host does for whom `key_file` is another's".into(),
     }
 }
 
@@ -366,7 +373,8 @@ impl Service for WorkersService {
             Event::Dialed { token, conn } => self.reached(conn, Slot::of(token), actions),
             Event::DialFailed { token, why } => {
                 let slot = Slot::of(token);
-                self.lose(slot, &not_reached(&why), actions);
+                let why = not_reached(&why, self.group_of(slot).has_children());
+                self.lose(slot, &why, actions);
                 self.carry_out(slot.group.into(), actions);
             }
             Event::Closed { conn, reason } => self.closed(conn, reason, actions),

@@ -200,35 +200,31 @@ impl Workers {
 
     /// Ends them all: gently, and those that do not listen at once. Whoever waits is told that nobody works any more.
     pub fn stop(mut self) {
-        self.end();
+        self.end(false);
     }
 
     /// Ends them all at once.
     pub fn kill(mut self) {
-        self.orders.quit();
-        self.end();
+        self.end(true);
     }
 
     /// Ends them at the end of a process that has nothing else; without a time to flush, all of them at once.
     pub(crate) fn finish(mut self, name: &str, flush: Duration) -> anyhow::Result<()> {
-        if flush.is_zero() {
-            self.orders.quit();
-        }
-        self.end_all();
+        self.end_all(flush.is_zero());
         self.server.take().map_or(Ok(()), |server| life::stop(server, name, flush))
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, at_once: bool) {
         if self.server.is_some() {
-            self.end_all();
+            self.end_all(at_once);
         }
         if let Some(server) = self.server.take() {
             server.shutdown(FLUSH_MAX);
         }
     }
 
-    fn end_all(&self) {
-        if self.desk.tell(Note::Stop) && !self.desk.shown.wait_over(END_MAX + FLUSH_MAX) {
+    fn end_all(&self, at_once: bool) {
+        if self.desk.tell(Note::Stop { at_once }) && !self.desk.shown.wait_over(END_MAX + FLUSH_MAX) {
             tracing::error!("some workers could not be ended in time");
         }
         for note in self.desk.inbox.close() {
@@ -241,7 +237,7 @@ impl Workers {
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        self.end();
+        self.end(false);
         self.orders.quit();
         if let Some(supervisor) = self.supervisor.take() {
             let _ = supervisor.join(); // its panic has been printed

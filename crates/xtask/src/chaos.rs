@@ -80,7 +80,7 @@ pub(crate) fn smoke(workspace: &Workspace) -> Result<()> {
         seeds: Vec::new(),
         seed: None,
         players: 300,
-        seconds: 20,
+        seconds: 30,
         gateway: true,
         without_workers: false,
         more: Vec::new(),

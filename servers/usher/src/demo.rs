@@ -66,7 +66,8 @@ pub(crate) struct DemoArgs {
     /// Put two gateways before the halls and the room servers
     #[arg(long)]
     gateway: bool,
-    /// Have two of five play games whose rules are workers', in Python and JavaScript; needs python3 and node
+    /// Have two of five play games whose rules are workers', in Python and JavaScript; needs python3 and node, and players
+    /// enough for a table of each
     #[arg(long)]
     workers: bool,
     /// Kill one server after the other by its pid while they play, in an order drawn from this number, and start it

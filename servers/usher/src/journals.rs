@@ -13,7 +13,7 @@ use std::io::BufReader;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use usher_proto::GameId;
-use usher_proto::hand::FAULT;
+use usher_proto::hand::{FAULT, Move};
 use usher_store::Scores;
 use usher_store::hands::Records;
 
@@ -25,8 +25,8 @@ pub(crate) struct Written {
     pub(crate) seats: u64,
     /// How many of them ended because their game failed.
     pub(crate) faults: u64,
-    /// How many came to their end, by game.
-    pub(crate) ended: BTreeMap<GameId, u64>,
+    /// In how many others somebody acted, by game.
+    pub(crate) played: BTreeMap<GameId, u64>,
 }
 
 /// Reads every `hands-NAME.jsonl` of a folder. An error names what is wrong with one.
@@ -55,8 +55,8 @@ fn read_one(path: &Path, written: &mut Written) -> anyhow::Result<()> {
         written.seats += record.seats.len() as u64;
         if record.reason == FAULT {
             written.faults += 1;
-        } else {
-            *written.ended.entry(record.game).or_default() += 1;
+        } else if record.moves.iter().any(|it| matches!(it, Move::Act { .. })) {
+            *written.played.entry(record.game).or_default() += 1;
         }
         let name = record.id.to_string();
         ensure!(names.insert(record.id), "hand {name} is there twice");
@@ -90,7 +90,7 @@ mod tests {
             rules: 1,
             seed: [0; 32],
             seats: vec![AccountId(1), AccountId(2)],
-            moves: Vec::new(),
+            moves: vec![Move::Act { seat: 0, action: b"x".to_vec() }],
             scores: scores.into(),
             reason: "won".into(),
             began_unix_ms: 1,
@@ -126,9 +126,10 @@ mod tests {
     fn what_was_recorded_is_there_once_and_adds_up() {
         let fault = HandRecord { reason: FAULT.into(), ..hand(3, [0, 0]) };
         let of_another_game = HandRecord { game: GameId(2), ..hand(4, [0, 0]) };
-        let recorded = [hand(1, [1, -1]), hand(2, [-2, 2]), fault, of_another_game];
-        let ended = BTreeMap::from([(GameId(1), 2), (GameId(2), 1)]);
-        let written = Written { hands: 4, seats: 8, faults: 1, ended };
+        let nobody_acted = HandRecord { moves: vec![Move::Timeout], ..hand(5, [1, -1]) };
+        let recorded = [hand(1, [1, -1]), hand(2, [-2, 2]), fault, of_another_game, nobody_acted];
+        let played = BTreeMap::from([(GameId(1), 2), (GameId(2), 1)]);
+        let written = Written { hands: 5, seats: 10, faults: 1, played };
         assert_eq!(read_of("good", &recorded, None), Ok(written));
         assert_eq!(read_of("none", &[], None), Ok(Written::default()));
     }

@@ -541,7 +541,7 @@ fn a_ping_is_answered() {
 fn a_quiet_trunk_has_met_its_first_deadline_with_one_whole_record() {
     for shape in shapes() {
         let mut listeners = carried(listener(Talk::default()));
-        listeners[1].limits.first_message_deadline = Duration::from_millis(200);
+        listeners[1].limits.first_message_deadline = Duration::from_secs(1);
         let rig = Rig::new(shape.config(1), listeners);
         let mut trunk = Trunk::new(&rig);
         trunk.enter(&rig, 0);

@@ -51,6 +51,14 @@ fn what_a_worker_says_before_it_exits_is_heard() {
 }
 
 #[test]
+fn a_worker_that_does_not_know_a_kind_stays() {
+    let rig = Rig::good(1);
+    let pid = rig.pid();
+    assert_eq!(rig.get("nobody", ""), Err(NotDone::NoWorker));
+    assert_eq!(rig.pid(), pid);
+}
+
+#[test]
 fn a_worker_that_says_so_gets_a_new_life_and_loses_nothing() {
     let rig = Rig::good(1);
     let pid = rig.pid();

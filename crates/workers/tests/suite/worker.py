@@ -102,6 +102,8 @@ def work(request):
     elif kind == "last":
         say(WORKED, {"id": id, "body": answer})
         os._exit(0)
+    elif kind == "nobody":
+        return say(UNDONE, {"id": id, "why": "no_worker"})
     elif kind == "leave":
         say(LEAVING, {})
     elif kind == "swallow":
