@@ -147,9 +147,14 @@ impl<'a> View<'a> {
 
 /// What a viewer is told of a change: words on it, and the next view. Of words that are too long the beginning.
 pub fn event(words: &str, view: &[u8]) -> Vec<u8> {
-    let end = (0..=words.len().min(WORDS_BYTES_MAX)).rev().find(|end| words.is_char_boundary(*end));
-    let words = &words[..end.unwrap_or_default()];
+    let words = beginning(words, WORDS_BYTES_MAX);
     [&[words.len() as u8], words.as_bytes(), view].concat()
+}
+
+/// So many bytes of a text at most, up to the end of a character.
+pub fn beginning(text: &str, bytes_max: usize) -> &str {
+    let end = (0..=text.len().min(bytes_max)).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or_default()]
 }
 
 fn read_event(event: &[u8]) -> Result<(&str, &[u8]), BadView> {

@@ -18,6 +18,7 @@ mod history;
 use crate::announcement;
 use crate::metrics::{Format, Shown, render};
 use crate::process;
+use anyhow::Context;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -136,8 +137,9 @@ impl AdminState {
 }
 
 /// Starts the admin port. Gives the address it is bound to.
-pub fn start(address: SocketAddr, state: Arc<AdminState>) -> io::Result<SocketAddr> {
-    serve(listen(address, UNREAD_MAX)?, state)
+pub fn start(address: SocketAddr, state: Arc<AdminState>) -> anyhow::Result<SocketAddr> {
+    let started = listen(address, UNREAD_MAX).and_then(|listener| serve(listener, state));
+    started.with_context(|| format!("cannot listen on {address} (server.admin)"))
 }
 
 /// Whoever is accepted here inherits both bounds. They are the kernel's to keep: what has stopped reading is not looked at

@@ -158,8 +158,7 @@ impl<M: Machine + Send + 'static> Running<M> {
             admin.revoke = Some(Box::new(move |account| remote.tell(0, HostNote::Revoke(account)).is_ok()));
         }
         let admin = Arc::new(admin);
-        let admin_address = admin::start(sections.server.admin, Arc::clone(&admin))
-            .with_context(|| format!("cannot listen on {} (server.admin)", sections.server.admin))?;
+        let admin_address = admin::start(sections.server.admin, Arc::clone(&admin))?;
         let tended = Tended {
             common,
             lease: node.lease,

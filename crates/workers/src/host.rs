@@ -154,8 +154,7 @@ impl Running {
         admin.reload_workers = Some(workers.reloader());
         admin.token = admin_token_file.as_deref().map(admin_token).transpose()?;
         let admin = Arc::new(admin);
-        let admin_address = admin::start(sections.server.admin, Arc::clone(&admin))
-            .with_context(|| format!("cannot listen on {} (server.admin)", sections.server.admin))?;
+        let admin_address = admin::start(sections.server.admin, Arc::clone(&admin))?;
         Ok(Self { sections, workers, shown, admin, admin_address, notify: Notify::from_env() })
     }
 

@@ -9,6 +9,7 @@
 use foldhash::fast::FixedState;
 use std::hash::BuildHasher;
 use std::time::Duration;
+use usher_games::worker::beginning;
 use usher_hpserver::ConnId;
 use usher_proto::codec::{self, Form};
 use usher_proto::limits::{WORK_BYTES_MAX, WORK_KEY_BYTES_MAX, WORK_KIND_BYTES_MAX, WORK_WHY_BYTES_MAX};
@@ -132,8 +133,8 @@ impl Outcome {
         match self {
             Self::Played(it) if !is_look_short(&it) => Self::too_long(),
             Self::Worked(it) if it.body.len() > WORK_BYTES_MAX => Self::too_long(),
-            Self::Refused(it) => Self::Refused(PlayRefused { why: beginning(it.why), ..it }),
-            Self::Undone(NotDone::Failed(why)) => Self::Undone(NotDone::Failed(beginning(why))),
+            Self::Refused(it) => Self::Refused(PlayRefused { why: shortened(it.why), ..it }),
+            Self::Undone(NotDone::Failed(why)) => Self::Undone(NotDone::Failed(shortened(why))),
             within => within,
         }
     }
@@ -198,10 +199,9 @@ fn look_bytes(look: &Look) -> usize {
     texts.map(|text| TEXT_BYTES + text.len()).sum::<usize>() + NUMBER_BYTES * numbers
 }
 
-/// Of a reason as much as anybody may be told, up to the end of a character.
-fn beginning(mut why: String) -> String {
-    let end = (0..=why.len().min(WORK_WHY_BYTES_MAX)).rev().find(|end| why.is_char_boundary(*end));
-    why.truncate(end.unwrap_or_default());
+/// Of a reason as much as anybody may be told.
+fn shortened(mut why: String) -> String {
+    why.truncate(beginning(&why, WORK_WHY_BYTES_MAX).len());
     why
 }
 

@@ -112,8 +112,7 @@ impl Running {
         admin.needs_nobody = common.manager.is_none();
         admin.token = common.admin_token_file.as_deref().map(admin_token).transpose()?;
         let admin = Arc::new(admin);
-        let admin_address = admin::start(sections.server.admin, Arc::clone(&admin))
-            .with_context(|| format!("cannot listen on {} (server.admin)", sections.server.admin))?;
+        let admin_address = admin::start(sections.server.admin, Arc::clone(&admin))?;
         let tended = Tended {
             common: common.clone(),
             lease: node.lease,

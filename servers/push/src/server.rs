@@ -71,8 +71,7 @@ impl Running {
         .context("cannot start layer 2")?;
         let remote = server.remote();
         let admin = Arc::new(AdminState::of(&remote, &shown, None));
-        let admin_address = admin::start(sections.server.admin, Arc::clone(&admin))
-            .with_context(|| format!("cannot listen on {} (server.admin)", sections.server.admin))?;
+        let admin_address = admin::start(sections.server.admin, Arc::clone(&admin))?;
         let notify = Notify::from_env();
         Ok(Self { sections, server, remote, shown, admin, admin_address, notify })
     }

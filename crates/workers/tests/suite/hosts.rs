@@ -115,6 +115,15 @@ pub(crate) fn at(hosts: &[&Host], key_file: &Path) -> GroupConfig {
     GroupConfig { members: Members::Hosts { addresses, key_file: key_file.into() }, ..group("good", 1) }
 }
 
+/// Two that are alike, and a room server that has both.
+fn two_hosts() -> (Host, Host, Rig) {
+    let first = Host::start();
+    let second = Host::beside(&first);
+    let rig = Rig::of(vec![at(&[&first, &second], &first.key("room-1"))]);
+    rig.wait_up(2);
+    (first, second, rig)
+}
+
 #[test]
 fn a_host_answers_a_room_server_elsewhere() {
     let host = Host::start();
@@ -142,10 +151,7 @@ fn whoever_has_another_key_is_not_let_in() {
 
 #[test]
 fn a_killed_host_takes_its_workers_along_and_another_goes_on() {
-    let mut first = Host::start();
-    let second = Host::beside(&first);
-    let rig = Rig::of(vec![at(&[&first, &second], &first.key("room-1"))]);
-    rig.wait_up(2);
+    let (mut first, _second, rig) = two_hosts();
     wait_until("all workers are there", || first.workers().len() == 2);
     let workers = first.workers();
     let held: Vec<_> = (0..2).map(|_| rig.ask("sleep", "1")).collect();
@@ -190,10 +196,7 @@ fn a_host_is_there_before_any_heartbeat() {
 
 #[test]
 fn a_room_server_with_nothing_to_do_sees_a_host_leave() {
-    let mut first = Host::start();
-    let second = Host::beside(&first);
-    let rig = Rig::of(vec![at(&[&first, &second], &first.key("room-1"))]);
-    rig.wait_up(2);
+    let (mut first, _second, rig) = two_hosts();
     kill_process(first.pid(), Signal::TERM).unwrap();
     assert!(first.end().success());
     rig.wait_up(1);
@@ -205,10 +208,7 @@ fn a_room_server_with_nothing_to_do_sees_a_host_leave() {
 /// The other host would do it a second time.
 #[test]
 fn what_a_host_was_doing_when_it_was_stopped_at_once_is_not_given_to_another() {
-    let mut first = Host::start();
-    let second = Host::beside(&first);
-    let rig = Rig::of(vec![at(&[&first, &second], &first.key("room-1"))]);
-    rig.wait_up(2);
+    let (mut first, _second, rig) = two_hosts();
     let held: Vec<_> = (0..2).map(|_| rig.ask("long", "15")).collect();
     wait_until("each host has one", || rig.figure("in_flight") == 2);
     let workers = first.workers();
@@ -239,10 +239,7 @@ fn what_no_group_of_a_host_does_is_said_and_the_host_stays() {
 /// Longer than heartbeats are waited for: it is not taken for dead meanwhile.
 #[test]
 fn what_is_asked_of_a_host_that_is_drained_is_anothers() {
-    let first = Host::start();
-    let second = Host::beside(&first);
-    let rig = Rig::of(vec![at(&[&first, &second], &first.key("room-1"))]);
-    rig.wait_up(2);
+    let (first, _second, rig) = two_hosts();
     let held: Vec<_> = (0..2).map(|_| rig.ask("long", "3")).collect();
     wait_until("each host has one", || rig.figure("in_flight") == 2);
     kill_process(first.pid(), Signal::TERM).unwrap();
